@@ -1,0 +1,67 @@
+import type { Client } from 'pg';
+
+/**
+ * The indexes we need on the backend's tables. They are built CONCURRENTLY, outside of any transaction, so that a
+ * live table is never locked against writes; an index that a killed build left invalid is dropped and built again.
+ */
+const INDEXES: readonly { name: string; ddl: string }[] = [
+  {
+    // A payment finds its session by receiving account and reference.
+    name: 'checkout_sessions_by_reference',
+    ddl: 'ON checkout_sessions (receiving_account, memo)',
+  },
+  {
+    // The watcher finds sessions that the backend created by itself. Insert-only column: settle never moves it.
+    name: 'checkout_sessions_by_created_at',
+    ddl: 'ON checkout_sessions (created_at)',
+  },
+  {
+    // P2: the database refuses a second live payment of one session.
+    name: 'payments_one_live_per_session',
+    ddl: 'ON payments (session_id) WHERE superseded_by IS NULL',
+  },
+  { name: 'webhook_deliveries_by_session', ddl: 'ON webhook_deliveries (session_id)' },
+  {
+    name: 'webhook_deliveries_one_per_endpoint',
+    ddl: 'ON webhook_deliveries (event_id, endpoint_id) WHERE event_id IS NOT NULL',
+  },
+  {
+    // What is not delivered yet, oldest first: as many entries as there is work.
+    name: 'webhook_deliveries_open',
+    ddl: "ON webhook_deliveries ((coalesce(next_retry_at, created_at))) WHERE status IN ('pending', 'failed')",
+  },
+  {
+    name: 'webhook_endpoints_by_merchant',
+    ddl: 'ON webhook_endpoints (merchant_id)',
+  },
+];
+
+const UNIQUE = new Set(['payments_one_live_per_session', 'webhook_deliveries_one_per_endpoint']);
+
+/** Builds what is missing. Safe to stop and to run again. */
+export async function ensureIndexes(client: Client): Promise<void> {
+  for (const { name, ddl } of INDEXES) {
+    const { rows } = await client.query<{ valid: boolean }>(
+      'SELECT indisvalid AS valid FROM pg_index WHERE indexrelid = to_regclass($1)',
+      [`public.${name}`],
+    );
+    if (rows[0]?.valid) continue;
+    if (rows[0]) await client.query(`DROP INDEX CONCURRENTLY public.${name}`);
+    await client.query(`CREATE ${UNIQUE.has(name) ? 'UNIQUE ' : ''}INDEX CONCURRENTLY ${name} ${ddl}`);
+  }
+}
+
+/**
+ * The older backend could insert two payments for one session. The earliest one counts; the others point to it, so
+ * that the unique index can be built. Nothing is deleted.
+ */
+export async function supersedeDoubledPayments(client: Client): Promise<number> {
+  const { rowCount } = await client.query(`
+    UPDATE payments p SET superseded_by = first.id
+    FROM (
+      SELECT DISTINCT ON (session_id) id, session_id FROM payments
+      WHERE superseded_by IS NULL ORDER BY session_id, confirmed_at, created_at, id
+    ) first
+    WHERE p.session_id = first.session_id AND p.id <> first.id AND p.superseded_by IS NULL`);
+  return rowCount ?? 0;
+}

@@ -1,0 +1,88 @@
+import { fileURLToPath } from 'node:url';
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import { drizzle } from 'drizzle-orm/node-postgres';
+import { migrate as runMigrations } from 'drizzle-orm/node-postgres/migrator';
+import { ensureIndexes, supersedeDoubledPayments } from './indexes.ts';
+import { errorCode } from './sqlstate.ts';
+
+const MIGRATIONS_FOLDER = fileURLToPath(new URL('../../drizzle', import.meta.url));
+
+/** A table of the backend may be busy: give up the lock quickly, let its traffic pass, try again. */
+const LOCK_TIMEOUT_MS = 2_000;
+const LOCK_TRIES = 30;
+
+/** The database belongs to another Stellar network; nothing was changed. */
+export class WrongNetwork extends Error {
+  override readonly name = 'WrongNetwork';
+  constructor(found: string, wanted: string) {
+    super(
+      `This database settles the network "${found}", not "${wanted}". ` +
+        'Use another database, or set NETWORK_PASSPHRASE to the network it belongs to.',
+    );
+  }
+}
+
+/** What a migration did. */
+export type MigrationReport = { readonly network: string; readonly supersededPayments: number };
+
+/**
+ * Brings a database to the schema of this version: creates or adopts the backend's tables, adds ours, builds
+ * the indexes. Two processes may run it at once (one waits), and running it again changes nothing.
+ * @throws WrongNetwork before anything is changed.
+ */
+export async function migrate(
+  url: string,
+  { networkPassphrase }: { networkPassphrase: string },
+): Promise<MigrationReport> {
+  const client = new pg.Client({ connectionString: url, application_name: 'settle migrate' });
+  await client.connect();
+  try {
+    // A session lock on this one connection: drizzle's migrator does not guard against a second one.
+    await client.query(`SELECT pg_advisory_lock(hashtextextended('settlement.migrate', 0))`);
+    await refuseOtherNetwork(client, networkPassphrase);
+    await withPatience(client, () =>
+      runMigrations(drizzle(client), {
+        migrationsFolder: MIGRATIONS_FOLDER,
+        migrationsSchema: 'settlement',
+        migrationsTable: 'migrations',
+      }),
+    );
+    await client.query(
+      'INSERT INTO settlement.network (id, passphrase) VALUES (1, $1) ON CONFLICT DO NOTHING',
+      [networkPassphrase],
+    );
+    await refuseOtherNetwork(client, networkPassphrase);
+    const supersededPayments = await supersedeDoubledPayments(client);
+    await ensureIndexes(client);
+    return { network: networkPassphrase, supersededPayments };
+  } finally {
+    await client.end();
+  }
+}
+
+async function refuseOtherNetwork(client: pg.Client, wanted: string): Promise<void> {
+  const { rows } = await client.query<{ there: string | null }>(
+    `SELECT to_regclass('settlement.network')::text AS there`,
+  );
+  if (!rows[0]?.there) return;
+  const found = await client.query<{ passphrase: string }>(
+    'SELECT passphrase FROM settlement.network',
+  );
+  const passphrase = found.rows[0]?.passphrase;
+  if (passphrase !== undefined && passphrase !== wanted) throw new WrongNetwork(passphrase, wanted);
+}
+
+async function withPatience(client: pg.Client, run: () => Promise<void>): Promise<void> {
+  await client.query(`SET lock_timeout = ${LOCK_TIMEOUT_MS}`);
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await run();
+      break;
+    } catch (error) {
+      if (errorCode(error) !== '55P03' || attempt === LOCK_TRIES) throw error;
+      await sleep(500);
+    }
+  }
+  await client.query('SET lock_timeout = 0');
+}

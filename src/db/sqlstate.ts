@@ -1,0 +1,55 @@
+/** What a database error means for the transaction in which it happened. */
+export type Fault =
+  /** The transaction did not happen; the same one may succeed when run again. */
+  | 'retry'
+  /** A unique key was already there: run again and find it. */
+  | 'already_there'
+  /** The connection was lost: it may have happened or not. Only running it again, under its lock, tells. */
+  | 'unknown'
+  /** Running it again will not help. */
+  | 'permanent';
+
+const RETRY = new Set([
+  '40001', // serialization_failure
+  '40P01', // deadlock_detected
+  '55P03', // lock_not_available: lock_timeout
+  '57014', // query_canceled: statement_timeout
+  '53300', // too_many_connections
+  '57P03', // cannot_connect_now: starting up
+  '53100', // disk_full
+  '25006', // read_only_sql_transaction: a failover under way
+]);
+
+/** Connection exceptions, and the server's shutdown, crash and terminate codes. */
+const CONNECTION = /^(08...|57P0[12]|25P03)$/;
+
+const SOCKET = new Set([
+  'ECONNRESET',
+  'ECONNREFUSED',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+]);
+
+/** The SQLSTATE or socket code of an error, looked for through the causes that Drizzle wraps around it. */
+export function errorCode(error: unknown): string | null {
+  for (let e = error; e instanceof Error; e = e.cause) {
+    if ('code' in e && typeof e.code === 'string') return e.code;
+  }
+  return null;
+}
+
+const LOST = /connection terminated|connection ended|timeout exceeded|query read timeout|client has encountered/i;
+
+/** Sorts an error of PostgreSQL or of the connection to it. Errors of our own code are `permanent`. */
+export function classify(error: unknown): Fault {
+  const code = errorCode(error);
+  if (code === '23505') return 'already_there';
+  if (code !== null && RETRY.has(code)) return 'retry';
+  if (code !== null && (CONNECTION.test(code) || SOCKET.has(code))) return 'unknown';
+  for (let e = error; e instanceof Error; e = e.cause) {
+    if (LOST.test(e.message)) return 'unknown';
+  }
+  return 'permanent';
+}
