@@ -38,8 +38,7 @@ export async function migrate(
   const client = new pg.Client({ connectionString: url, application_name: 'settle migrate' });
   await client.connect();
   try {
-    // A session lock on this one connection: drizzle's migrator does not guard against a second one.
-    await client.query(`SELECT pg_advisory_lock(hashtextextended('settlement.migrate', 0))`);
+    await takeMigrationLock(client);
     await refuseOtherNetwork(client, networkPassphrase);
     await withPatience(client, () =>
       runMigrations(drizzle(client), {
@@ -58,6 +57,20 @@ export async function migrate(
     return { network: networkPassphrase, supersededPayments };
   } finally {
     await client.end();
+  }
+}
+
+/**
+ * A session lock on this one connection: drizzle's migrator does not guard against a second one. It is polled, since
+ * a statement that waits for a lock holds a snapshot, and CREATE INDEX CONCURRENTLY of the other waits for that.
+ */
+async function takeMigrationLock(client: pg.Client): Promise<void> {
+  for (;;) {
+    const { rows } = await client.query<{ taken: boolean }>(
+      `SELECT pg_try_advisory_lock(hashtextextended('settlement.migrate', 0)) AS taken`,
+    );
+    if (rows[0]?.taken) return;
+    await sleep(200);
   }
 }
 
