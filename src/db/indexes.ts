@@ -47,7 +47,9 @@ export async function ensureIndexes(client: Client): Promise<void> {
     );
     if (rows[0]?.valid) continue;
     if (rows[0]) await client.query(`DROP INDEX CONCURRENTLY public.${name}`);
-    await client.query(`CREATE ${UNIQUE.has(name) ? 'UNIQUE ' : ''}INDEX CONCURRENTLY ${name} ${ddl}`);
+    await client.query(
+      `CREATE ${UNIQUE.has(name) ? 'UNIQUE ' : ''}INDEX CONCURRENTLY ${name} ${ddl}`,
+    );
   }
 }
 

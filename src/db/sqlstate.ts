@@ -40,7 +40,8 @@ export function errorCode(error: unknown): string | null {
   return null;
 }
 
-const LOST = /connection terminated|connection ended|timeout exceeded|query read timeout|client has encountered/i;
+const LOST =
+  /connection terminated|connection ended|timeout exceeded|query read timeout|client has encountered/i;
 
 /** Sorts an error of PostgreSQL or of the connection to it. Errors of our own code are `permanent`. */
 export function classify(error: unknown): Fault {

@@ -157,7 +157,9 @@ export const webhookEndpoints = pgTable('webhook_endpoints', {
     .notNull()
     .references(() => merchants.id, { onDelete: 'cascade' }),
   url: text('url').notNull(),
-  events: jsonb('events').notNull().default(sql`'[]'::jsonb`),
+  events: jsonb('events')
+    .notNull()
+    .default(sql`'[]'::jsonb`),
   secret: text('secret').notNull(),
   isActive: boolean('is_active').notNull().default(true),
   createdAt: createdAt(),

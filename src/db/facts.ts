@@ -1,0 +1,186 @@
+import { sql } from 'drizzle-orm';
+import type { EventType } from '../domain/event.ts';
+import type { InboxPayment } from '../domain/judge.ts';
+import { parseAmount } from '../domain/money.ts';
+import type { SessionStatus } from '../domain/session.ts';
+import type { SessionFacts } from '../domain/settle.ts';
+import type { Db } from './connection.ts';
+import { merchantEndpointId } from './ids.ts';
+
+/** Where events of a session go. Which of them it wants is `events`; an empty list means the default ones. */
+export type Subscriber = { readonly endpointId: string; readonly events: readonly EventType[] };
+
+/** The facts of a session, and what writing its events needs. */
+export type GatheredFacts = SessionFacts & {
+  readonly subscribers: readonly Subscriber[];
+  /** The last sequence number given out, by endpoint. */
+  readonly lastSequence: Readonly<Record<string, number>>;
+};
+
+/**
+ * Reads the facts of the given sessions in one statement, thus in one snapshot. An id without a session is left out.
+ * Amounts cross as text: json would make floats of them.
+ */
+export async function gatherFacts(
+  tx: Db,
+  sessionIds: readonly string[],
+): Promise<Map<string, GatheredFacts>> {
+  const { rows } = await tx.execute<{ facts: RawFacts }>(sql`
+    SELECT json_build_object(
+      'id', s.id, 'merchantId', s.merchant_id, 'price', s.amount::text,
+      'assetCode', s.asset_code, 'assetIssuer', s.asset_issuer,
+      'receivingAccount', s.receiving_account, 'memo', s.memo, 'status', s.status,
+      'metadata', s.metadata, 'expiresAt', s.expires_at, 'createdAt', s.created_at,
+      'cancelAt', s.cancel_at, 'closedThroughLedger', s.closed_through_ledger,
+      'processingSince', s.processing_since, 'now', clock_timestamp(),
+      'payments', (
+        SELECT json_agg(json_build_object(
+          'txHash', lp.tx_hash, 'innerTxHash', lp.inner_tx_hash, 'opIndex', lp.op_index,
+          'subIndex', lp.sub_index, 'operationId', lp.operation_id::text, 'ledger', lp.ledger,
+          'closedAt', lp.closed_at, 'type', lp.type, 'account', lp.account, 'sender', lp.sender,
+          'assetCode', lp.asset_code, 'assetIssuer', lp.asset_issuer, 'amount', lp.amount::text,
+          'reference', lp.reference, 'referenceSource', lp.reference_source,
+          'verdict', lp.verdict, 'resolved', lp.resolved_at IS NOT NULL))
+        FROM settlement.ledger_payments lp
+        WHERE lp.account = s.receiving_account AND lp.reference = s.memo),
+      'paymentRow', (
+        SELECT json_build_object('txHash', p.tx_hash, 'amount', p.amount::text,
+          'sender', p.sender_address, 'confirmedAt', p.confirmed_at)
+        FROM payments p WHERE p.session_id = s.id AND p.superseded_by IS NULL LIMIT 1),
+      'ambiguous', EXISTS (
+        SELECT FROM checkout_sessions o
+        WHERE o.receiving_account = s.receiving_account AND o.memo = s.memo AND o.id <> s.id),
+      'coverage', (
+        SELECT json_build_object('fromTime', w.from_time,
+          'throughLedger', greatest(w.through_ledger, c.through_ledger),
+          'throughTime', greatest(w.through_time, c.through_time))
+        FROM settlement.watched_accounts w
+        LEFT JOIN settlement.asset_coverage c ON c.account = w.account
+          AND c.asset = CASE WHEN s.asset_issuer IS NULL AND s.asset_code = 'XLM' THEN 'native'
+            ELSE s.asset_code || ':' || coalesce(s.asset_issuer, '') END
+        WHERE w.account = s.receiving_account),
+      'undecoded', EXISTS (
+        SELECT FROM settlement.parked_records r
+        WHERE r.account = s.receiving_account AND r.resolved_at IS NULL),
+      'reportedAt', (
+        SELECT min(r.first_at) FROM settlement.reported_payments r
+        WHERE r.session_id = s.id AND r.answered_at IS NULL),
+      'events', (
+        SELECT json_agg(e.type || ' ' || e.fact) FROM settlement.events e WHERE e.session_id = s.id),
+      'attention', (
+        SELECT json_agg(a.kind) FROM settlement.attention a
+        WHERE a.subject = s.id::text AND a.resolved_at IS NULL),
+      'merchantUrl', (SELECT m.webhook_url IS NOT NULL FROM merchants m WHERE m.id = s.merchant_id),
+      'endpoints', (
+        SELECT json_agg(json_build_object('endpointId', w.id, 'events', w.events) ORDER BY w.id)
+        FROM webhook_endpoints w WHERE w.merchant_id = s.merchant_id AND w.is_active),
+      'sequences', (
+        SELECT json_object_agg(q.endpoint_id, q.last) FROM (
+          SELECT endpoint_id, max(sequence) AS last FROM webhook_deliveries
+          WHERE session_id = s.id AND endpoint_id IS NOT NULL GROUP BY endpoint_id) q)
+    ) AS facts
+    FROM checkout_sessions s WHERE s.id = ANY(${sql.param(sessionIds)}::uuid[])`);
+  return new Map(rows.map(({ facts }) => [facts.id, toFacts(facts)]));
+}
+
+type RawFacts = {
+  id: string;
+  merchantId: string;
+  price: string;
+  assetCode: string;
+  assetIssuer: string | null;
+  receivingAccount: string;
+  memo: string | null;
+  status: SessionStatus;
+  metadata: unknown;
+  expiresAt: string;
+  createdAt: string;
+  cancelAt: string | null;
+  closedThroughLedger: number | null;
+  processingSince: string | null;
+  now: string;
+  payments: RawPayment[] | null;
+  paymentRow: { txHash: string; amount: string; sender: string; confirmedAt: string } | null;
+  ambiguous: boolean;
+  coverage: { fromTime: string; throughLedger: number; throughTime: string } | null;
+  undecoded: boolean;
+  reportedAt: string | null;
+  events: string[] | null;
+  attention: string[] | null;
+  merchantUrl: boolean;
+  endpoints: { endpointId: string; events: EventType[] | null }[] | null;
+  sequences: Record<string, number> | null;
+};
+
+type RawPayment = Omit<InboxPayment, 'closedAt' | 'asset' | 'amount'> & {
+  closedAt: string;
+  assetCode: string;
+  assetIssuer: string | null;
+  amount: string;
+};
+
+const date = (text: string) => new Date(text);
+const dateOrNull = (text: string | null) => (text === null ? null : new Date(text));
+
+function toFacts(raw: RawFacts): GatheredFacts {
+  return {
+    session: {
+      id: raw.id,
+      merchantId: raw.merchantId,
+      price: parseStored(raw.price),
+      asset: { code: raw.assetCode, issuer: raw.assetIssuer },
+      receivingAccount: raw.receivingAccount,
+      reference: raw.memo,
+      status: raw.status,
+      processingSince: dateOrNull(raw.processingSince),
+      createdAt: date(raw.createdAt),
+      expiresAt: date(raw.expiresAt),
+      cancelAt: dateOrNull(raw.cancelAt),
+      closedThroughLedger: raw.closedThroughLedger,
+      metadata: raw.metadata,
+    },
+    payments: (raw.payments ?? []).map(toInboxPayment),
+    paymentRow: raw.paymentRow && {
+      ...raw.paymentRow,
+      amount: parseStored(raw.paymentRow.amount),
+      confirmedAt: date(raw.paymentRow.confirmedAt),
+    },
+    ambiguous: raw.ambiguous,
+    coverage: raw.coverage && {
+      fromTime: date(raw.coverage.fromTime),
+      throughLedger: raw.coverage.throughLedger,
+      throughTime: date(raw.coverage.throughTime),
+    },
+    undecoded: raw.undecoded,
+    reportedAt: dateOrNull(raw.reportedAt),
+    existingEvents: new Set(raw.events),
+    openAttention: new Set(raw.attention),
+    now: date(raw.now),
+    subscribers: [
+      ...(raw.merchantUrl ? [{ endpointId: merchantEndpointId(raw.merchantId), events: [] }] : []),
+      ...(raw.endpoints ?? []).map(({ endpointId, events }) => ({
+        endpointId,
+        events: Array.isArray(events) ? events : [],
+      })),
+    ],
+    lastSequence: raw.sequences ?? {},
+  };
+}
+
+function toInboxPayment({ assetCode, assetIssuer, ...raw }: RawPayment): InboxPayment {
+  return {
+    ...raw,
+    closedAt: date(raw.closedAt),
+    asset: { code: assetCode, issuer: assetIssuer },
+    amount: parseStored(raw.amount),
+  };
+}
+
+/** numeric(36,7) of the backend can hold more than Stellar can carry; such a price is simply never reached. */
+function parseStored(decimal: string): bigint {
+  try {
+    return parseAmount(decimal);
+  } catch {
+    return BigInt(decimal.replace('.', ''));
+  }
+}

@@ -1,0 +1,128 @@
+import { assetKey } from '../domain/asset.ts';
+import { DEFAULT_EVENTS, eventBody, type EventFact } from '../domain/event.ts';
+import { formatAmount } from '../domain/money.ts';
+import { effectiveDeadline } from '../domain/session.ts';
+import type { Decision } from '../domain/settle.ts';
+import type { GatheredFacts } from './facts.ts';
+import { deliveryId, eventId } from './ids.ts';
+
+/** A session's facts and what was decided from them. */
+export type Decided = { readonly facts: GatheredFacts; readonly decision: Decision };
+
+/** All rows that a settle writes, as one JSON document: the parameter of its one writing statement. */
+export function documentOf(changed: readonly Decided[]): object {
+  return {
+    sessions: changed.map(sessionRow),
+    verdicts: changed.flatMap(verdictRows),
+    payments: changed.flatMap(paymentRows),
+    events: changed.flatMap((c) => eventRows(c).map(({ event }) => event)),
+    deliveries: changed.flatMap(deliveryRows),
+    journal: changed.flatMap(journalRows),
+    attention: changed.flatMap(({ facts, decision }) =>
+      decision.newAttention.map((a) => ({ subject: facts.session.id, ...a })),
+    ),
+  };
+}
+
+function sessionRow({ facts: { session }, decision }: Decided) {
+  const over = decision.status === 'paid' || decision.closedThroughLedger !== null;
+  return {
+    id: session.id,
+    status: decision.status,
+    cancel_at: decision.cancelAt,
+    closed_through_ledger: decision.closedThroughLedger,
+    processing_since: decision.processingSince,
+    account: session.receivingAccount,
+    asset: assetKey(session.asset),
+    deadline: over
+      ? null
+      : effectiveDeadline({ expiresAt: session.expiresAt, cancelAt: decision.cancelAt }),
+  };
+}
+
+function verdictRows({ facts: { session }, decision }: Decided) {
+  return decision.verdicts.map(({ payment, verdict }) => ({
+    tx_hash: payment.txHash,
+    op_index: payment.opIndex,
+    sub_index: payment.subIndex,
+    verdict,
+    session_id: verdict === 'ambiguous' ? null : session.id,
+  }));
+}
+
+function paymentRows({ facts: { session }, decision: { newPayment } }: Decided) {
+  if (newPayment === null) return [];
+  return [
+    {
+      session_id: session.id,
+      merchant_id: session.merchantId,
+      tx_hash: newPayment.txHash,
+      amount: formatAmount(newPayment.amount),
+      asset_code: session.asset.code,
+      asset_issuer: session.asset.issuer,
+      sender_address: newPayment.sender,
+      confirmed_at: newPayment.confirmedAt,
+    },
+  ];
+}
+
+function eventRows({ facts: { session }, decision }: Decided) {
+  return decision.newEvents.map((fact) => {
+    const id = eventId(session.id, fact.type, fact.fact);
+    return {
+      fact,
+      event: {
+        id,
+        session_id: session.id,
+        merchant_id: session.merchantId,
+        type: fact.type,
+        fact: fact.fact,
+        body: eventBody(id, fact),
+        occurred_at: fact.occurredAt,
+      },
+    };
+  });
+}
+
+/** The backend's priorities: what says "paid" overtakes the rest in its reports. */
+const PRIORITY: Record<EventFact['type'], number> = {
+  'payment.confirmed': 1,
+  'payment.exception': 2,
+  'session.expired': 3,
+  'session.cancelled': 3,
+};
+
+function deliveryRows(changed: Decided) {
+  const { facts } = changed;
+  const wants = (events: readonly string[], type: EventFact['type']) =>
+    (events.length > 0 ? events : DEFAULT_EVENTS).includes(type);
+  return facts.subscribers.flatMap(({ endpointId, events }) =>
+    eventRows(changed)
+      .filter(({ fact }) => wants(events, fact.type))
+      .map(({ fact, event }, index) => ({
+        merchant_id: event.merchant_id,
+        session_id: event.session_id,
+        event: fact.type,
+        payload: { event: fact.type, data: fact.data },
+        delivery_id: deliveryId(event.id, endpointId),
+        sequence: (facts.lastSequence[endpointId] ?? 0) + index + 1,
+        priority: PRIORITY[fact.type],
+        event_id: event.id,
+        endpoint_id: endpointId,
+      })),
+  );
+}
+
+function journalRows({ facts: { session }, decision }: Decided) {
+  const ended = decision.closedThroughLedger !== session.closedThroughLedger;
+  if (decision.status === session.status && !ended) return [];
+  return [
+    {
+      session_id: session.id,
+      from_status: session.status,
+      to_status: decision.status,
+      cause: decision.cause,
+      ledger: decision.closedThroughLedger ?? decision.judgement.completing?.ledger ?? null,
+    },
+  ];
+}

@@ -1,0 +1,151 @@
+import { asc, inArray, sql } from 'drizzle-orm';
+import type { Pool } from 'pg';
+import { ledgerPaymentKey } from '../domain/ledger-payment.ts';
+import { formatAmount } from '../domain/money.ts';
+import type { SessionStatus } from '../domain/session.ts';
+import { decide } from '../domain/settle.ts';
+import type { Verdict } from '../domain/judge.ts';
+import type { Db } from './connection.ts';
+import { gatherFacts } from './facts.ts';
+import { checkoutSessions } from './schema/index.ts';
+import { serializable, type Committed } from './serializable.ts';
+import { documentOf, type Decided } from './settle-rows.ts';
+
+/** What one settle found and wrote for one session. */
+export type Settled = {
+  readonly sessionId: string;
+  readonly from: SessionStatus;
+  readonly status: SessionStatus;
+  readonly cause: string;
+  readonly closedThroughLedger: number | null;
+  readonly credited: string;
+  readonly price: string;
+  /** Every ledger payment of the session and what it means, in the order of judgement. */
+  readonly verdicts: readonly {
+    payment: string;
+    txHash: string;
+    verdict: Verdict;
+    isNew: boolean;
+  }[];
+  /** Events that this settle created. */
+  readonly newEvents: readonly string[];
+};
+
+/**
+ * Settles up to a few hundred sessions in one SERIALIZABLE transaction: locks their rows in id order, computes each
+ * one's right state from facts, writes the difference, commits. Five round trips, however many sessions.
+ * Sessions that do not exist are left out of the answer. Running it again changes nothing.
+ */
+export async function settleTogether(
+  pool: Pool,
+  sessionIds: readonly string[],
+): Promise<Committed<Map<string, Settled>>> {
+  const ids = [...new Set(sessionIds)].sort();
+  return serializable(pool, async (tx) => {
+    await tx
+      .select({ id: checkoutSessions.id })
+      .from(checkoutSessions)
+      .where(inArray(checkoutSessions.id, ids))
+      .orderBy(asc(checkoutSessions.id))
+      .for('update');
+    const facts = [...(await gatherFacts(tx, ids)).values()];
+    const decided = facts.map((f) => ({ facts: f, decision: decide(f) }));
+    const changed = decided.filter(({ decision }) => decision.changes);
+    if (changed.length > 0) await write(tx, changed);
+    return answers(decided);
+  });
+}
+
+/**
+ * The same computation without locks or writes, in READ COMMITTED: what is settled already, with its answer, and
+ * which sessions need a transaction.
+ */
+export async function lookTogether(
+  db: Db,
+  sessionIds: readonly string[],
+): Promise<{ settled: Map<string, Settled>; undecided: string[] }> {
+  const facts = [...(await gatherFacts(db, sessionIds)).values()];
+  const decided = facts.map((f) => ({ facts: f, decision: decide(f) }));
+  return {
+    settled: answers(decided.filter(({ decision }) => !decision.changes)),
+    undecided: decided
+      .filter(({ decision }) => decision.changes)
+      .map(({ facts }) => facts.session.id),
+  };
+}
+
+function answers(decided: readonly Decided[]): Map<string, Settled> {
+  return new Map(
+    decided.map(({ facts: { session }, decision }) => [
+      session.id,
+      {
+        sessionId: session.id,
+        from: session.status,
+        status: decision.status,
+        cause: decision.cause,
+        closedThroughLedger: decision.closedThroughLedger,
+        credited: formatAmount(decision.judgement.credited),
+        price: formatAmount(session.price),
+        verdicts: decision.judgement.judged.map(({ payment, verdict }) => ({
+          payment: ledgerPaymentKey(payment),
+          txHash: payment.txHash,
+          verdict,
+          isNew: verdict !== payment.verdict,
+        })),
+        newEvents: decision.newEvents.map(({ type }) => type),
+      },
+    ]),
+  );
+}
+
+/** Writes all differences in one statement. Every part is bound to the locked sessions, so none can go astray. */
+async function write(tx: Db, changed: readonly Decided[]): Promise<void> {
+  const document = JSON.stringify(documentOf(changed));
+  await tx.execute(sql`
+    WITH doc AS (SELECT ${document}::jsonb AS d),
+    sessions AS (
+      UPDATE checkout_sessions s SET status = x.status::session_status, cancel_at = x.cancel_at,
+        closed_through_ledger = x.closed_through_ledger, processing_since = x.processing_since
+      FROM doc, jsonb_to_recordset(d->'sessions') AS x(id uuid, status text, cancel_at timestamptz,
+        closed_through_ledger bigint, processing_since timestamptz)
+      WHERE s.id = x.id),
+    verdicts AS (
+      UPDATE settlement.ledger_payments lp
+      SET verdict = x.verdict, session_id = x.session_id, decided_at = now()
+      FROM doc, jsonb_to_recordset(d->'verdicts') AS x(tx_hash text, op_index int, sub_index int,
+        verdict text, session_id uuid)
+      WHERE (lp.tx_hash, lp.op_index, lp.sub_index) = (x.tx_hash, x.op_index, x.sub_index)),
+    decided AS (
+      DELETE FROM settlement.undecided_payments u
+      USING doc, jsonb_to_recordset(d->'verdicts') AS x(tx_hash text, op_index int, sub_index int)
+      WHERE (u.tx_hash, u.op_index, u.sub_index) = (x.tx_hash, x.op_index, x.sub_index)),
+    paid AS (
+      INSERT INTO payments (session_id, merchant_id, tx_hash, amount, asset_code, asset_issuer,
+        sender_address, confirmed_at)
+      SELECT x.session_id, x.merchant_id, x.tx_hash, x.amount, x.asset_code, x.asset_issuer,
+        x.sender_address, x.confirmed_at
+      FROM doc, jsonb_to_recordset(d->'payments') AS x(session_id uuid, merchant_id uuid,
+        tx_hash text, amount numeric, asset_code text, asset_issuer text, sender_address text,
+        confirmed_at timestamptz)),
+    events AS (
+      INSERT INTO settlement.events (id, session_id, merchant_id, type, fact, body, occurred_at)
+      SELECT x.* FROM doc, jsonb_to_recordset(d->'events') AS x(id uuid, session_id uuid,
+        merchant_id uuid, type text, fact text, body text, occurred_at timestamptz)),
+    deliveries AS (
+      INSERT INTO webhook_deliveries (merchant_id, session_id, event, payload, delivery_id, sequence,
+        priority, event_id, endpoint_id)
+      SELECT x.* FROM doc, jsonb_to_recordset(d->'deliveries') AS x(merchant_id uuid,
+        session_id uuid, event text, payload jsonb, delivery_id uuid, sequence int, priority int,
+        event_id uuid, endpoint_id uuid)),
+    journal AS (
+      INSERT INTO settlement.session_journal (session_id, from_status, to_status, cause, ledger, actor)
+      SELECT x.*, 'settle' FROM doc, jsonb_to_recordset(d->'journal') AS x(session_id uuid,
+        from_status text, to_status text, cause text, ledger bigint)),
+    attention AS (
+      INSERT INTO settlement.attention (subject, kind, detail)
+      SELECT x.* FROM doc, jsonb_to_recordset(d->'attention') AS x(subject text, kind text, detail text))
+    INSERT INTO settlement.active_sessions AS a (session_id, account, asset, deadline, wake_after)
+    SELECT x.id, x.account, x.asset, x.deadline, now()
+    FROM doc, jsonb_to_recordset(d->'sessions') AS x(id uuid, account text, asset text, deadline timestamptz)
+    ON CONFLICT (session_id) DO UPDATE SET deadline = excluded.deadline, wake_after = now()`);
+}

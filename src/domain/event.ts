@@ -1,0 +1,120 @@
+/** Events: facts that merchants are told. The id and the bytes of an event derive from its fact, never from when it was sent. */
+import { heldOf, type Held } from './held.ts';
+import type { Judgement } from './judge.ts';
+import { ledgerPaymentKey } from './ledger-payment.ts';
+import { formatAmount } from './money.ts';
+import { effectiveDeadline, endingOf, type Session } from './session.ts';
+
+/** The events that exist. An endpoint that names none gets the first three. */
+export type EventType =
+  'payment.confirmed' | 'session.expired' | 'session.cancelled' | 'payment.exception';
+
+/** What an endpoint gets that asks for nothing in particular, as the merchant's plain `webhook_url` does. */
+export const DEFAULT_EVENTS: readonly EventType[] = [
+  'payment.confirmed',
+  'session.expired',
+  'session.cancelled',
+];
+
+/** Something that became true of a session, and what merchants are told about it. */
+export type EventFact = {
+  readonly type: EventType;
+  /** Names the fact within its session and type; with them it makes the event's id. */
+  readonly fact: string;
+  /** When it became true on the ledger: a close time or the effective deadline. */
+  readonly occurredAt: Date;
+  readonly data: Readonly<Record<string, unknown>>;
+};
+
+/** The payment that the session's `payments` row records. */
+type RecordedPayment = {
+  readonly txHash: string;
+  readonly amount: bigint;
+  readonly sender: string;
+  readonly confirmedAt: Date;
+};
+
+/** Every event that the state of a session calls for, in the order in which it is to be told. */
+export function dueEvents(
+  session: Session,
+  judgement: Judgement,
+  recorded: RecordedPayment | null,
+): EventFact[] {
+  const held = heldOf(session, judgement).filter(({ reason }) => reason !== 'ambiguous');
+  return [
+    ...(session.status === 'paid' && recorded !== null ? [confirmed(session, recorded)] : []),
+    ...(session.status !== 'paid' && session.closedThroughLedger !== null
+      ? [ended(session, judgement)]
+      : []),
+    ...held.map((h) => exception(session, h)),
+  ];
+}
+
+/**
+ * The exact text that is signed, stored and sent. The first three keys are the existing backend's; `type` is what
+ * the Standard Webhooks libraries look for.
+ */
+export function eventBody(id: string, { type, occurredAt, data }: EventFact): string {
+  return JSON.stringify({ event: type, data, timestamp: occurredAt.toISOString(), type, id });
+}
+
+/** What is the same in every event of a session. */
+function ofSession(session: Session): Record<string, unknown> {
+  return { assetIssuer: session.asset.issuer, memo: session.reference, metadata: session.metadata };
+}
+
+function confirmed(session: Session, recorded: RecordedPayment): EventFact {
+  const overpaid = recorded.amount > session.price ? recorded.amount - session.price : 0n;
+  return {
+    type: 'payment.confirmed',
+    fact: 'paid',
+    occurredAt: recorded.confirmedAt,
+    data: {
+      sessionId: session.id,
+      txHash: recorded.txHash,
+      amount: formatAmount(recorded.amount),
+      asset: session.asset.code,
+      sender: recorded.sender,
+      price: formatAmount(session.price),
+      overpaid: formatAmount(overpaid),
+      ...ofSession(session),
+    },
+  };
+}
+
+function ended(session: Session, judgement: Judgement): EventFact {
+  return {
+    type: endingOf(session) === 'cancelled' ? 'session.cancelled' : 'session.expired',
+    fact: 'ended',
+    occurredAt: effectiveDeadline(session),
+    data: {
+      sessionId: session.id,
+      price: formatAmount(session.price),
+      received: formatAmount(judgement.credited),
+      asset: session.asset.code,
+      closedThroughLedger: session.closedThroughLedger,
+      ...ofSession(session),
+    },
+  };
+}
+
+function exception(session: Session, { payment, amount, reason }: Held): EventFact {
+  return {
+    type: 'payment.exception',
+    fact: `${ledgerPaymentKey(payment)}:${reason}`,
+    occurredAt: payment.closedAt,
+    data: {
+      sessionId: session.id,
+      reason,
+      amount: formatAmount(amount),
+      received: formatAmount(payment.amount),
+      asset: payment.asset.code,
+      assetIssuer: payment.asset.issuer,
+      txHash: payment.txHash,
+      operationIndex: payment.opIndex,
+      sender: payment.sender,
+      memo: session.reference,
+      metadata: session.metadata,
+    },
+  };
+}

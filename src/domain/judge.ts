@@ -1,0 +1,114 @@
+import { sameAsset, isNative } from './asset.ts';
+import { ledgerPaymentKey, type LedgerPayment } from './ledger-payment.ts';
+import type { Stroops } from './money.ts';
+import { effectiveDeadline, endingOf, type Session } from './session.ts';
+
+/** What one ledger payment means for one session. docs/guarantees.md has the table in words. */
+export type Verdict =
+  /** No session has this reference on this account. The one verdict that a later settle may overwrite. */
+  | 'unmatched'
+  /** Two sessions have this reference (old data). */
+  | 'ambiguous'
+  /** Another asset or issuer, or the session itself names no issuer. */
+  | 'wrong_asset'
+  /** An amount of zero. */
+  | 'nothing'
+  /** Its ledger closed after the effective deadline. */
+  | 'late'
+  /** The session was already paid by others. */
+  | 'duplicate'
+  /** On time, but found after we had told everybody that the session was cancelled. */
+  | 'after_cancellation'
+  /** It counts. */
+  | 'credited';
+
+/** A ledger payment of a session, with what an earlier settle or an operator decided about it. */
+export type InboxPayment = LedgerPayment & {
+  readonly verdict: Verdict | null;
+  /** An operator has dealt with it (returned it, say): it never counts again. */
+  readonly resolved: boolean;
+};
+
+/** A ledger payment and what it means. */
+export type Judged = { readonly payment: InboxPayment; readonly verdict: Verdict };
+
+/** The judgement of all ledger payments of one session. */
+export type Judgement = {
+  /** In the order in which they were judged: what was credited before comes first, then ledger order. */
+  readonly judged: readonly Judged[];
+  /** The sum of what is credited, in stroops. */
+  readonly credited: Stroops;
+  /** The payment with which the credited sum reached the price; null while it is short. */
+  readonly completing: LedgerPayment | null;
+};
+
+/** What judging needs besides the session: who else claims its reference, and which payment its row names. */
+export type JudgeContext = {
+  readonly ambiguous: boolean;
+  /** Transaction hash of the session's live `payments` row, outer or inner; null without a row. */
+  readonly paidByTxHash: string | null;
+};
+
+/**
+ * Judges every ledger payment of a session, from facts alone: the same facts give the same verdicts, in whatever
+ * order they were found, except that what was once credited stays credited.
+ */
+export function judge(
+  session: Session,
+  payments: readonly InboxPayment[],
+  context: JudgeContext,
+): Judgement {
+  const judged: Judged[] = [];
+  let credited = 0n;
+  let completing: LedgerPayment | null = null;
+  for (const payment of [...payments].sort(byPrecedence(context.paidByTxHash))) {
+    const verdict = judgeOne(session, payment, context, credited >= session.price);
+    judged.push({ payment, verdict });
+    if (verdict !== 'credited' || payment.resolved) continue;
+    const wasShort = credited < session.price;
+    credited += payment.amount;
+    if (wasShort && credited >= session.price) completing = payment;
+  }
+  return { judged, credited, completing };
+}
+
+/** The rows of the table in docs/guarantees.md, in their order. */
+function judgeOne(
+  session: Session,
+  payment: InboxPayment,
+  context: JudgeContext,
+  alreadyPaid: boolean,
+): Verdict {
+  if (payment.verdict !== null && payment.verdict !== 'unmatched') return payment.verdict;
+  if (context.ambiguous) return 'ambiguous';
+  if (!hasAsset(session) || !sameAsset(payment.asset, session.asset)) return 'wrong_asset';
+  if (payment.amount === 0n) return 'nothing';
+  if (isNamedBy(context.paidByTxHash, payment)) return 'credited';
+  if (payment.closedAt > effectiveDeadline(session)) return 'late';
+  if (alreadyPaid || context.paidByTxHash !== null) return 'duplicate';
+  const cancelled = session.closedThroughLedger !== null && endingOf(session) === 'cancelled';
+  return cancelled ? 'after_cancellation' : 'credited';
+}
+
+/** A session in an issued asset without an issuer (the older backend wrote such rows) can be paid by nothing. */
+function hasAsset({ asset }: Session): boolean {
+  return isNative(asset) || asset.issuer !== null;
+}
+
+function isNamedBy(txHash: string | null, payment: LedgerPayment): boolean {
+  return txHash !== null && (payment.txHash === txHash || payment.innerTxHash === txHash);
+}
+
+/** Credited before, then named by the `payments` row, then as the ledger ordered them. */
+function byPrecedence(paidByTxHash: string | null) {
+  const rank = (p: InboxPayment) =>
+    p.verdict === 'credited' ? 0 : isNamedBy(paidByTxHash, p) ? 1 : 2;
+  return (a: InboxPayment, b: InboxPayment): number => rank(a) - rank(b) || inLedgerOrder(a, b);
+}
+
+/** Compares two ledger payments by their place on the ledger. */
+export function inLedgerOrder(a: LedgerPayment, b: LedgerPayment): number {
+  const [x, y] = [BigInt(a.operationId), BigInt(b.operationId)];
+  if (x !== y) return x < y ? -1 : 1;
+  return a.subIndex - b.subIndex || ledgerPaymentKey(a).localeCompare(ledgerPaymentKey(b));
+}

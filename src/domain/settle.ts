@@ -1,0 +1,237 @@
+/**
+ * The one decision of the system: from the facts about a session, what its state must be, and what differs from
+ * that. Pure; db/settle.ts reads the facts and writes the difference in one SERIALIZABLE transaction.
+ */
+import { judge, type InboxPayment, type Judged, type Judgement, type Verdict } from './judge.ts';
+import type { LedgerPayment } from './ledger-payment.ts';
+import { formatAmount, type Stroops } from './money.ts';
+import { dueEvents, type EventFact } from './event.ts';
+import {
+  effectiveDeadline,
+  endingOf,
+  isOpen,
+  type Session,
+  type SessionStatus,
+} from './session.ts';
+
+/** The interval of the ledger that was provably read for the session's account and asset. */
+export type Coverage = {
+  /** Payments that closed after this time are within it. */
+  readonly fromTime: Date;
+  readonly throughLedger: number;
+  /** Every payment that closed at or before this time is in the inbox. */
+  readonly throughTime: Date;
+};
+
+/** The session's live row in `payments`: who wrote it does not matter. */
+export type PaymentRow = {
+  readonly txHash: string;
+  readonly amount: Stroops;
+  readonly sender: string;
+  readonly confirmedAt: Date;
+};
+
+/** Why a person must look. Each is explained in docs/operations.md. */
+export type AttentionKind =
+  | 'ambiguous_reference'
+  | 'paid_without_evidence'
+  | 'paid_but_short'
+  | 'paid_after_cancellation'
+  | 'undecoded_record';
+
+/** Everything a decision may depend on, read in one snapshot. */
+export type SessionFacts = {
+  readonly session: Session;
+  readonly payments: readonly InboxPayment[];
+  readonly paymentRow: PaymentRow | null;
+  /** Another session has the same reference on the same account. */
+  readonly ambiguous: boolean;
+  readonly coverage: Coverage | null;
+  /** The account has a record that could not be decoded and that nobody has resolved. */
+  readonly undecoded: boolean;
+  /** When the oldest unanswered report was made; null without one. */
+  readonly reportedAt: Date | null;
+  /** `type` and `fact` of the events that exist, joined by a space. */
+  readonly existingEvents: ReadonlySet<string>;
+  readonly openAttention: ReadonlySet<string>;
+  /** The database's clock. It decides how long `processing` shows; never anything about money. */
+  readonly now: Date;
+};
+
+/** What must be written so that the database says what the facts say. */
+export type Decision = {
+  readonly judgement: Judgement;
+  readonly status: SessionStatus;
+  readonly cause: string;
+  readonly cancelAt: Date | null;
+  readonly closedThroughLedger: number | null;
+  readonly processingSince: Date | null;
+  /** Verdicts that are new or changed. */
+  readonly verdicts: readonly Judged[];
+  readonly newPayment: PaymentRow | null;
+  readonly newEvents: readonly EventFact[];
+  readonly newAttention: readonly { kind: AttentionKind; detail: string }[];
+  /** Whether anything must be written at all. */
+  readonly changes: boolean;
+};
+
+/** How long an unanswered report shows as `processing`. */
+export const PROCESSING_SHOWN_MS = 120_000;
+
+/** Computes the one right state of a session. Running it again on its own result changes nothing. */
+export function decide(facts: SessionFacts): Decision {
+  const session = withCancellation(facts);
+  const judgement = judge(session, facts.payments, {
+    ambiguous: facts.ambiguous,
+    paidByTxHash: facts.paymentRow?.txHash ?? null,
+  });
+  const enough = judgement.completing !== null;
+  const paid = facts.paymentRow !== null || enough || facts.session.status === 'paid';
+  const ending = paid ? null : endingProven(session, facts);
+  const { status, cause, processingSince } = nextStatus(session, facts, paid, ending);
+  const closedThroughLedger = ending ?? session.closedThroughLedger;
+  const settled: Session = { ...session, status, closedThroughLedger };
+  const verdicts = judgement.judged.filter((j) => j.verdict !== j.payment.verdict);
+  const newPayment =
+    facts.paymentRow === null && judgement.completing !== null
+      ? paymentFor(judgement.completing, judgement.credited)
+      : null;
+  const newEvents = dueEvents(settled, judgement, facts.paymentRow ?? newPayment).filter(
+    (event) => !facts.existingEvents.has(`${event.type} ${event.fact}`),
+  );
+  const newAttention = attentionFor(settled, facts, judgement).filter(
+    ({ kind }) => !facts.openAttention.has(kind),
+  );
+  const changes =
+    verdicts.length > 0 ||
+    newPayment !== null ||
+    newEvents.length > 0 ||
+    newAttention.length > 0 ||
+    status !== facts.session.status ||
+    closedThroughLedger !== facts.session.closedThroughLedger ||
+    session.cancelAt?.getTime() !== facts.session.cancelAt?.getTime() ||
+    processingSince?.getTime() !== facts.session.processingSince?.getTime();
+  return {
+    judgement,
+    status,
+    cause,
+    cancelAt: session.cancelAt,
+    closedThroughLedger,
+    processingSince,
+    verdicts,
+    newPayment,
+    newEvents,
+    newAttention,
+    changes,
+  };
+}
+
+/**
+ * An older backend cancels by writing the status alone. That is a request like any other: the session stops taking
+ * payments at the latest moment anybody can have seen, and is over when the ledger is covered to there.
+ */
+function withCancellation({ session, coverage, payments, now }: SessionFacts): Session {
+  const foreign = session.status === 'cancelled' && session.closedThroughLedger === null;
+  if (!foreign || session.cancelAt !== null) return session;
+  const seen = [
+    now,
+    ...(coverage ? [coverage.throughTime] : []),
+    ...payments.map((p) => p.closedAt),
+  ];
+  return { ...session, cancelAt: new Date(Math.max(...seen.map((d) => d.getTime()))) };
+}
+
+/** The ledger that proves the ending of a short session (P4), or null while nothing proves it. */
+function endingProven(session: Session, { coverage, undecoded }: SessionFacts): number | null {
+  if (session.closedThroughLedger !== null) return session.closedThroughLedger;
+  if (coverage === null || undecoded) return null;
+  const fromOpening = coverage.fromTime <= session.createdAt;
+  const toDeadline = coverage.throughTime >= effectiveDeadline(session);
+  return fromOpening && toDeadline ? coverage.throughLedger : null;
+}
+
+function nextStatus(
+  session: Session,
+  facts: SessionFacts,
+  paid: boolean,
+  ending: number | null,
+): { status: SessionStatus; cause: string; processingSince: Date | null } {
+  if (paid) return { status: 'paid', cause: causeOfPaid(session, facts), processingSince: null };
+  if (ending !== null) {
+    return {
+      status: endingOf(session),
+      cause: 'deadline covered and short',
+      processingSince: null,
+    };
+  }
+  // An ending that is not ours stays as it stands until the ledger decides.
+  if (!isOpen(session.status)) {
+    return { status: session.status, cause: 'ending not proven yet', processingSince: null };
+  }
+  const since = processingSince(session, facts);
+  return since === null
+    ? { status: 'pending', cause: 'no report under way', processingSince: null }
+    : { status: 'processing', cause: 'reported', processingSince: since };
+}
+
+function causeOfPaid(session: Session, facts: SessionFacts): string {
+  if (facts.paymentRow !== null) return 'a payments row exists';
+  if (session.closedThroughLedger !== null) return 'on-time money found after the ending';
+  return 'credited sum reaches the price';
+}
+
+/** Since when the session shows `processing`; null when it should not. A legacy row is timed from when we first saw it. */
+function processingSince(session: Session, { reportedAt, now }: SessionFacts): Date | null {
+  const young = (since: Date) => now.getTime() - since.getTime() < PROCESSING_SHOWN_MS;
+  if (reportedAt !== null && young(reportedAt)) return session.processingSince ?? reportedAt;
+  if (session.status !== 'processing') return null;
+  const since = session.processingSince ?? now;
+  return reportedAt === null && young(since) ? since : null;
+}
+
+function paymentFor(completing: LedgerPayment, credited: Stroops): PaymentRow {
+  return {
+    txHash: completing.txHash,
+    amount: credited,
+    sender: completing.sender,
+    confirmedAt: completing.closedAt,
+  };
+}
+
+function attentionFor(
+  session: Session,
+  facts: SessionFacts,
+  { judged, credited, completing }: Judgement,
+): { kind: AttentionKind; detail: string }[] {
+  const found: { kind: AttentionKind; detail: string }[] = [];
+  const by = (verdict: Verdict) =>
+    judged.filter((j) => j.verdict === verdict && !j.payment.resolved);
+  const name = ({ payment }: Judged) => `${formatAmount(payment.amount)} in ${payment.txHash}`;
+  const [ambiguous] = by('ambiguous');
+  if (ambiguous) {
+    found.push({
+      kind: 'ambiguous_reference',
+      detail: `Another session has the reference ${session.reference} on this account: ${name(ambiguous)} is held.`,
+    });
+  }
+  if (session.status === 'paid' && facts.paymentRow === null && completing === null) {
+    found.push({
+      kind: 'paid_without_evidence',
+      detail: `The session is paid, but there is no payments row and the ledger shows ${formatAmount(credited)} of ${formatAmount(session.price)}.`,
+    });
+  }
+  if (facts.paymentRow !== null && completing === null && by('credited').length > 0) {
+    found.push({
+      kind: 'paid_but_short',
+      detail: `The payments row says paid, but the ledger shows ${formatAmount(credited)} of ${formatAmount(session.price)}.`,
+    });
+  }
+  const [afterCancellation] = by('after_cancellation');
+  if (afterCancellation) {
+    found.push({
+      kind: 'paid_after_cancellation',
+      detail: `Everybody was told that the session is cancelled; then ${name(afterCancellation)} was found, sent in time.`,
+    });
+  }
+  return found;
+}
