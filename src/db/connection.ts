@@ -1,4 +1,4 @@
-import pg from 'pg';
+import { Pool, type PoolClient } from 'pg';
 import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
 import * as schema from './schema/index.ts';
 
@@ -6,7 +6,7 @@ import * as schema from './schema/index.ts';
 export type Db = NodePgDatabase<typeof schema>;
 
 /** A pool together with the Drizzle handle for single statements (READ COMMITTED). */
-export type Database = { readonly pool: pg.Pool; readonly db: Db; close(): Promise<void> };
+export type Database = { readonly pool: Pool; readonly db: Db; close(): Promise<void> };
 
 /** Limits that PostgreSQL itself enforces on every connection of ours, so that no statement hangs a worker. */
 const SERVER_LIMITS = [
@@ -25,7 +25,7 @@ export function connect(
   options: { max?: number; onError?: (error: Error) => void; applicationName?: string } = {},
 ): Database {
   const report = options.onError ?? (() => undefined);
-  const pool = new pg.Pool({
+  const pool = new Pool({
     connectionString: url,
     max: options.max ?? 10,
     options: SERVER_LIMITS,
@@ -40,6 +40,6 @@ export function connect(
 }
 
 /** Drizzle on one client, for the statements of one transaction. */
-export function onClient(client: pg.PoolClient): Db {
+export function onClient(client: PoolClient): Db {
   return drizzle(client, { schema });
 }

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
-import pg from 'pg';
+import { Client } from 'pg';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { migrate as runMigrations } from 'drizzle-orm/node-postgres/migrator';
 import { ensureIndexes, supersedeDoubledPayments } from './indexes.ts';
@@ -35,7 +35,7 @@ export async function migrate(
   url: string,
   { networkPassphrase }: { networkPassphrase: string },
 ): Promise<MigrationReport> {
-  const client = new pg.Client({ connectionString: url, application_name: 'settle migrate' });
+  const client = new Client({ connectionString: url, application_name: 'settle migrate' });
   await client.connect();
   try {
     await takeMigrationLock(client);
@@ -64,7 +64,7 @@ export async function migrate(
  * A session lock on this one connection: drizzle's migrator does not guard against a second one. It is polled, since
  * a statement that waits for a lock holds a snapshot, and CREATE INDEX CONCURRENTLY of the other waits for that.
  */
-async function takeMigrationLock(client: pg.Client): Promise<void> {
+async function takeMigrationLock(client: Client): Promise<void> {
   for (;;) {
     const { rows } = await client.query<{ taken: boolean }>(
       `SELECT pg_try_advisory_lock(hashtextextended('settlement.migrate', 0)) AS taken`,
@@ -74,7 +74,7 @@ async function takeMigrationLock(client: pg.Client): Promise<void> {
   }
 }
 
-async function refuseOtherNetwork(client: pg.Client, wanted: string): Promise<void> {
+async function refuseOtherNetwork(client: Client, wanted: string): Promise<void> {
   const { rows } = await client.query<{ there: string | null }>(
     `SELECT to_regclass('settlement.network')::text AS there`,
   );
@@ -86,7 +86,7 @@ async function refuseOtherNetwork(client: pg.Client, wanted: string): Promise<vo
   if (passphrase !== undefined && passphrase !== wanted) throw new WrongNetwork(passphrase, wanted);
 }
 
-async function withPatience(client: pg.Client, run: () => Promise<void>): Promise<void> {
+async function withPatience(client: Client, run: () => Promise<void>): Promise<void> {
   await client.query(`SET lock_timeout = ${LOCK_TIMEOUT_MS}`);
   for (let attempt = 1; ; attempt += 1) {
     try {

@@ -1,5 +1,6 @@
 import type { Pool } from 'pg';
 import type { Db } from './connection.ts';
+import { classify } from './sqlstate.ts';
 import { lookTogether, settleTogether, type Settled } from './settle.ts';
 
 /** Sessions in one commit. A full page of Horizon (200 payments) then costs one. */
@@ -61,8 +62,11 @@ export function createSettleQueue(
       onCommit({ sessions: batch.length, retries, ms: performance.now() - started });
       for (const w of batch) w.resolve(value.get(w.sessionId) ?? null);
     } catch (error) {
-      const [only] = batch;
-      if (batch.length === 1 && only) return only.reject(error);
+      // A database that is away is away for every half of the batch.
+      if (batch.length === 1 || classify(error) === 'unknown') {
+        for (const w of batch) w.reject(error);
+        return;
+      }
       const middle = Math.ceil(batch.length / 2);
       await settleOrSplit(batch.slice(0, middle));
       await settleOrSplit(batch.slice(middle));
