@@ -1,0 +1,164 @@
+import { sql } from 'drizzle-orm';
+import type { Pool } from 'pg';
+import type { LedgerPayment, UndecodedRecord } from '../domain/ledger-payment.ts';
+import { formatAmount } from '../domain/money.ts';
+import { onClient, type Db } from './connection.ts';
+import { CommitRefused } from './serializable.ts';
+import { classify } from './sqlstate.ts';
+
+/** What a reading proves: every ledger payment that closed at or before `throughTime` is in the inbox. */
+export type Proof = { readonly throughLedger: number; readonly throughTime: Date };
+
+/** One page of an account, as read from the ledger. */
+export type AccountPage = {
+  readonly account: string;
+  /** Where the reading started; the page is refused when another watcher has moved the cursor meanwhile. */
+  readonly cursor: string;
+  readonly nextCursor: string;
+  readonly payments: readonly LedgerPayment[];
+  readonly undecoded: readonly UndecodedRecord[];
+  readonly covers: Proof | null;
+};
+
+/** Facts without a cursor: from a report, a ledger read whole, or a re-read. They never move an account's coverage. */
+export type Findings = Pick<AccountPage, 'payments' | 'undecoded'>;
+
+/**
+ * Stores a page: rows, cursor and coverage in one transaction, so that coverage is never seen without its rows.
+ * Returns false, and stores nothing, when the cursor is not where this reading started (another watcher was faster).
+ * If a row of the page cannot be stored, the page is stored record by record, and that record is parked.
+ */
+export async function storePage(pool: Pool, page: AccountPage): Promise<boolean> {
+  return inTransaction(pool, async (tx) => {
+    const moved = await tx.execute(sql`
+      UPDATE settlement.watched_accounts SET
+        cursor = ${page.nextCursor}, read_at = now(), problem = NULL,
+        through_ledger = greatest(through_ledger, ${page.covers?.throughLedger ?? 0}),
+        through_time = greatest(through_time, ${page.covers?.throughTime.toISOString() ?? '-infinity'}::timestamptz)
+      WHERE account = ${page.account} AND cursor = ${page.cursor}`);
+    if (moved.rowCount === 0) return false;
+    await storeRecords(tx, page);
+    return true;
+  });
+}
+
+/** Stores facts that were found outside of the reading. Returns how many ledger payments were new. */
+export async function storeFindings(pool: Pool, findings: Findings): Promise<number> {
+  if (findings.payments.length === 0 && findings.undecoded.length === 0) return 0;
+  return inTransaction(pool, (tx) => storeRecords(tx, findings));
+}
+
+/** Stores records that no other row holds yet, inside the caller's transaction. */
+export async function storeRecords(tx: Db, findings: Findings): Promise<number> {
+  await park(tx, findings.undecoded);
+  if (findings.payments.length === 0) return 0;
+  try {
+    await tx.execute(sql`SAVEPOINT page`);
+    return await insertPayments(tx, findings.payments);
+  } catch (error) {
+    if (classify(error) !== 'permanent') throw error;
+    await tx.execute(sql`ROLLBACK TO SAVEPOINT page`);
+    return insertOneByOne(tx, findings.payments);
+  }
+}
+
+async function insertOneByOne(tx: Db, payments: readonly LedgerPayment[]): Promise<number> {
+  let stored = 0;
+  for (const payment of payments) {
+    try {
+      await tx.execute(sql`SAVEPOINT record`);
+      stored += await insertPayments(tx, [payment]);
+    } catch (error) {
+      if (classify(error) !== 'permanent') throw error;
+      await tx.execute(sql`ROLLBACK TO SAVEPOINT record`);
+      await park(tx, [
+        {
+          operationId: `${payment.operationId}:${payment.subIndex}`,
+          account: payment.account,
+          ledger: payment.ledger,
+          raw: JSON.stringify(row(payment)),
+          problem: `The database refused it: ${rootMessage(error)}`,
+        },
+      ]);
+    }
+  }
+  return stored;
+}
+
+async function insertPayments(tx: Db, payments: readonly LedgerPayment[]): Promise<number> {
+  const { rows } = await tx.execute<{ stored: number }>(sql`
+    WITH stored AS (
+      INSERT INTO settlement.ledger_payments (tx_hash, op_index, sub_index, inner_tx_hash, operation_id,
+        ledger, closed_at, type, account, sender, asset_code, asset_issuer, amount, reference, reference_source)
+      SELECT tx_hash, op_index, sub_index, inner_tx_hash, operation_id, ledger, closed_at, type, account,
+        sender, asset_code, asset_issuer, amount, reference, reference_source
+      FROM jsonb_populate_recordset(NULL::settlement.ledger_payments, ${JSON.stringify(payments.map(row))}::jsonb)
+      ON CONFLICT (tx_hash, op_index, sub_index) DO NOTHING
+      RETURNING tx_hash, op_index, sub_index),
+    undecided AS (
+      INSERT INTO settlement.undecided_payments (tx_hash, op_index, sub_index) SELECT * FROM stored)
+    SELECT count(*)::int AS stored FROM stored`);
+  return rows[0]?.stored ?? 0;
+}
+
+async function park(tx: Db, undecoded: readonly UndecodedRecord[]): Promise<void> {
+  if (undecoded.length === 0) return;
+  const document = JSON.stringify(undecoded.map((r) => ({ ...r, operation_id: r.operationId })));
+  await tx.execute(sql`
+    WITH parked AS (
+      INSERT INTO settlement.parked_records (account, operation_id, ledger, raw, problem)
+      SELECT account, operation_id, ledger, raw, problem
+      FROM jsonb_populate_recordset(NULL::settlement.parked_records, ${document}::jsonb)
+      ON CONFLICT (account, operation_id) DO NOTHING RETURNING account, problem)
+    INSERT INTO settlement.attention (subject, kind, detail)
+    SELECT DISTINCT ON (account) account, 'undecoded_record',
+      'A record of Horizon could not be read; no session of this account can end until it is resolved: ' || problem
+    FROM parked ON CONFLICT (subject, kind) WHERE resolved_at IS NULL DO NOTHING`);
+}
+
+function row(p: LedgerPayment) {
+  return {
+    tx_hash: p.txHash,
+    op_index: p.opIndex,
+    sub_index: p.subIndex,
+    inner_tx_hash: p.innerTxHash,
+    operation_id: p.operationId,
+    ledger: p.ledger,
+    closed_at: p.closedAt,
+    type: p.type,
+    account: p.account,
+    sender: p.sender,
+    asset_code: p.asset.code,
+    asset_issuer: p.asset.issuer,
+    amount: formatAmount(p.amount),
+    reference: p.reference,
+    reference_source: p.referenceSource,
+  };
+}
+
+function rootMessage(error: unknown): string {
+  let message = String(error);
+  for (let e = error; e instanceof Error; e = e.cause) message = e.message;
+  return message;
+}
+
+/** READ COMMITTED is enough here: the rows are facts, and the cursor's compare-and-set orders the writers. */
+export async function inTransaction<T>(pool: Pool, work: (tx: Db) => Promise<T>): Promise<T> {
+  const client = await pool.connect();
+  let unusable: Error | undefined;
+  try {
+    await client.query('BEGIN');
+    const value = await work(onClient(client));
+    const { command } = await client.query('COMMIT');
+    if (command !== 'COMMIT') throw new CommitRefused(command);
+    return value;
+  } catch (error) {
+    unusable = await client.query('ROLLBACK').then(
+      () => undefined,
+      (lost: Error) => lost,
+    );
+    throw error;
+  } finally {
+    client.release(unusable);
+  }
+}

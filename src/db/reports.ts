@@ -1,0 +1,61 @@
+import { sql } from 'drizzle-orm';
+import type { Verdict } from '../domain/judge.ts';
+import type { Db } from './connection.ts';
+
+/** Remembers that a backend says this transaction pays the session. The first time counts for `processing`. */
+export async function recordReport(db: Db, sessionId: string, txHash: string): Promise<number> {
+  const { rows } = await db.execute<{ times: number }>(sql`
+    INSERT INTO settlement.reported_payments AS r (session_id, tx_hash)
+    VALUES (${sessionId}, ${txHash})
+    ON CONFLICT (session_id, tx_hash) DO UPDATE SET times = r.times + 1
+    RETURNING r.times`);
+  return rows[0]?.times ?? 1;
+}
+
+/** Stores the answer that the ledger gave; a later, better one replaces `not on the ledger`. */
+export async function recordAnswer(
+  db: Db,
+  sessionId: string,
+  txHash: string,
+  answer: string,
+  asOfLedger: number | null,
+): Promise<void> {
+  await db.execute(sql`
+    UPDATE settlement.reported_payments
+    SET answer = ${answer}, as_of_ledger = ${asOfLedger}, answered_at = now()
+    WHERE session_id = ${sessionId} AND tx_hash = ${txHash}`);
+}
+
+/** Reports of a session that the ledger has not answered yet. */
+export async function unansweredReports(db: Db, sessionId: string): Promise<string[]> {
+  const { rows } = await db.execute<{ tx_hash: string }>(sql`
+    SELECT tx_hash FROM settlement.reported_payments
+    WHERE session_id = ${sessionId} AND answered_at IS NULL ORDER BY first_at LIMIT 20`);
+  return rows.map((row) => row.tx_hash);
+}
+
+/** What the inbox says about a transaction, by its outer or inner hash: one row per movement. */
+export async function inboxByHash(
+  db: Db,
+  txHash: string,
+): Promise<
+  {
+    payment: string;
+    account: string;
+    sessionId: string | null;
+    verdict: Verdict | null;
+    amount: string;
+  }[]
+> {
+  const { rows } = await db.execute<{
+    payment: string;
+    account: string;
+    session_id: string | null;
+    verdict: Verdict | null;
+    amount: string;
+  }>(sql`
+    SELECT concat_ws(':', tx_hash, op_index, sub_index) AS payment, account, session_id, verdict, amount::text
+    FROM settlement.ledger_payments WHERE tx_hash = ${txHash} OR inner_tx_hash = ${txHash}
+    ORDER BY op_index, sub_index`);
+  return rows.map(({ session_id, ...row }) => ({ ...row, sessionId: session_id }));
+}

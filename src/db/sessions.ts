@@ -1,0 +1,173 @@
+import { and, eq, ne, sql } from 'drizzle-orm';
+import type { Pool } from 'pg';
+import type { Asset } from '../domain/asset.ts';
+import { Refusal } from '../domain/failure.ts';
+import { formatAmount, type Stroops } from '../domain/money.ts';
+import type { Db } from './connection.ts';
+import { inTransaction } from './inbox.ts';
+import { checkoutSessions, merchants, sessionReferences } from './schema/index.ts';
+import { registerAccount, type Registration } from './watching.ts';
+import { activate } from './worklists.ts';
+
+/** A session to be opened, every field already checked for form. */
+export type NewSession = {
+  readonly id: string;
+  readonly merchantId: string;
+  readonly price: Stroops;
+  readonly asset: Asset;
+  readonly receivingAccount: string;
+  readonly reference: string;
+  readonly expiresAt: Date;
+  readonly successUrl: string | null;
+  readonly cancelUrl: string | null;
+  readonly metadata: unknown;
+};
+
+type SessionRow = typeof checkoutSessions.$inferSelect;
+
+/** The row of a session. @throws Refusal SessionNotFound */
+export async function findSession(db: Db, sessionId: string): Promise<SessionRow> {
+  const [row] = await db.select().from(checkoutSessions).where(eq(checkoutSessions.id, sessionId));
+  if (!row) throw new Refusal('SessionNotFound', `There is no session ${sessionId}.`, 'sessionId');
+  return row;
+}
+
+/**
+ * Creates the session, its reference and the watching of its account in one transaction; where the backend has
+ * already created the row, only what is missing. The same request again finds the same session.
+ * @throws Refusal MerchantNotFound, SessionExistsWithOtherBody, ReferenceInUse; nothing is written then.
+ */
+export async function openSession(
+  pool: Pool,
+  wanted: NewSession,
+  registration: Registration,
+): Promise<SessionRow> {
+  return inTransaction(pool, async (tx) => {
+    const row = (await insertSession(tx, wanted)) ?? (await existingSession(tx, wanted));
+    await registerAccount(tx, registration);
+    await activate(
+      tx,
+      {
+        id: row.id,
+        receivingAccount: row.receivingAccount,
+        asset: { code: row.assetCode, issuer: row.assetIssuer },
+        expiresAt: row.expiresAt,
+        cancelAt: row.cancelAt,
+      },
+      { wake: false },
+    );
+    return row;
+  });
+}
+
+async function insertSession(tx: Db, wanted: NewSession): Promise<SessionRow | null> {
+  const [merchant] = await tx
+    .select({ id: merchants.id })
+    .from(merchants)
+    .where(eq(merchants.id, wanted.merchantId));
+  if (!merchant) {
+    throw new Refusal(
+      'MerchantNotFound',
+      `There is no merchant ${wanted.merchantId}.`,
+      'merchantId',
+    );
+  }
+  const [row] = await tx
+    .insert(checkoutSessions)
+    .values({
+      id: wanted.id,
+      merchantId: wanted.merchantId,
+      amount: formatAmount(wanted.price),
+      assetCode: wanted.asset.code,
+      assetIssuer: wanted.asset.issuer,
+      receivingAccount: wanted.receivingAccount,
+      memo: wanted.reference,
+      successUrl: wanted.successUrl,
+      cancelUrl: wanted.cancelUrl,
+      metadata: wanted.metadata,
+      expiresAt: wanted.expiresAt,
+    })
+    .onConflictDoNothing()
+    .returning();
+  if (!row) return null;
+  await claimReference(tx, wanted);
+  await tx.execute(sql`
+    INSERT INTO settlement.session_journal (session_id, from_status, to_status, cause, actor)
+    VALUES (${wanted.id}, 'none', 'pending', 'opened', 'client')`);
+  return row;
+}
+
+/** The unique key of session_references decides between two of ours; the query sees the backend's own memos. */
+async function claimReference(tx: Db, wanted: NewSession): Promise<void> {
+  const { receivingAccount: account, reference, id: sessionId } = wanted;
+  const [claimed] = await tx
+    .insert(sessionReferences)
+    .values({ account, reference, sessionId })
+    .onConflictDoNothing()
+    .returning();
+  const [other] = await tx
+    .select({ id: checkoutSessions.id })
+    .from(checkoutSessions)
+    .where(
+      and(
+        eq(checkoutSessions.receivingAccount, account),
+        eq(checkoutSessions.memo, reference),
+        ne(checkoutSessions.id, sessionId),
+      ),
+    )
+    .limit(1);
+  if (claimed && !other) return;
+  throw new Refusal(
+    'ReferenceInUse',
+    `The reference ${reference} already names another session on ${account}. Open this one with another memo or id.`,
+    'memo',
+  );
+}
+
+async function existingSession(tx: Db, wanted: NewSession): Promise<SessionRow> {
+  const row = await findSession(tx, wanted.id);
+  const differs = (
+    [
+      ['merchantId', row.merchantId, wanted.merchantId],
+      ['amount', row.amount, formatAmount(wanted.price)],
+      ['asset.code', row.assetCode, wanted.asset.code],
+      ['asset.issuer', row.assetIssuer, wanted.asset.issuer],
+      ['receivingAccount', row.receivingAccount, wanted.receivingAccount],
+      ['expiresAt', row.expiresAt.toISOString(), wanted.expiresAt.toISOString()],
+    ] as const
+  ).find(([, found, asked]) => found !== asked);
+  if (!differs) return row;
+  const [field, found, asked] = differs;
+  throw new Refusal(
+    'SessionExistsWithOtherBody',
+    `Session ${wanted.id} exists with ${field} ${String(found)}, not ${String(asked)}. Use another id for another session.`,
+    field,
+  );
+}
+
+/**
+ * Stores that the session is to be cancelled: it takes payments until the later of `at` and the highest close time
+ * anybody can have seen, so that nothing already on the ledger becomes late. Only the first request counts, and
+ * only while the session is open. @throws Refusal SessionNotFound
+ */
+export async function requestCancel(pool: Pool, sessionId: string, at: Date): Promise<void> {
+  await inTransaction(pool, async (tx) => {
+    const { rowCount } = await tx.execute(sql`
+      WITH cancelled AS (
+        UPDATE checkout_sessions s SET cancel_at = greatest(${at.toISOString()}::timestamptz,
+          (SELECT greatest(w.through_time, c.through_time) FROM settlement.watched_accounts w
+            LEFT JOIN settlement.asset_coverage c ON c.account = w.account
+            WHERE w.account = s.receiving_account ORDER BY 1 DESC LIMIT 1),
+          (SELECT max(lp.closed_at) FROM settlement.ledger_payments lp
+            WHERE lp.account = s.receiving_account AND lp.reference = s.memo))
+        WHERE s.id = ${sessionId} AND s.cancel_at IS NULL AND s.closed_through_ledger IS NULL
+          AND s.status IN ('pending', 'processing')
+        RETURNING s.id, s.status, least(s.cancel_at, s.expires_at) AS deadline),
+      journal AS (
+        INSERT INTO settlement.session_journal (session_id, from_status, to_status, cause, actor)
+        SELECT id, status, status, 'cancel requested', 'client' FROM cancelled)
+      UPDATE settlement.active_sessions a SET deadline = cancelled.deadline
+      FROM cancelled WHERE a.session_id = cancelled.id`);
+    if (rowCount === 0) await findSession(tx, sessionId);
+  });
+}

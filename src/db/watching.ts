@@ -1,0 +1,122 @@
+/** What the watcher needs to know and to remember: accounts, their coverage, and the work lists. */
+import { sql } from 'drizzle-orm';
+import type { Db } from './connection.ts';
+import type { Proof } from './inbox.ts';
+
+/** An account that is read, and how urgent its reading is. */
+export type WatchedAccount = {
+  readonly account: string;
+  readonly cursor: string;
+  readonly throughLedger: number;
+  readonly throughTime: Date;
+  readonly readAt: Date | null;
+  /** Sessions on it that are not closed. */
+  readonly openSessions: number;
+};
+
+/** Where a newly watched account begins: a ledger that closed before the opening of its oldest open session. */
+export type Registration = {
+  readonly account: string;
+  /** Horizon's cursor of the end of that ledger. */
+  readonly cursor: string;
+  readonly fromLedger: number;
+  readonly fromTime: Date;
+};
+
+/** Begins to watch an account; nothing happens when it is watched already. */
+export async function registerAccount(tx: Db, r: Registration): Promise<void> {
+  const from = r.fromTime.toISOString();
+  await tx.execute(sql`
+    INSERT INTO settlement.watched_accounts
+      (account, cursor, from_ledger, from_time, through_ledger, through_time)
+    VALUES (${r.account}, ${r.cursor}, ${r.fromLedger}, ${from}, ${r.fromLedger}, ${from})
+    ON CONFLICT (account) DO NOTHING`);
+}
+
+/** Every watched account, the least recently read first. */
+export async function watchedAccounts(db: Db): Promise<WatchedAccount[]> {
+  const { rows } = await db.execute<{
+    account: string;
+    cursor: string;
+    through_ledger: string;
+    through_time: string;
+    read_at: string | null;
+    open_sessions: number;
+  }>(sql`
+    SELECT w.account, w.cursor, w.through_ledger, w.through_time::text, w.read_at::text,
+      (SELECT count(*)::int FROM settlement.active_sessions a
+       WHERE a.account = w.account AND a.deadline IS NOT NULL) AS open_sessions
+    FROM settlement.watched_accounts w ORDER BY w.read_at NULLS FIRST`);
+  return rows.map((row) => ({
+    account: row.account,
+    cursor: row.cursor,
+    throughLedger: Number(row.through_ledger),
+    throughTime: new Date(row.through_time),
+    readAt: row.read_at === null ? null : new Date(row.read_at),
+    openSessions: row.open_sessions,
+  }));
+}
+
+/** An asset on an account whose coverage some session is waiting for. */
+export type AwaitedCoverage = {
+  readonly account: string;
+  readonly asset: string;
+  readonly throughLedger: number;
+  readonly throughTime: Date;
+};
+
+/** Coverage that falls short of the deadline of a session whose deadline is over at `at` (a ledger's close time). */
+export async function awaitedCoverage(db: Db, at: Date): Promise<AwaitedCoverage[]> {
+  const { rows } = await db.execute<{
+    account: string;
+    asset: string;
+    through_ledger: string;
+    through_time: string;
+  }>(sql`
+    SELECT DISTINCT a.account, a.asset,
+      greatest(w.through_ledger, c.through_ledger) AS through_ledger,
+      greatest(w.through_time, c.through_time)::text AS through_time
+    FROM settlement.active_sessions a
+    JOIN settlement.watched_accounts w ON w.account = a.account
+    LEFT JOIN settlement.asset_coverage c ON c.account = a.account AND c.asset = a.asset
+    WHERE a.deadline <= ${at.toISOString()}
+      AND a.deadline > greatest(w.through_time, c.through_time)`);
+  return rows.map((row) => ({
+    account: row.account,
+    asset: row.asset,
+    throughLedger: Number(row.through_ledger),
+    throughTime: new Date(row.through_time),
+  }));
+}
+
+/**
+ * Moves the coverage of one asset by the evidence of DESIGN §6 (b): its entry was last modified in a ledger that is
+ * covered, so nothing arrived since. The condition is judged against what is stored now, not against what the
+ * reader remembers. Returns whether the evidence held.
+ */
+export async function extendCoverage(
+  db: Db,
+  account: string,
+  asset: string,
+  lastModifiedLedger: number,
+  proof: Proof,
+): Promise<boolean> {
+  const { rowCount } = await db.execute(sql`
+    INSERT INTO settlement.asset_coverage AS c (account, asset, through_ledger, through_time)
+    SELECT w.account, ${asset}, ${proof.throughLedger}, ${proof.throughTime.toISOString()}::timestamptz
+    FROM settlement.watched_accounts w
+    LEFT JOIN settlement.asset_coverage old ON old.account = w.account AND old.asset = ${asset}
+    WHERE w.account = ${account}
+      AND greatest(w.through_ledger, old.through_ledger) >= ${lastModifiedLedger}
+    ON CONFLICT (account, asset) DO UPDATE SET
+      through_ledger = greatest(c.through_ledger, excluded.through_ledger),
+      through_time = greatest(c.through_time, excluded.through_time)`);
+  return (rowCount ?? 0) > 0;
+}
+
+/** Remembers why an account cannot be read, for the operator; a page that is stored clears it. */
+export async function noteProblem(db: Db, account: string, problem: string): Promise<void> {
+  await db.execute(sql`
+    UPDATE settlement.watched_accounts SET problem = ${problem}, read_at = now()
+    WHERE account = ${account}`);
+}

@@ -1,0 +1,106 @@
+/** The work lists: what is undecided, what coverage now closes, whom to wake. Each query costs what is due, not what exists. */
+import { sql } from 'drizzle-orm';
+import { assetKey } from '../domain/asset.ts';
+import { effectiveDeadline, type Session } from '../domain/session.ts';
+import type { Db } from './connection.ts';
+
+/** Rows taken from a work list at once: one settle commit's worth. */
+const BATCH = 200;
+
+/** Sessions that have an undecided ledger payment. */
+export async function sessionsWithUndecided(db: Db): Promise<string[]> {
+  const { rows } = await db.execute<{ id: string }>(sql`
+    SELECT DISTINCT s.id FROM (
+      SELECT * FROM settlement.undecided_payments ORDER BY since LIMIT ${BATCH * 5}) u
+    JOIN settlement.ledger_payments lp USING (tx_hash, op_index, sub_index)
+    JOIN checkout_sessions s ON s.receiving_account = lp.account AND s.memo = lp.reference
+    LIMIT ${BATCH * 5}`);
+  return rows.map(({ id }) => id);
+}
+
+/**
+ * Gives the verdict `unmatched` to undecided ledger payments that name no session. A session that appears a moment
+ * later finds them all the same: its settle looks for payments, whatever their verdict.
+ */
+export async function markUnmatched(db: Db): Promise<number> {
+  const { rows } = await db.execute<{ marked: number }>(sql`
+    WITH lost AS (
+      DELETE FROM settlement.undecided_payments u USING settlement.ledger_payments lp
+      WHERE (lp.tx_hash, lp.op_index, lp.sub_index) = (u.tx_hash, u.op_index, u.sub_index)
+        AND NOT EXISTS (SELECT FROM checkout_sessions s
+          WHERE s.receiving_account = lp.account AND s.memo = lp.reference)
+      RETURNING u.tx_hash, u.op_index, u.sub_index),
+    marked AS (
+      UPDATE settlement.ledger_payments lp SET verdict = 'unmatched', decided_at = now() FROM lost
+      WHERE (lp.tx_hash, lp.op_index, lp.sub_index) = (lost.tx_hash, lost.op_index, lost.sub_index)
+        AND lp.verdict IS NULL
+      RETURNING 1)
+    SELECT count(*)::int AS marked FROM marked`);
+  return rows[0]?.marked ?? 0;
+}
+
+/** Open sessions whose effective deadline the coverage of their account and asset has passed. */
+export async function sessionsToClose(db: Db): Promise<string[]> {
+  const { rows } = await db.execute<{ id: string }>(sql`
+    SELECT a.session_id AS id FROM settlement.active_sessions a
+    JOIN settlement.watched_accounts w ON w.account = a.account
+    LEFT JOIN settlement.asset_coverage c ON c.account = a.account AND c.asset = a.asset
+    WHERE a.deadline <= greatest(w.through_time, c.through_time)
+      AND NOT EXISTS (SELECT FROM settlement.parked_records r
+        WHERE r.account = a.account AND r.resolved_at IS NULL)
+    LIMIT ${BATCH * 5}`);
+  return rows.map(({ id }) => id);
+}
+
+/** Takes up to `most` sessions that are to be woken now, and asks for the next wake in a minute if they do not come to rest. */
+export async function takeDueWakes(db: Db, most: number): Promise<string[]> {
+  const { rows } = await db.execute<{ id: string }>(sql`
+    UPDATE settlement.active_sessions a SET wake_after = now() + interval '1 minute'
+    FROM (SELECT session_id FROM settlement.active_sessions WHERE wake_after <= now()
+      ORDER BY wake_after LIMIT ${most} FOR UPDATE SKIP LOCKED) due
+    WHERE a.session_id = due.session_id RETURNING a.session_id AS id`);
+  return rows.map(({ id }) => id);
+}
+
+/** Puts wakes back that could not be sent, so that the next turn finds them. */
+export async function returnWakes(db: Db, sessionIds: readonly string[]): Promise<void> {
+  await db.execute(sql`
+    UPDATE settlement.active_sessions SET wake_after = now()
+    WHERE session_id = ANY(${sql.param(sessionIds)}::uuid[])`);
+}
+
+/** Enters an open session into the work list. */
+export async function activate(
+  tx: Db,
+  session: Pick<Session, 'id' | 'receivingAccount' | 'asset' | 'expiresAt' | 'cancelAt'>,
+  options: { wake: boolean },
+): Promise<void> {
+  await tx.execute(sql`
+    INSERT INTO settlement.active_sessions (session_id, account, asset, deadline, wake_after)
+    VALUES (${session.id}, ${session.receivingAccount}, ${assetKey(session.asset)},
+      ${effectiveDeadline(session).toISOString()}, CASE WHEN ${options.wake} THEN now() END)
+    ON CONFLICT (session_id) DO NOTHING`);
+}
+
+/** A session that the backend made by itself, and its account where that is not watched yet. */
+export type Discovered = {
+  readonly id: string;
+  readonly account: string;
+  readonly watched: boolean;
+};
+
+/**
+ * Sessions made by the backend itself that nobody watches yet: created since `since`, not settled by us, not in the
+ * work list. Oldest first.
+ */
+export async function discoverSessions(db: Db, since: Date): Promise<Discovered[]> {
+  const { rows } = await db.execute<Discovered & Record<string, unknown>>(sql`
+    SELECT s.id, s.receiving_account AS account, w.account IS NOT NULL AS watched
+    FROM checkout_sessions s
+    LEFT JOIN settlement.watched_accounts w ON w.account = s.receiving_account
+    WHERE s.created_at >= ${since.toISOString()} AND s.closed_through_ledger IS NULL
+      AND s.status <> 'paid'
+      AND NOT EXISTS (SELECT FROM settlement.active_sessions a WHERE a.session_id = s.id)
+    ORDER BY s.created_at LIMIT ${BATCH}`);
+  return rows;
+}
