@@ -1,0 +1,83 @@
+import { z } from 'zod';
+
+/** The passphrases by which Stellar's networks tell themselves apart; each signature covers it. */
+export const NETWORKS: Readonly<Record<string, string>> = {
+  public: 'Public Global Stellar Network ; September 2015',
+  testnet: 'Test SDF Network ; September 2015',
+  futurenet: 'Test SDF Future Network ; October 2022',
+};
+
+const milliseconds = (fallback: number, least: number) =>
+  z.coerce.number().int().min(least).default(fallback);
+
+const listOf = z
+  .string()
+  .default('')
+  .transform((text) =>
+    text
+      .split(',')
+      .map((part) => part.trim())
+      .filter((part) => part !== ''),
+  );
+
+/** Every setting, as environment variables. `.env.example` lists the same names with their reasons. */
+export const configSchema = z.object({
+  DATABASE_URL: z
+    .string({ error: 'is missing: postgres://user:password@host:5432/database' })
+    .regex(/^postgres(ql)?:\/\//, 'is no PostgreSQL address (postgres://…)'),
+  HORIZON_URL: z.url({ protocol: /^https?$/, error: 'is no http(s) address of a Horizon' }),
+  NETWORK_PASSPHRASE: z
+    .string()
+    .min(1)
+    .default(NETWORKS.testnet ?? ''),
+  HORIZON_REQUESTS_PER_HOUR: z.coerce.number().int().min(0).default(3600),
+  POLL_INTERVAL_MS: milliseconds(5_000, 100),
+  DATABASE_POOL: z.coerce.number().int().min(4).default(10),
+  WEBHOOK_ALLOW: listOf,
+  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info'),
+  SHUTDOWN_GRACE_MS: milliseconds(25_000, 0),
+});
+
+/** The settings of one process, checked. */
+export type Config = z.infer<typeof configSchema> & {
+  /** A short stable name of the network, part of the watcher's workflow id. */
+  readonly networkName: string;
+};
+
+/** The environment does not make a configuration; every problem is named, one a line. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  constructor(problems: readonly string[]) {
+    super(
+      `The configuration has ${problems.length} problem(s):\n${problems.map((p) => `  ${p}`).join('\n')}`,
+    );
+  }
+}
+
+/** Reads the configuration from the environment. @throws ConfigError naming every problem at once. */
+export function loadConfig(env: NodeJS.ProcessEnv): Config {
+  const parsed = configSchema.safeParse(env);
+  const problems = parsed.success
+    ? []
+    : parsed.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`);
+  const isPublic = (env['NETWORK_PASSPHRASE'] ?? '') === NETWORKS['public'];
+  if (isPublic && (env['WEBHOOK_ALLOW'] ?? '') !== '') {
+    problems.push(
+      'WEBHOOK_ALLOW lets webhooks reach private addresses; on the public network it must be empty.',
+    );
+  }
+  if (!parsed.success || problems.length > 0) throw new ConfigError(problems);
+  return { ...parsed.data, networkName: networkName(parsed.data.NETWORK_PASSPHRASE) };
+}
+
+/** The known name of a network, or a readable form of its passphrase. */
+export function networkName(passphrase: string): string {
+  const known = Object.entries(NETWORKS).find(([, p]) => p === passphrase)?.[0];
+  return (
+    known ??
+    passphrase
+      .toLowerCase()
+      .replace(/[^a-z0-9]+/g, '-')
+      .slice(0, 40)
+  );
+}

@@ -1,0 +1,157 @@
+import { sql } from 'drizzle-orm';
+import type { SessionStatus } from '../domain/session.ts';
+import { PROCESSING_SHOWN_MS } from '../domain/settle.ts';
+import type { Db } from './connection.ts';
+
+/** A session as an operator wants to see it, and what is still to be done for it. */
+export type StoredView = {
+  readonly status: SessionStatus;
+  readonly merchantId: string;
+  readonly receivingAccount: string;
+  readonly asset: string;
+  readonly price: string;
+  readonly credited: string;
+  readonly deadline: Date;
+  readonly cancelAt: Date | null;
+  readonly closedThroughLedger: number | null;
+  readonly paidBy: string | null;
+  readonly payments: { payment: string; verdict: string }[];
+  readonly deliveries: {
+    deliveryId: string;
+    event: string;
+    status: string;
+    attempts: number;
+    nextAt: Date | null;
+  }[];
+  readonly attention: string[];
+  /** Deliveries that may be sent at `now`. */
+  readonly due: number;
+  /** The next instant at which something falls due; null when only a wake can change anything. */
+  readonly nextLookAt: Date | null;
+  readonly atRest: boolean;
+};
+
+type RawView = Omit<
+  StoredView,
+  'deadline' | 'cancelAt' | 'deliveries' | 'due' | 'nextLookAt' | 'atRest'
+> & {
+  expiresAt: string;
+  cancelAt: string | null;
+  processingSince: string | null;
+  wakeAfter: string | null;
+  deliveries:
+    | {
+        deliveryId: string;
+        endpointId: string | null;
+        event: string;
+        status: string;
+        attempts: number;
+        at: string;
+      }[]
+    | null;
+};
+
+/**
+ * Reads the view of a session as of `now`, and brings its work-list row in line: gone when the session is at rest,
+ * else to be woken when the next thing is overdue by a minute (which only happens when its run was lost).
+ * Null when there is no such session.
+ */
+export async function viewSession(
+  db: Db,
+  sessionId: string,
+  now: Date,
+): Promise<StoredView | null> {
+  const { rows } = await db.execute<{ view: RawView }>(sql`
+    SELECT json_build_object(
+      'status', s.status, 'merchantId', s.merchant_id, 'receivingAccount', s.receiving_account,
+      'asset', concat_ws(':', s.asset_code, s.asset_issuer), 'price', s.amount::text,
+      'expiresAt', s.expires_at, 'cancelAt', s.cancel_at,
+      'closedThroughLedger', s.closed_through_ledger, 'processingSince', s.processing_since,
+      'wakeAfter', a.wake_after::text,
+      'credited', (SELECT coalesce(sum(lp.amount), 0)::numeric(19,7)::text
+        FROM settlement.ledger_payments lp
+        WHERE lp.account = s.receiving_account AND lp.reference = s.memo
+          AND lp.verdict = 'credited' AND lp.resolved_at IS NULL),
+      'paidBy', (SELECT p.tx_hash FROM payments p
+        WHERE p.session_id = s.id AND p.superseded_by IS NULL LIMIT 1),
+      'payments', (SELECT coalesce(json_agg(json_build_object(
+          'payment', concat_ws(':', lp.tx_hash, lp.op_index, lp.sub_index),
+          'verdict', coalesce(lp.verdict, 'undecided')) ORDER BY lp.operation_id, lp.sub_index), '[]')
+        FROM settlement.ledger_payments lp
+        WHERE lp.account = s.receiving_account AND lp.reference = s.memo),
+      'deliveries', (SELECT json_agg(json_build_object('deliveryId', d.delivery_id,
+          'endpointId', d.endpoint_id, 'event', d.event, 'status', d.status, 'attempts', d.attempts,
+          'at', greatest(coalesce(d.next_retry_at, d.created_at), e.paused_until))
+          ORDER BY d.sequence, d.created_at)
+        FROM webhook_deliveries d LEFT JOIN settlement.endpoint_state e ON e.endpoint_id = d.endpoint_id
+        WHERE d.session_id = s.id),
+      'attention', (SELECT coalesce(json_agg(t.kind ORDER BY t.kind), '[]') FROM settlement.attention t
+        WHERE t.subject = s.id::text AND t.resolved_at IS NULL)
+    ) AS view
+    FROM checkout_sessions s LEFT JOIN settlement.active_sessions a ON a.session_id = s.id
+    WHERE s.id = ${sessionId}`);
+  const raw = rows[0]?.view;
+  if (!raw) return null;
+  const view = toView(raw, now);
+  await keepWorkList(db, sessionId, view, raw.wakeAfter);
+  return view;
+}
+
+function toView(raw: RawView, now: Date): StoredView {
+  const { expiresAt, cancelAt, processingSince, wakeAfter: _, deliveries, ...rest } = raw;
+  const deadline = [expiresAt, cancelAt].filter((t) => t !== null).map((t) => new Date(t));
+  const effective = new Date(Math.min(...deadline.map((d) => d.getTime())));
+  const open = (deliveries ?? []).filter((d) => d.status === 'pending' || d.status === 'failed');
+  // Order is strict per endpoint: only the first open delivery of each can be due.
+  const heads = open.filter(
+    (d, i) => open.findIndex((other) => other.endpointId === d.endpointId) === i,
+  );
+  const headTimes = heads.map((d) => new Date(d.at));
+  const over = raw.status === 'paid' || raw.closedThroughLedger !== null;
+  const next = [
+    ...headTimes.filter((at) => at > now),
+    ...(over ? [] : [effective]),
+    ...(processingSince !== null
+      ? [new Date(new Date(processingSince).getTime() + PROCESSING_SHOWN_MS)]
+      : []),
+  ];
+  return {
+    ...rest,
+    deadline: effective,
+    cancelAt: cancelAt === null ? null : new Date(cancelAt),
+    deliveries: (deliveries ?? []).map(({ deliveryId, event, status, attempts, at }) => ({
+      deliveryId,
+      event,
+      status,
+      attempts,
+      nextAt: status === 'pending' || status === 'failed' ? new Date(at) : null,
+    })),
+    due: headTimes.filter((at) => at <= now).length,
+    nextLookAt: next.length > 0 ? new Date(Math.min(...next.map((d) => d.getTime()))) : null,
+    atRest: over && open.length === 0 && rest.attention.length === 0,
+  };
+}
+
+/**
+ * The row is changed only if nobody has asked for a wake since it was read: a settle that commits meanwhile sets
+ * `wake_after`, and that wake must not be lost.
+ */
+async function keepWorkList(
+  db: Db,
+  sessionId: string,
+  view: StoredView,
+  seen: string | null,
+): Promise<void> {
+  const unchanged = sql`session_id = ${sessionId} AND wake_after IS NOT DISTINCT FROM ${seen}::timestamptz`;
+  if (view.atRest) {
+    await db.execute(sql`DELETE FROM settlement.active_sessions WHERE ${unchanged}`);
+    return;
+  }
+  const times = view.deliveries.map((d) => d.nextAt?.getTime()).filter((t) => t !== undefined);
+  const overdue = times.length > 0 ? new Date(Math.min(...times) + 60_000).toISOString() : null;
+  if (seen === null && overdue === null) return;
+  await db.execute(sql`
+    UPDATE settlement.active_sessions SET wake_after = greatest(${overdue}::timestamptz, CASE
+      WHEN ${overdue}::timestamptz IS NOT NULL THEN now() + interval '1 minute' END)
+    WHERE ${unchanged}`);
+}
