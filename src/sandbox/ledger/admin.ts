@@ -1,0 +1,119 @@
+/** `/sandbox/…`: steering the sandbox from another process. JSON in, JSON out. */
+import { z } from 'zod';
+import type { BalanceChange } from './contract-call.ts';
+import type { Fault, Faults } from './faults.ts';
+import type { Json } from './history.ts';
+import { invalidField, notFound } from './problem.ts';
+
+/** What can be done to a running sandbox ledger beside what Horizon offers. Accounts are G addresses, assets `native` or `CODE:ISSUER`. */
+export type Controls = {
+  readonly faults: Faults;
+  /** Closes a ledger now; answers its number. */
+  closeLedger(): number;
+  /** Gives an account lumens from the root account, creating it if need be; answers the ledger. */
+  fund(account: string, xlm: string): Promise<number>;
+  /** What GET /friendbot does: creates the account with 10,000 lumens and answers the transaction. */
+  friendbot(address: string, base: string): Promise<Json>;
+  /** How much of `buy` path payments get for one `sell`. */
+  setRate(sell: string, buy: string, rate: string): void;
+  /** Forgets everything and starts again at a ledger (1 unless given). */
+  resetNetwork(firstLedger?: number): void;
+  /** From now on the node has no history below this ledger. */
+  reapBelow(ledger: number): void;
+  /** Leaves a transaction out of history until the gap is filled. */
+  hideTransaction(hash: string): void;
+  /** Shows all hidden transactions. */
+  fillGap(): void;
+  /** Puts a record, as it is, into an account's payments; answers the ledger. */
+  injectRecord(account: string, record: Json): Promise<number>;
+  /** Records a contract call with these balance changes; answers hash and ledger. */
+  addContractCall(
+    source: string,
+    changes: readonly BalanceChange[],
+  ): Promise<{ hash: string; ledger: number }>;
+};
+
+const text = z.string();
+const changes = z.array(
+  z.object({
+    asset: text,
+    type: z.enum(['transfer', 'mint', 'burn', 'clawback']),
+    from: text.optional(),
+    to: text.optional(),
+    amount: text.transform((stroops) => BigInt(stroops)),
+  }),
+);
+
+type Reply = { status: number; body: Json };
+
+const done = (body: Json = {}): Reply => ({ status: 200, body });
+
+const COMMANDS: Readonly<Record<string, (controls: Controls, input: unknown) => Promise<Reply>>> = {
+  close: async (controls) => done({ ledger: controls.closeLedger() }),
+  fund: async (controls, input) => {
+    const { account, xlm } = z.object({ account: text, xlm: text }).parse(input);
+    return done({ ledger: await controls.fund(account, xlm) });
+  },
+  rate: async (controls, input) => {
+    const { sell, buy, rate } = z.object({ sell: text, buy: text, rate: text }).parse(input);
+    controls.setRate(sell, buy, rate);
+    return done();
+  },
+  faults: async (controls, input) => {
+    const fault = z.looseObject({ kind: text }).parse(input);
+    return done({ id: controls.faults.set(fault as unknown as Fault) });
+  },
+  'faults/clear': async (controls, input) => {
+    controls.faults.clear(z.object({ id: z.number().optional() }).parse(input).id);
+    return done({ faults: controls.faults.list() });
+  },
+  reset: async (controls, input) => {
+    const { firstLedger } = z.object({ firstLedger: z.number().optional() }).parse(input);
+    controls.resetNetwork(firstLedger);
+    return done();
+  },
+  reap: async (controls, input) => {
+    controls.reapBelow(z.object({ ledger: z.number() }).parse(input).ledger);
+    return done();
+  },
+  hide: async (controls, input) => {
+    controls.hideTransaction(z.object({ hash: text }).parse(input).hash);
+    return done();
+  },
+  'fill-gap': async (controls) => {
+    controls.fillGap();
+    return done();
+  },
+  inject: async (controls, input) => {
+    const shape = z.object({ account: text, record: z.record(text, z.unknown()) });
+    const { account, record } = shape.parse(input);
+    return done({ ledger: await controls.injectRecord(account, record) });
+  },
+  'contract-call': async (controls, input) => {
+    const call = z.object({ source: text, changes }).parse(input);
+    const list = call.changes.map(({ from, to, ...rest }) => {
+      return {
+        ...rest,
+        ...(from === undefined ? {} : { from }),
+        ...(to === undefined ? {} : { to }),
+      };
+    });
+    return done(await controls.addContractCall(call.source, list));
+  },
+};
+
+/** Carries out `POST /sandbox/<command>` with its JSON body; `GET /sandbox/faults` lists the faults. */
+export async function admin(controls: Controls, url: URL, body: string): Promise<Reply> {
+  const name = url.pathname.slice('/sandbox/'.length);
+  const command = COMMANDS[name];
+  if (!command) throw notFound();
+  if (name === 'faults' && body === '') return done({ faults: controls.faults.list() });
+  try {
+    return await command(controls, body === '' ? {} : JSON.parse(body));
+  } catch (error) {
+    if (error instanceof z.ZodError) throw invalidField(name, z.prettifyError(error));
+    if (error instanceof RangeError) throw invalidField(name, error.message);
+    if (error instanceof SyntaxError) throw invalidField(name, 'The body is not JSON.');
+    throw error;
+  }
+}
