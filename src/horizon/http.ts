@@ -1,0 +1,104 @@
+/** GET from Horizon: one request, one answer, one reason why not. */
+import { Agent, request } from 'undici';
+import { createBudget } from './budget.ts';
+import { HorizonRateLimited, HorizonRefused, HorizonUnavailable } from './errors.ts';
+
+/** Longer than any page takes on a healthy node, shorter than the 55 s after which Horizon itself gives up. */
+const ANSWER_WITHIN_MS = 10_000;
+/** A full page of 200 joined records has some 600 kB. */
+const LARGEST_ANSWER = 16 * 1024 * 1024;
+/** What a 429 without a word about when costs. */
+const DEFAULT_PAUSE_MS = 1_000;
+const LONGEST_PAUSE_MS = 60_000;
+
+/** A JSON answer, and the ledger it is of where Horizon says so (only account and path answers do). */
+export type Answer = { readonly body: unknown; readonly latestLedger: number | null };
+
+/** A connection to one Horizon. */
+export type HorizonHttp = {
+  /** The answer; null for 404, which says only that this node does not show it now. */
+  get(path: string, query?: Readonly<Record<string, string>>): Promise<Answer | null>;
+  close(): Promise<void>;
+};
+
+/**
+ * Opens a connection pool to a Horizon. Every request goes through the budget; a 429 stops all of them for as long
+ * as Horizon asks. @throws HorizonUnavailable, HorizonRateLimited, HorizonRefused from `get`
+ */
+export function createHorizonHttp(options: { url: string; requestsPerHour: number }): HorizonHttp {
+  const base = options.url.replace(/\/+$/, '');
+  const budget = createBudget(options.requestsPerHour);
+  const agent = new Agent({
+    connect: { timeout: 5_000 },
+    headersTimeout: ANSWER_WITHIN_MS,
+    bodyTimeout: ANSWER_WITHIN_MS,
+    maxResponseSize: LARGEST_ANSWER,
+    connections: 8,
+  });
+
+  async function ask(url: string): Promise<{ status: number; headers: Headers; text: string }> {
+    try {
+      const { statusCode, headers, body } = await request(url, {
+        dispatcher: agent,
+        headers: { accept: 'application/hal+json, application/json' },
+        signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
+      });
+      return { status: statusCode, headers, text: await body.text() };
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new HorizonUnavailable(`Horizon did not answer ${url}: ${reason}`, { cause: error });
+    }
+  }
+
+  return {
+    async get(path, query = {}) {
+      const search = new URLSearchParams(query).toString();
+      const url = `${base}${path}${search === '' ? '' : `?${search}`}`;
+      await budget.take();
+      const { status, headers, text } = await ask(url);
+      if (status === 404) return null;
+      if (status === 429) {
+        const wait = retryAfterMs(headers);
+        budget.pause(wait);
+        throw new HorizonRateLimited(`Horizon's rate limit is reached (${url}).`, wait);
+      }
+      if (status >= 500 || status === 499 || status === 408) {
+        if (headers['retry-after'] !== undefined) budget.pause(retryAfterMs(headers));
+        throw new HorizonUnavailable(`Horizon answered ${status} to ${url}: ${excerpt(text)}`);
+      }
+      if (status !== 200) {
+        throw new HorizonRefused(`Horizon refused ${url} with ${status}: ${excerpt(text)}`);
+      }
+      return { body: parse(text, url), latestLedger: ledgerIn(headers) };
+    },
+    close: () => agent.destroy(),
+  };
+}
+
+type Headers = Record<string, string | string[] | undefined>;
+
+function parse(text: string, url: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new HorizonUnavailable(`Horizon's answer to ${url} is no JSON: ${excerpt(text)}`);
+  }
+}
+
+function excerpt(text: string): string {
+  return text.replaceAll(/\s+/g, ' ').slice(0, 200);
+}
+
+function ledgerIn(headers: Headers): number | null {
+  const ledger = Number(headers['latest-ledger']);
+  return Number.isInteger(ledger) && ledger > 0 ? ledger : null;
+}
+
+/** Retry-After in seconds, else X-RateLimit-Reset (seconds until the window is over). Never longer than a minute. */
+function retryAfterMs(headers: Headers): number {
+  const [seconds] = [headers['retry-after'], headers['x-ratelimit-reset']]
+    .map((value) => Number(value))
+    .filter((value) => Number.isFinite(value) && value > 0);
+  if (seconds === undefined) return DEFAULT_PAUSE_MS;
+  return Math.min(seconds * 1000, LONGEST_PAUSE_MS);
+}
