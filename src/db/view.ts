@@ -1,4 +1,5 @@
 import { sql } from 'drizzle-orm';
+import { headDueAt } from '../domain/delivery.ts';
 import type { SessionStatus } from '../domain/session.ts';
 import { PROCESSING_SHOWN_MS } from '../domain/settle.ts';
 import type { Db } from './connection.ts';
@@ -46,7 +47,8 @@ type RawView = Omit<
         event: string;
         status: string;
         attempts: number;
-        at: string;
+        at: string | null;
+        firstAttemptAt: string | null;
       }[]
     | null;
 };
@@ -81,10 +83,13 @@ export async function viewSession(
         WHERE lp.account = s.receiving_account AND lp.reference = s.memo),
       'deliveries', (SELECT json_agg(json_build_object('deliveryId', d.delivery_id,
           'endpointId', d.endpoint_id, 'event', d.event, 'status', d.status, 'attempts', d.attempts,
-          'at', greatest(coalesce(d.next_retry_at, d.created_at), e.paused_until))
+          'at', greatest(d.next_retry_at, e.paused_until),
+          'firstAttemptAt', (SELECT min(started_at) FROM (
+            SELECT t.started_at FROM settlement.delivery_attempts t WHERE t.delivery_id = d.delivery_id
+            ORDER BY t.attempt DESC LIMIT d.attempts) since))
           ORDER BY d.sequence, d.created_at)
         FROM webhook_deliveries d LEFT JOIN settlement.endpoint_state e ON e.endpoint_id = d.endpoint_id
-        WHERE d.session_id = s.id),
+        WHERE d.session_id = s.id AND d.event_id IS NOT NULL),
       'attention', (SELECT coalesce(json_agg(t.kind ORDER BY t.kind), '[]') FROM settlement.attention t
         WHERE t.subject = s.id::text AND t.resolved_at IS NULL)
     ) AS view
@@ -103,10 +108,7 @@ function toView(raw: RawView, now: Date): StoredView {
   const effective = new Date(Math.min(...deadline.map((d) => d.getTime())));
   const open = (deliveries ?? []).filter((d) => d.status === 'pending' || d.status === 'failed');
   // Order is strict per endpoint: only the first open delivery of each can be due.
-  const heads = open.filter(
-    (d, i) => open.findIndex((other) => other.endpointId === d.endpointId) === i,
-  );
-  const headTimes = heads.map((d) => new Date(d.at));
+  const headTimes = [...Map.groupBy(open, (d) => d.endpointId).values()].map(headTime);
   const over = raw.status === 'paid' || raw.closedThroughLedger !== null;
   const next = [
     ...headTimes.filter((at) => at > now),
@@ -124,12 +126,22 @@ function toView(raw: RawView, now: Date): StoredView {
       event,
       status,
       attempts,
-      nextAt: status === 'pending' || status === 'failed' ? new Date(at) : null,
+      nextAt: status === 'pending' || status === 'failed' ? new Date(at ?? now) : null,
     })),
     due: headTimes.filter((at) => at <= now).length,
     nextLookAt: next.length > 0 ? new Date(Math.min(...next.map((d) => d.getTime()))) : null,
     atRest: over && open.length === 0 && rest.attention.length === 0,
   };
+}
+
+/** When something is to be done about the first of the open deliveries to one endpoint. */
+function headTime([head, ...behind]: NonNullable<RawView['deliveries']>): Date {
+  return headDueAt({
+    event: head?.event ?? '',
+    at: new Date(head?.at ?? 0),
+    firstAttemptAt: head?.firstAttemptAt ? new Date(head.firstAttemptAt) : null,
+    confirmedWaits: behind.some((d) => d.event === 'payment.confirmed'),
+  });
 }
 
 /**

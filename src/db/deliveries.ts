@@ -1,0 +1,93 @@
+/** The outbox on its way out: which delivery is next at each endpoint. db/attempts.ts records what became of it. */
+import { sql } from 'drizzle-orm';
+import type { Head } from '../domain/delivery.ts';
+import type { Db } from './connection.ts';
+import { merchantEndpointId } from './ids.ts';
+
+/** The first open delivery of a session to an endpoint, with everything that sending it needs. */
+export type NextDelivery = Head & {
+  readonly deliveryId: string;
+  readonly eventId: string;
+  readonly endpointId: string;
+  readonly merchantId: string;
+  readonly sequence: number;
+  /** Attempts since it was made or asked for again. */
+  readonly attempts: number;
+  readonly occurredAt: Date;
+  /** The exact text to send. */
+  readonly body: string;
+  /** Null when the endpoint, or the merchant's URL, is gone. */
+  readonly url: string | null;
+  /** The current secret and, while one rotates, the old one. */
+  readonly secrets: readonly string[];
+  readonly disabled: boolean;
+};
+
+type Row = {
+  delivery_id: string;
+  event_id: string;
+  endpoint_id: string;
+  merchant_id: string;
+  event: string;
+  sequence: number;
+  attempts: number;
+  at: string | null;
+  first_attempt_at: string | null;
+  confirmed_waits: boolean;
+  occurred_at: string;
+  body: string;
+  merchant_url: string | null;
+  merchant_secret: string | null;
+  endpoint_url: string | null;
+  endpoint_secret: string | null;
+  previous_secret: string | null;
+  disabled: boolean;
+};
+
+/** The head of each endpoint's line for this session, due or not. */
+export async function nextDeliveries(db: Db, sessionId: string): Promise<NextDelivery[]> {
+  const { rows } = await db.execute<Row>(sql`
+    SELECT DISTINCT ON (d.endpoint_id) d.delivery_id, d.event_id, d.endpoint_id, d.merchant_id, d.event,
+      d.sequence, d.attempts,
+      greatest(d.next_retry_at, s.paused_until)::text AS at,
+      (SELECT min(started_at)::text FROM (
+        SELECT a.started_at FROM settlement.delivery_attempts a WHERE a.delivery_id = d.delivery_id
+        ORDER BY a.attempt DESC LIMIT d.attempts) since) AS first_attempt_at,
+      EXISTS (SELECT FROM webhook_deliveries c WHERE c.session_id = d.session_id
+        AND c.endpoint_id = d.endpoint_id AND c.event = 'payment.confirmed'
+        AND c.delivery_id <> d.delivery_id AND c.status IN ('pending', 'failed')) AS confirmed_waits,
+      e.occurred_at::text, e.body, m.webhook_url AS merchant_url, m.webhook_secret AS merchant_secret,
+      w.url AS endpoint_url, w.secret AS endpoint_secret,
+      CASE WHEN s.previous_secret_until > now() THEN s.previous_secret END AS previous_secret,
+      coalesce(s.disabled_at IS NOT NULL, false) OR coalesce(NOT w.is_active, false) AS disabled
+    FROM webhook_deliveries d
+    JOIN settlement.events e ON e.id = d.event_id
+    JOIN merchants m ON m.id = d.merchant_id
+    LEFT JOIN webhook_endpoints w ON w.id = d.endpoint_id
+    LEFT JOIN settlement.endpoint_state s ON s.endpoint_id = d.endpoint_id
+    WHERE d.session_id = ${sessionId} AND d.status IN ('pending', 'failed')
+    ORDER BY d.endpoint_id, d.sequence, d.created_at`);
+  return rows.map(toNext);
+}
+
+function toNext(row: Row): NextDelivery {
+  const ofMerchant = row.endpoint_id === merchantEndpointId(row.merchant_id);
+  const secret = ofMerchant ? row.merchant_secret : row.endpoint_secret;
+  return {
+    deliveryId: row.delivery_id,
+    eventId: row.event_id,
+    endpointId: row.endpoint_id,
+    merchantId: row.merchant_id,
+    event: row.event,
+    sequence: row.sequence,
+    attempts: row.attempts,
+    at: new Date(row.at ?? 0),
+    firstAttemptAt: row.first_attempt_at === null ? null : new Date(row.first_attempt_at),
+    confirmedWaits: row.confirmed_waits,
+    occurredAt: new Date(row.occurred_at),
+    body: row.body,
+    url: ofMerchant ? row.merchant_url : row.endpoint_url,
+    secrets: [secret, row.previous_secret].filter((s) => s !== null),
+    disabled: row.disabled,
+  };
+}

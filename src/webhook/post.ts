@@ -1,0 +1,106 @@
+/** One POST of one event. It never throws for what the receiver does: that is an outcome. */
+import { Agent, request, type Dispatcher } from 'undici';
+import type { PostOutcome } from '../domain/delivery.ts';
+import { AddressRefused, judgeUrl, lookupPublic } from './guard.ts';
+import { createSlots } from './slots.ts';
+
+/** All of one POST. Shorter than the activity's own limit, and what Standard Webhooks recommends at least. */
+const POST_WITHIN_MS = 15_000;
+/** Of the answer, no more than this is read. */
+const LARGEST_ANSWER = 64 * 1024;
+/** Of the answer, this much is kept for the operator. */
+const EXCERPT = 300;
+/** POSTs under way to one endpoint in this process. */
+const AT_ONCE = 5;
+
+/** Sends events. */
+export type WebhookSender = {
+  /** POSTs once and says what it came to. */
+  post(url: string, headers: Record<string, string>, body: string): Promise<PostOutcome>;
+  /** Runs the work when fewer than five others are under way for this endpoint; null after `waitMs`. */
+  withSlot<T>(endpointId: string, waitMs: number, work: () => Promise<T>): Promise<T | null>;
+  close(): Promise<void>;
+};
+
+/** `allowPrivate`: host:port of receivers that may be inside, for development. */
+export function createWebhookSender(options: { allowPrivate: readonly string[] }): WebhookSender {
+  const allow = new Set(options.allowPrivate);
+  const limits = {
+    headersTimeout: POST_WITHIN_MS,
+    bodyTimeout: POST_WITHIN_MS,
+    // Receivers are many and POSTs to each are rare: idle connections are not worth keeping.
+    keepAliveTimeout: 1_000,
+  };
+  const guarded = new Agent({ ...limits, connect: { timeout: 10_000, lookup: lookupPublic } });
+  const unguarded = new Agent({ ...limits, connect: { timeout: 10_000 } });
+  const slots = createSlots(AT_ONCE);
+  return {
+    async post(text, headers, body) {
+      try {
+        const { url, isAllowed } = judgeUrl(text, allow);
+        const answer = await request(url, {
+          method: 'POST',
+          headers,
+          body,
+          dispatcher: isAllowed ? unguarded : guarded,
+          signal: AbortSignal.timeout(POST_WITHIN_MS),
+        });
+        return await read(answer);
+      } catch (error) {
+        return outcomeOf(error);
+      }
+    },
+    withSlot: (endpointId, waitMs, work) => slots.run(endpointId, waitMs, work),
+    close: async () => {
+      await Promise.all([guarded.destroy(), unguarded.destroy()]);
+    },
+  };
+}
+
+async function read(answer: Dispatcher.ResponseData): Promise<PostOutcome> {
+  const { statusCode: status, headers, body } = answer;
+  const chunks: Buffer[] = [];
+  let size = 0;
+  try {
+    for await (const chunk of body) {
+      chunks.push(chunk as Buffer);
+      size += (chunk as Buffer).length;
+      if (size >= LARGEST_ANSWER) break;
+    }
+  } catch (error) {
+    // The status has arrived: a receiver that accepted and then cut the line has accepted.
+    if (status < 200 || status >= 300) throw error;
+  }
+  const text = Buffer.concat(chunks).toString('utf8');
+  return {
+    kind: 'answered',
+    status,
+    retryAfterMs: retryAfter(headers['retry-after']),
+    detail: printable(text).slice(0, EXCERPT),
+  };
+}
+
+/** What a stranger sent must not break the log, the database or the terminal. */
+function printable(text: string): string {
+  return text.replaceAll(/[^\p{L}\p{N}\p{P}\p{S} ]+/gu, ' ').trim();
+}
+
+/** Seconds, or an HTTP date. */
+function retryAfter(value: string | string[] | undefined): number | null {
+  if (typeof value !== 'string') return null;
+  if (/^\d{1,9}$/.test(value)) return Number(value) * 1000;
+  const date = Date.parse(value);
+  return Number.isNaN(date) ? null : Math.max(0, date - Date.now());
+}
+
+function outcomeOf(error: unknown): PostOutcome {
+  for (let e = error; e instanceof Error; e = e.cause) {
+    if (e instanceof AddressRefused) return { kind: 'refused', detail: e.message };
+  }
+  if (error instanceof Error && error.name === 'TimeoutError') {
+    return { kind: 'failed', detail: `No answer within ${POST_WITHIN_MS / 1000} s.` };
+  }
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  const message = error instanceof Error ? error.message : String(error);
+  return { kind: 'failed', detail: printable(`${code} ${message}`).slice(0, EXCERPT) };
+}
