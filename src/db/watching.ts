@@ -33,6 +33,17 @@ export async function registerAccount(tx: Db, r: Registration): Promise<void> {
     ON CONFLICT (account) DO NOTHING`);
 }
 
+/** Where an account that is watched already began; null when nobody watches it. */
+export async function findAccount(db: Db, account: string): Promise<Registration | null> {
+  const { rows } = await db.execute<{ cursor: string; from_ledger: string; from_time: string }>(sql`
+    SELECT cursor, from_ledger, from_time::text FROM settlement.watched_accounts
+    WHERE account = ${account}`);
+  const [row] = rows;
+  if (!row) return null;
+  const { cursor, from_ledger, from_time } = row;
+  return { account, cursor, fromLedger: Number(from_ledger), fromTime: new Date(from_time) };
+}
+
 /** Every watched account, the least recently read first. */
 export async function watchedAccounts(db: Db): Promise<WatchedAccount[]> {
   const { rows } = await db.execute<{

@@ -1,0 +1,37 @@
+import { deliverEvents } from './deliver-events.ts';
+import type { Deps } from './deps.ts';
+import { look, type LookInput } from './look.ts';
+import { openSession, type OpenInput } from './open-session.ts';
+import { proveReport, type ReportInput } from './prove-report.ts';
+import { redeliver, type RedeliverInput } from './redeliver.ts';
+import { refusing } from './refuse.ts';
+import { requestCancel } from './request-cancel.ts';
+import { watchLedger, type WatchInput } from './watch/watch-ledger.ts';
+
+/** Activities of the task queue `settlement`: they commit. */
+export const settlementActivities = (deps: Deps) => ({
+  look: (input: LookInput) => look(deps, input),
+  openSession: (input: OpenInput) => refusing(() => openSession(deps, input)),
+  requestCancel: (input: LookInput) => refusing(() => requestCancel(deps, input)),
+  redeliver: (input: RedeliverInput) => refusing(() => redeliver(deps, input)),
+});
+
+/** Activities of the task queue `webhooks`: they POST. */
+export const webhookActivities = (deps: Deps) => ({
+  deliverEvents: (input: LookInput) => deliverEvents(deps, input),
+});
+
+/** Activities of the task queue `horizon`: they ask the ledger. */
+export const horizonActivities = (deps: Deps) => ({
+  proveReport: (input: ReportInput) => refusing(() => proveReport(deps, input)),
+});
+
+/** The watcher's activity, on the same queue, with options of its own. */
+export const watcherActivities = (deps: Deps) => ({
+  watchLedger: (input: WatchInput) => watchLedger(deps, input),
+});
+
+export type SettlementActivities = ReturnType<typeof settlementActivities>;
+export type WebhookActivities = ReturnType<typeof webhookActivities>;
+export type HorizonActivities = ReturnType<typeof horizonActivities>;
+export type WatcherActivities = ReturnType<typeof watcherActivities>;

@@ -1,0 +1,174 @@
+import { z } from 'zod';
+import { isAssetCode, isNative, type Asset } from '../domain/asset.ts';
+import { Refusal } from '../domain/failure.ts';
+import { parseAmount, type Stroops } from '../domain/money.ts';
+import { isU64, paymentUri } from '../domain/payment-request.ts';
+import { isUuid } from '../domain/session.ts';
+import { referenceFor } from '../db/ids.ts';
+import { openSession as insertSession } from '../db/sessions.ts';
+import { findAccount, type Registration } from '../db/watching.ts';
+import { isAccount, muxedAddress } from '../horizon/address.ts';
+import { NETWORKS } from '../config.ts';
+import type { OpenedSession, OpenRequest } from '../workflows/contract.ts';
+import type { Deps } from './deps.ts';
+
+export type OpenInput = { sessionId: string; request: OpenRequest; now: string };
+
+/** A memo text has at most 28 bytes (Stellar protocol), and a transaction carries one memo. */
+const MEMO_TEXT_BYTES = 28;
+
+const text = (check: (value: string) => boolean, wanted: string) =>
+  z.string({ error: `must be ${wanted}` }).refine(check, { error: `must be ${wanted}` });
+
+const account = text(isAccount, 'a Stellar account (G…)');
+const url = z.url({ protocol: /^https?$/, error: 'must be an http(s) address' });
+
+const requestSchema = z.strictObject({
+  merchantId: text(isUuid, 'a UUID in lower case'),
+  amount: z.string({ error: 'must be a decimal string, e.g. "12.5"' }),
+  asset: z.strictObject({
+    code: text(isAssetCode, '1 to 12 letters and digits'),
+    issuer: account.nullable(),
+  }),
+  receivingAccount: account,
+  expiresAt: z.iso.datetime({ offset: true, error: 'must be an instant in ISO 8601' }),
+  memo: text(
+    (memo) => memo.length > 0 && Buffer.byteLength(memo) <= MEMO_TEXT_BYTES && !memo.includes('\0'),
+    'a u64 in decimal or at most 28 bytes of text',
+  ).optional(),
+  successUrl: url.optional(),
+  cancelUrl: url.optional(),
+  metadata: z.record(z.string(), z.unknown()).optional(),
+});
+
+/**
+ * Creates the session if the backend has not, gives it its reference, and has its account watched from a ledger
+ * before its opening. The same request again gives the same answer.
+ */
+export async function openSession(deps: Deps, input: OpenInput): Promise<OpenedSession> {
+  const { sessionId, now } = input;
+  if (!isUuid(sessionId)) {
+    throw invalid('sessionId', `must be a UUID in lower case, not ${JSON.stringify(sessionId)}`);
+  }
+  const request = readRequest(input.request);
+  const { price, asset } = request;
+  const exists = await deps.database.db.query.checkoutSessions.findFirst({
+    columns: { id: true },
+    where: (session, { eq }) => eq(session.id, sessionId),
+  });
+  if (!exists && request.expiresAt <= new Date(now)) {
+    throw invalid('expiresAt', `is in the past: ${request.expiresAt.toISOString()}`);
+  }
+  const reference = request.memo ?? referenceFor(sessionId);
+  const registration = await registrationFor(deps, request.receivingAccount);
+  const row = await insertSession(
+    deps.database.pool,
+    { ...request, id: sessionId, price, asset, reference },
+    registration,
+  );
+  const memo = row.memo ?? reference;
+  const onPublicNetwork = deps.networkPassphrase === NETWORKS['public'];
+  return {
+    sessionId,
+    status: row.status,
+    amount: row.amount,
+    asset,
+    receivingAccount: row.receivingAccount,
+    memo,
+    memoType: isU64(memo) ? 'id' : 'text',
+    muxedAccount: isU64(memo) ? muxedAddress(row.receivingAccount, BigInt(memo)) : null,
+    paymentUri: paymentUri({
+      destination: row.receivingAccount,
+      amount: price,
+      asset,
+      reference: memo,
+      networkPassphrase: onPublicNetwork ? null : deps.networkPassphrase,
+    }),
+    expiresAt: row.expiresAt.toISOString(),
+    warnings: await warningsFor(deps, row.receivingAccount, asset),
+  };
+}
+
+type ReadRequest = {
+  merchantId: string;
+  price: Stroops;
+  asset: Asset;
+  receivingAccount: string;
+  expiresAt: Date;
+  memo: string | undefined;
+  successUrl: string | null;
+  cancelUrl: string | null;
+  metadata: unknown;
+};
+
+function readRequest(request: unknown): ReadRequest {
+  const parsed = requestSchema.safeParse(request);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw invalid(issue?.path.join('.') ?? 'request', issue?.message ?? 'is malformed');
+  }
+  const { data } = parsed;
+  if (data.asset.issuer === null && !isNative(data.asset)) {
+    throw invalid('asset.issuer', `is missing: ${data.asset.code} without an issuer is no asset`);
+  }
+  return {
+    merchantId: data.merchantId,
+    price: readPrice(data.amount),
+    asset: data.asset,
+    receivingAccount: data.receivingAccount,
+    expiresAt: new Date(data.expiresAt),
+    memo: data.memo,
+    successUrl: data.successUrl ?? null,
+    cancelUrl: data.cancelUrl ?? null,
+    metadata: data.metadata ?? null,
+  };
+}
+
+function readPrice(amount: string): Stroops {
+  try {
+    const price = parseAmount(amount);
+    if (price > 0n) return price;
+  } catch (error) {
+    if (error instanceof RangeError) throw invalid('amount', error.message);
+    throw error;
+  }
+  throw invalid('amount', 'must be more than zero');
+}
+
+function invalid(field: string, problem: string): Refusal {
+  return new Refusal('InvalidInput', `${field}: ${problem}`, field);
+}
+
+/** The ledger, the database and this worker may disagree about the time by this much. */
+const CLOCK_MARGIN_MS = 10_000;
+
+/** Where reading begins: at the newest ledger that has surely closed before now, asked for only if nobody watches the account yet. */
+async function registrationFor(deps: Deps, receivingAccount: string): Promise<Registration> {
+  const known = await findAccount(deps.database.db, receivingAccount);
+  if (known !== null) return known;
+  const begin = await deps.source.ledgerClosedBefore(new Date(Date.now() - CLOCK_MARGIN_MS));
+  return {
+    account: receivingAccount,
+    cursor: (BigInt(begin.sequence + 1) << 32n).toString(),
+    fromLedger: begin.sequence,
+    fromTime: begin.closedAt,
+  };
+}
+
+/** What would keep customers from paying. Not knowing it is no reason to refuse the session. */
+async function warningsFor(deps: Deps, receivingAccount: string, asset: Asset): Promise<string[]> {
+  try {
+    const entries = await deps.source.accountEntries(receivingAccount);
+    if (entries === null) return [`${receivingAccount} does not exist on the ledger yet.`];
+    if (isNative(asset) || asset.issuer === receivingAccount) return [];
+    const line = entries.trustlines.get(`${asset.code}:${asset.issuer ?? ''}`);
+    if (!line)
+      return [`${receivingAccount} has no trustline for ${asset.code}: payments will fail.`];
+    return line.authorized
+      ? []
+      : [`The issuer has not authorized the trustline for ${asset.code}.`];
+  } catch (error) {
+    deps.log.warn({ receivingAccount, err: error }, 'The account could not be checked.');
+    return ['The account could not be checked: Horizon did not answer.'];
+  }
+}

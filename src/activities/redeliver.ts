@@ -1,0 +1,9 @@
+import { redeliver as putBack } from '../db/attempts.ts';
+import type { Deps } from './deps.ts';
+
+export type RedeliverInput = { sessionId: string; deliveryId: string };
+
+/** Puts an event back in line under its old id; the session's run sends it. */
+export function redeliver(deps: Deps, { sessionId, deliveryId }: RedeliverInput): Promise<void> {
+  return putBack(deps.database.db, sessionId, deliveryId);
+}

@@ -1,0 +1,38 @@
+import { markUnmatched, sessionsToClose, sessionsWithUndecided } from '../../db/worklists.ts';
+import type { Deps } from '../deps.ts';
+
+/**
+ * Settles what the database says is undecided or can now be closed, until nothing of it is left. Returns how many
+ * sessions that were. A session that cannot be settled does not stop the rest; the next turn tries it again.
+ */
+export async function settleDue(deps: Deps): Promise<number> {
+  const { db } = deps.database;
+  const tried = new Set<string>();
+  let settled = 0;
+  for (;;) {
+    await markUnmatched(db);
+    const due = [...(await sessionsWithUndecided(db)), ...(await sessionsToClose(db))].filter(
+      (id) => !tried.has(id),
+    );
+    if (due.length === 0) return settled;
+    for (const id of due) tried.add(id);
+    for (const [sessionId, result] of await deps.queue.settleAll(due)) {
+      if (result instanceof Error) {
+        deps.log.error(
+          { sessionId, err: result },
+          'A session could not be settled; it is tried again.',
+        );
+        continue;
+      }
+      settled += 1;
+      const { from, status, cause } = result;
+      if (from !== status)
+        deps.log.info({ sessionId, from, status, cause }, 'A session was settled.');
+      for (const { payment, verdict, isNew } of result.verdicts) {
+        if (isNew && verdict !== 'credited') {
+          deps.log.warn({ sessionId, payment, verdict }, 'A payment is held.');
+        }
+      }
+    }
+  }
+}

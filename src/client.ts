@@ -1,0 +1,198 @@
+/**
+ * The library a backend imports: a typed door to the session workflows. It needs Temporal's address
+ * (TEMPORAL_ADDRESS… or temporal.toml, read by @temporalio/envconfig) and nothing else; no database, no Horizon.
+ */
+import {
+  Client,
+  Connection,
+  isGrpcServiceError,
+  WithStartWorkflowOperation,
+  WorkflowUpdateFailedError,
+} from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
+import { loadClientConnectConfig } from '@temporalio/envconfig';
+import {
+  cancelUpdate,
+  lookUpdate,
+  openUpdate,
+  redeliverUpdate,
+  reportUpdate,
+  SESSION_WORKFLOW,
+  sessionWorkflowId,
+  SETTLEMENT_QUEUE,
+  stateQuery,
+  wakeSignal,
+  type CancelAnswer,
+  type OpenedSession,
+  type OpenRequest,
+  type ReportAnswer,
+  type SessionView,
+} from './workflows/contract.ts';
+import { Refusal, type RefusalCode } from './domain/failure.ts';
+import { isTxHash } from './domain/ledger-payment.ts';
+import { isUuid } from './domain/session.ts';
+import { WORKFLOW_TASK_TIMEOUT } from './workflows/options.ts';
+
+export { Refusal, type RefusalCode };
+export type { CancelAnswer, OpenedSession, OpenRequest, ReportAnswer, SessionView };
+
+/** No worker answered in time. The request may still be carried out: ask `sessionState`, or ask again. */
+export class NotAnswered extends Error {
+  override readonly name = 'NotAnswered';
+}
+
+/** Everything a backend can ask of the settlement system. */
+export type SettlementClient = {
+  /** Opens the session and says how it is paid. Safe to repeat; another body under the same id is a Refusal. */
+  openSession(sessionId: string, request: OpenRequest): Promise<OpenedSession>;
+  /** "Look again." Accepted even when no worker runs; with a hash it reports a payment without waiting for an answer. */
+  wake(sessionId: string, hint?: { txHash?: string }): Promise<void>;
+  /** Has a transaction proven on the ledger and says what it means for the session. */
+  reportPayment(sessionId: string, txHash: string): Promise<ReportAnswer>;
+  /** Stops taking payments. `closing` means that the ledger is not read far enough yet: ask again. */
+  cancelSession(sessionId: string): Promise<CancelAnswer>;
+  /** What is known of the session; null when there is none. */
+  sessionState(sessionId: string): Promise<SessionView | null>;
+  /** Sends an event again, under its old id. */
+  redeliver(sessionId: string, deliveryId: string): Promise<void>;
+  close(): Promise<void>;
+};
+
+/** How long an update waits for a worker and its answer; `cancel` alone may take 15 s, a report 10 s. */
+const ANSWER_WITHIN_MS = 30_000;
+
+/** Where Temporal is, when the environment does not say it. */
+export type ConnectOptions = {
+  readonly address?: string;
+  readonly namespace?: string;
+  /** Prefix of the task queues, for several systems in one namespace. */
+  readonly answerWithinMs?: number;
+};
+
+/** Connects by the environment (@temporalio/envconfig), or as the options say. */
+export async function connectSettlement(options: ConnectOptions = {}): Promise<SettlementClient> {
+  const configured = loadClientConnectConfig();
+  const connection = await Connection.connect({
+    ...configured.connectionOptions,
+    ...(options.address === undefined ? {} : { address: options.address }),
+  });
+  const client = new Client({
+    connection,
+    namespace: options.namespace ?? configured.namespace ?? 'default',
+  });
+  return settlementClient(client, options.answerWithinMs ?? ANSWER_WITHIN_MS);
+}
+
+/** The same over a Temporal client that the caller has already. */
+export function settlementClient(
+  client: Client,
+  answerWithinMs: number = ANSWER_WITHIN_MS,
+): SettlementClient {
+  const start = (sessionId: string) => ({
+    workflowId: sessionWorkflowId(requireUuid(sessionId, 'sessionId')),
+    taskQueue: SETTLEMENT_QUEUE,
+    args: [{ sessionId }] as [{ sessionId: string }],
+    workflowIdReusePolicy: 'ALLOW_DUPLICATE' as const,
+    workflowIdConflictPolicy: 'USE_EXISTING' as const,
+    workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
+    staticSummary: `checkout session ${sessionId}`,
+  });
+
+  async function ask<R, A extends unknown[]>(
+    sessionId: string,
+    update: Parameters<typeof client.workflow.executeUpdateWithStart<never, R, A>>[0],
+    args: A,
+  ): Promise<R> {
+    // An operation can be used once only.
+    const startWorkflowOperation = new WithStartWorkflowOperation(
+      SESSION_WORKFLOW,
+      start(sessionId),
+    );
+    try {
+      return await client.withDeadline(Date.now() + answerWithinMs, () =>
+        client.workflow.executeUpdateWithStart(update, {
+          args,
+          startWorkflowOperation,
+        } as unknown as Parameters<typeof client.workflow.executeUpdateWithStart<never, R, A>>[1]),
+      );
+    } catch (error) {
+      throw asCallerSeesIt(error, sessionId);
+    }
+  }
+
+  return {
+    openSession: (sessionId, request) => ask(sessionId, openUpdate, [request]),
+    reportPayment: async (sessionId, txHash) => {
+      const hash = requireTxHash(txHash);
+      return ask(sessionId, reportUpdate, [{ txHash: hash }]);
+    },
+    cancelSession: (sessionId) => ask(sessionId, cancelUpdate, []),
+    redeliver: async (sessionId, deliveryId) => {
+      requireUuid(deliveryId, 'deliveryId');
+      await ask(sessionId, redeliverUpdate, [{ deliveryId }]);
+    },
+    async wake(sessionId, hint = {}) {
+      if (hint.txHash !== undefined) requireTxHash(hint.txHash);
+      await client.workflow.signalWithStart(SESSION_WORKFLOW, {
+        ...start(sessionId),
+        signal: wakeSignal,
+        signalArgs: [hint],
+      });
+    },
+    async sessionState(sessionId) {
+      const handle = client.workflow.getHandle(start(sessionId).workflowId);
+      // A finished run answers queries, but from what it saw then; the database may know more.
+      const description = await handle.describe().catch(() => null);
+      if (description?.status.name === 'RUNNING') {
+        const seen = await handle.query(stateQuery).catch(() => null);
+        if (seen !== null) return seen;
+      }
+      try {
+        const view = await ask<SessionView, []>(sessionId, lookUpdate, []);
+        return view.found ? view : null;
+      } catch (error) {
+        if (error instanceof Refusal && error.code === 'SessionNotFound') return null;
+        throw error;
+      }
+    },
+    close: () => client.connection.close(),
+  };
+}
+
+function requireUuid(id: string, field: string): string {
+  if (typeof id === 'string' && isUuid(id)) return id;
+  throw new Refusal(
+    'InvalidInput',
+    `${field}: must be a UUID in lower case, not ${JSON.stringify(id)}.`,
+    field,
+  );
+}
+
+function requireTxHash(txHash: string): string {
+  if (typeof txHash === 'string' && isTxHash(txHash)) return txHash;
+  throw new Refusal(
+    'InvalidInput',
+    `txHash: must be 64 lower-case hex digits, not ${JSON.stringify(txHash)}.`,
+    'txHash',
+  );
+}
+
+/** Temporal's errors, as a backend wants them: a Refusal with its code and field, or NotAnswered. */
+function asCallerSeesIt(error: unknown, sessionId: string): unknown {
+  for (let e = error; e instanceof Error; e = e.cause) {
+    if (e instanceof ApplicationFailure && e.nonRetryable && e.type) {
+      const [field] = e.details ?? [];
+      return new Refusal(
+        e.type as RefusalCode,
+        e.message,
+        typeof field === 'string' ? field : null,
+      );
+    }
+  }
+  const deadline = isGrpcServiceError(error) || !(error instanceof WorkflowUpdateFailedError);
+  if (!deadline) return error;
+  return new NotAnswered(
+    `No answer about session ${sessionId} in time. Is a worker running? The request may still be carried out.`,
+    { cause: error },
+  );
+}

@@ -1,0 +1,33 @@
+import { sql } from 'drizzle-orm';
+import type { Db } from './connection.ts';
+import { errorCode } from './sqlstate.ts';
+
+/** What keeps a worker from using this database, in words; empty when it fits. */
+export async function schemaProblems(db: Db, networkPassphrase: string): Promise<string[]> {
+  try {
+    const { rows } = await db.execute<{ passphrase: string | null; indexes: number }>(sql`
+      SELECT (SELECT passphrase FROM settlement.network) AS passphrase,
+        (SELECT count(*)::int FROM pg_index
+          WHERE indexrelid = to_regclass('public.payments_one_live_per_session') AND indisvalid) AS indexes`);
+    const [found] = rows;
+    if (found?.passphrase !== networkPassphrase) {
+      return [
+        `The database settles the network "${found?.passphrase}", but NETWORK_PASSPHRASE is "${networkPassphrase}".`,
+      ];
+    }
+    if (found.indexes === 1) return [];
+    return ['The database is not migrated to the end (an index is missing): run `settle migrate`.'];
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === '42P01' || code === '3F000') {
+      return ['The database has no settlement tables: run `settle migrate`.'];
+    }
+    return [`DATABASE_URL cannot be used: ${rootMessage(error)}`];
+  }
+}
+
+function rootMessage(error: unknown): string {
+  let message = String(error);
+  for (let e = error; e instanceof Error; e = e.cause) message = e.message || message;
+  return message;
+}

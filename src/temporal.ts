@@ -1,0 +1,104 @@
+import { Client, Connection, type ConnectionOptions } from '@temporalio/client';
+import { loadClientConnectConfig } from '@temporalio/envconfig';
+import { NativeConnection } from '@temporalio/worker';
+import {
+  SESSION_WORKFLOW,
+  SETTLEMENT_QUEUE,
+  sessionWorkflowId,
+  wakeSignal,
+  watcherWorkflowId,
+} from './workflows/contract.ts';
+import { WORKFLOW_TASK_TIMEOUT } from './workflows/options.ts';
+import { SEARCH_ATTRIBUTES } from './workflows/search-attributes.ts';
+
+/** The worker's two connections to Temporal: one to poll for work, one to wake and to start. */
+export type Temporal = {
+  readonly native: NativeConnection;
+  readonly client: Client;
+  readonly namespace: string;
+  readonly address: string;
+  close(): Promise<void>;
+};
+
+/** Connects as TEMPORAL_ADDRESS and its kin, or temporal.toml, say. */
+export async function connectTemporal(): Promise<Temporal> {
+  const { connectionOptions, namespace = 'default' } = loadClientConnectConfig();
+  const options: ConnectionOptions = connectionOptions;
+  const address = options.address ?? 'localhost:7233';
+  const native = await NativeConnection.connect(connectionOptions);
+  const connection = await Connection.connect(options);
+  return {
+    native,
+    client: new Client({ connection, namespace }),
+    namespace,
+    address,
+    close: async () => {
+      await connection.close();
+      await native.close();
+    },
+  };
+}
+
+const SA_TYPES: Readonly<Record<string, number>> = { KEYWORD: 2, BOOL: 5, DATETIME: 6 };
+
+/**
+ * What the namespace lacks, in words; empty when it fits. An unregistered search attribute would block every workflow
+ * for ever (seen on server 1.29.1), so a worker must not start then.
+ */
+export async function namespaceProblems({ client, namespace }: Temporal): Promise<string[]> {
+  try {
+    await client.workflowService.describeNamespace({ namespace });
+  } catch (error) {
+    return [
+      `Temporal has no namespace "${namespace}": ${error instanceof Error ? error.message : String(error)}`,
+    ];
+  }
+  const known = await client.connection.operatorService.listSearchAttributes({ namespace });
+  const missing = SEARCH_ATTRIBUTES.filter(
+    ({ name, type }) => known.customAttributes?.[name] !== SA_TYPES[type],
+  );
+  return missing.map(
+    ({ name, type }) =>
+      `The namespace "${namespace}" lacks the search attribute ${name}: ` +
+      `temporal operator search-attribute create --namespace ${namespace} --name ${name} --type ${SA_NAMES[type] ?? type}`,
+  );
+}
+
+const SA_NAMES: Readonly<Record<string, string>> = {
+  KEYWORD: 'Keyword',
+  BOOL: 'Bool',
+  DATETIME: 'Datetime',
+};
+
+/** A wake that Temporal does not take within this is given up: the next turn of the watcher sends it again. */
+const WAKE_WITHIN_MS = 2_000;
+
+/** Wakes a session's workflow; starts a short run when none is there. */
+export async function wakeSession(client: Client, sessionId: string): Promise<void> {
+  await client.withDeadline(Date.now() + WAKE_WITHIN_MS, () =>
+    client.workflow.signalWithStart(SESSION_WORKFLOW, {
+      workflowId: sessionWorkflowId(sessionId),
+      taskQueue: SETTLEMENT_QUEUE,
+      args: [{ sessionId }],
+      signal: wakeSignal,
+      signalArgs: [{}],
+      workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+      workflowIdConflictPolicy: 'USE_EXISTING',
+      workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
+      staticSummary: `checkout session ${sessionId}`,
+    }),
+  );
+}
+
+/** Makes sure that the network's watcher runs; does nothing when it does. */
+export async function ensureWatcher(client: Client, network: string): Promise<void> {
+  await client.workflow.start('ledgerWatcher', {
+    workflowId: watcherWorkflowId(network),
+    taskQueue: SETTLEMENT_QUEUE,
+    args: [{ network }],
+    workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+    workflowIdConflictPolicy: 'USE_EXISTING',
+    workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
+    staticSummary: `reads the ledger of ${network}`,
+  });
+}

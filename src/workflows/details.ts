@@ -1,0 +1,55 @@
+import type { SearchAttributePair } from '@temporalio/common';
+import type { SessionView } from './contract.ts';
+import {
+  CHECKOUT_ASSET,
+  CHECKOUT_DEADLINE,
+  CHECKOUT_STATUS,
+  MERCHANT_ID,
+  NEEDS_ATTENTION,
+  RECEIVING_ACCOUNT,
+} from './search-attributes.ts';
+
+/** The session as Markdown for the Temporal UI: what was asked, what came, what is still to be done. */
+export function detailsOf(view: SessionView): string {
+  if (!view.found) return `There is no session ${view.sessionId} in the database.`;
+  const lines = [
+    `**${view.status}**: ${view.credited} of ${view.price} ${view.asset} credited, to ${view.receivingAccount}`,
+    `Deadline ${view.deadline}${view.cancelAt === null ? '' : ` (cancelled as of ${view.cancelAt})`}`,
+    ...(view.closedThroughLedger === null
+      ? []
+      : [`Closed: the ledger is covered through ${view.closedThroughLedger}`]),
+    ...view.attention.map((kind) => `⚠ needs attention: ${kind}`),
+    '',
+    ...view.payments.map((p) => `- payment ${p.payment}: ${p.verdict}`),
+    ...view.deliveries.map(
+      (d) =>
+        `- ${d.event} (${d.deliveryId}): ${d.status} after ${d.attempts} attempt(s)${d.nextAt === null ? '' : `, next ${d.nextAt}`}`,
+    ),
+  ];
+  return lines.join('\n');
+}
+
+/** The search attributes that differ from what was shown before. */
+export function searchAttributesOf(
+  before: SessionView | null,
+  now: SessionView,
+): SearchAttributePair[] {
+  const was = before?.found === true ? before : null;
+  const pairs: SearchAttributePair[] = [];
+  if (was === null) {
+    pairs.push(
+      { key: MERCHANT_ID, value: now.merchantId },
+      { key: CHECKOUT_ASSET, value: now.asset },
+      { key: RECEIVING_ACCOUNT, value: now.receivingAccount },
+    );
+  }
+  if (was?.status !== now.status) pairs.push({ key: CHECKOUT_STATUS, value: now.status });
+  if (was?.deadline !== now.deadline) {
+    pairs.push({ key: CHECKOUT_DEADLINE, value: new Date(now.deadline) });
+  }
+  const needsAttention = now.attention.length > 0;
+  if (was === null || was.attention.length > 0 !== needsAttention) {
+    pairs.push({ key: NEEDS_ATTENTION, value: needsAttention });
+  }
+  return pairs;
+}

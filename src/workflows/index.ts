@@ -1,0 +1,3 @@
+/** What the worker registers. Names here are workflow types: they are part of the contract. */
+export { checkoutSession } from './checkout-session.ts';
+export { ledgerWatcher } from './ledger-watcher.ts';

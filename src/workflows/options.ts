@@ -1,0 +1,58 @@
+/** Every timeout and retry of the workflows, each number with its reason. */
+import type { ActivityOptions } from '@temporalio/workflow';
+import { HORIZON_QUEUE, SETTLEMENT_QUEUE, WEBHOOKS_QUEUE } from './contract.ts';
+
+/**
+ * Every activity heartbeats once a second from a timer (src/activities/heartbeat.ts): 3 s of silence mean that its
+ * worker is gone, and another takes over.
+ */
+const HEARTBEAT_TIMEOUT = '3 seconds';
+
+/** Activities that only talk to PostgreSQL. They are idempotent, so they are retried for ever. */
+export const COMMIT_OPTIONS: ActivityOptions = {
+  taskQueue: SETTLEMENT_QUEUE,
+  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  startToCloseTimeout: '30 seconds', // eight tries of a transaction whose statements end after 5 s, with slack
+  retry: {
+    initialInterval: '200 milliseconds',
+    backoffCoefficient: 2,
+    maximumInterval: '10 seconds',
+  },
+};
+
+/** Sending a session's due deliveries: one POST has 15 s, one activity stops beginning new ones after 30 s. */
+export const DELIVERY_OPTIONS: ActivityOptions = {
+  taskQueue: WEBHOOKS_QUEUE,
+  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  startToCloseTimeout: '60 seconds',
+  retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '1 minute' },
+};
+
+/** Proving a report on Horizon: it asks again for 10 s, one request may take 10 s. */
+export const REPORT_OPTIONS: ActivityOptions = {
+  taskQueue: HORIZON_QUEUE,
+  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  startToCloseTimeout: '40 seconds',
+  retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '30 seconds' },
+};
+
+/** How long the watcher's activity reads before its workflow continues as new, so that no history grows. */
+export const WATCH_FOR_MINUTES = 15;
+
+/** The watcher's activity: its stretch, one turn that is under way, and a drain. */
+export const WATCH_OPTIONS: ActivityOptions = {
+  taskQueue: HORIZON_QUEUE,
+  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  startToCloseTimeout: `${WATCH_FOR_MINUTES + 5} minutes`,
+  retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '30 seconds' },
+};
+
+/** How long `cancel` waits for the ledger before it answers `closing`: two ledgers and their reading, with slack. */
+export const CANCEL_WAIT = '15 seconds';
+
+/** A run that waits for something overdue looks again by itself this often: from the first pause to the last. */
+export const FALLBACK_FIRST_MS = 10_000;
+export const FALLBACK_LAST_MS = 300_000;
+
+/** A workflow task is milliseconds of work. When its worker dies, another takes it after this. */
+export const WORKFLOW_TASK_TIMEOUT = '5 seconds';
