@@ -56,18 +56,32 @@ export class ConfigError extends Error {
 
 /** Reads the configuration from the environment. @throws ConfigError naming every problem at once. */
 export function loadConfig(env: NodeJS.ProcessEnv): Config {
-  const parsed = configSchema.safeParse(env);
-  const problems = parsed.success
-    ? []
-    : parsed.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`);
   const isPublic = (env['NETWORK_PASSPHRASE'] ?? '') === NETWORKS['public'];
-  if (isPublic && (env['WEBHOOK_ALLOW'] ?? '') !== '') {
-    problems.push(
-      'WEBHOOK_ALLOW lets webhooks reach private addresses; on the public network it must be empty.',
-    );
-  }
+  const opensInside = isPublic && (env['WEBHOOK_ALLOW'] ?? '') !== '';
+  const settings = read(configSchema, env, opensInside ? [OPENS_INSIDE] : []);
+  return { ...settings, networkName: networkName(settings.NETWORK_PASSPHRASE) };
+}
+
+const OPENS_INSIDE =
+  'WEBHOOK_ALLOW lets webhooks reach private addresses; on the public network it must be empty.';
+
+const databaseSchema = configSchema.pick({ DATABASE_URL: true, NETWORK_PASSPHRASE: true });
+
+/** The settings of commands that need the database alone. @throws ConfigError naming every problem at once. */
+export function loadDatabaseConfig(env: NodeJS.ProcessEnv): z.infer<typeof databaseSchema> {
+  return read(databaseSchema, env, []);
+}
+
+/** An empty variable is an unset one: that is how shells and compose files leave things out. */
+function read<T>(schema: z.ZodType<T>, env: NodeJS.ProcessEnv, known: readonly string[]): T {
+  const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
+  const parsed = schema.safeParse(set);
+  const problems = [
+    ...(parsed.success ? [] : parsed.error.issues.map((i) => `${i.path.join('.')} ${i.message}`)),
+    ...known,
+  ];
   if (!parsed.success || problems.length > 0) throw new ConfigError(problems);
-  return { ...parsed.data, networkName: networkName(parsed.data.NETWORK_PASSPHRASE) };
+  return parsed.data;
 }
 
 /** The known name of a network, or a readable form of its passphrase. */

@@ -172,7 +172,9 @@ async function createWorkers(config: Config, deps: Deps, temporal: Temporal): Pr
 function workflowCode(): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath'> {
   const codePath = process.env['WORKFLOW_BUNDLE'];
   if (codePath) return { workflowBundle: { codePath } };
-  return { workflowsPath: fileURLToPath(new URL('./workflows/index.ts', import.meta.url)) };
+  // TypeScript in the repository, JavaScript in an image.
+  const ending = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
+  return { workflowsPath: fileURLToPath(new URL(`./workflows/index${ending}`, import.meta.url)) };
 }
 
 /** Starts the watcher now and makes sure of it every minute. */

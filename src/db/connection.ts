@@ -8,11 +8,18 @@ export type Db = NodePgDatabase<typeof schema>;
 /** A pool together with the Drizzle handle for single statements (READ COMMITTED). */
 export type Database = { readonly pool: Pool; readonly db: Db; close(): Promise<void> };
 
+/**
+ * The backend's tables are in `public`, ours are named with their schema. Without this, a role that is called
+ * `settlement` would look into our schema first ("$user"), and find or make the backend's tables there.
+ */
+export const SEARCH_PATH = '-c search_path=public';
+
 /** Limits that PostgreSQL itself enforces on every connection of ours, so that no statement hangs a worker. */
 const SERVER_LIMITS = [
   '-c statement_timeout=5000', // a settle of 200 sessions takes some 60 ms; 5 s is a sick database
   '-c lock_timeout=2000', // a row lock is held for one commit; longer means a foreign session sits on it
   '-c idle_in_transaction_session_timeout=10000', // a frozen worker (SIGSTOP) must let go of its locks
+  SEARCH_PATH,
   '-c synchronous_commit=on', // an acknowledged commit survives a crash; a role's default must not weaken it
 ].join(' ');
 

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { migrate as runMigrations } from 'drizzle-orm/node-postgres/migrator';
+import { SEARCH_PATH } from './connection.ts';
 import { ensureIndexes, supersedeDoubledPayments } from './indexes.ts';
 import { errorCode } from './sqlstate.ts';
 
@@ -35,7 +36,11 @@ export async function migrate(
   url: string,
   { networkPassphrase }: { networkPassphrase: string },
 ): Promise<MigrationReport> {
-  const client = new Client({ connectionString: url, application_name: 'settle migrate' });
+  const client = new Client({
+    connectionString: url,
+    application_name: 'settle migrate',
+    options: SEARCH_PATH,
+  });
   await client.connect();
   try {
     await takeMigrationLock(client);

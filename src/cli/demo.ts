@@ -1,0 +1,35 @@
+import { Command } from 'commander';
+import { EXIT } from './errors.ts';
+
+const TESTNET = 'https://horizon-testnet.stellar.org';
+
+/** `settle demo` */
+export function demoCommand(): Command {
+  return new Command('demo')
+    .description(
+      'play every kind of payment on a ledger of its own, kill the worker, audit the result',
+    )
+    .option('--stay', 'keep everything running at the end, to play with')
+    .option('--testnet', `play on Stellar's test network (or set HORIZON_URL)`)
+    .action(async (options: { stay?: boolean; testnet?: boolean }) => {
+      // Loaded only here: an installation without development dependencies has no sandbox.
+      const { runDemo } = await import('../sandbox/demo/demo.ts');
+      const started = Date.now();
+      const progress = (line: string) => {
+        const seconds = ((Date.now() - started) / 1000).toFixed(0).padStart(3);
+        process.stdout.write(line.startsWith('\n') ? `${line}\n` : `${seconds} s  ${line}\n`);
+      };
+      const asExpected = await runDemo(
+        {
+          horizonUrl: options.testnet === true ? TESTNET : process.env['HORIZON_URL'] || null,
+          stay: options.stay === true,
+        },
+        process.env,
+        progress,
+      );
+      process.stdout.write(
+        asExpected ? 'The demo ended as it should.\n' : 'The demo did NOT end as it should.\n',
+      );
+      process.exitCode = asExpected ? EXIT.done : EXIT.failed;
+    });
+}

@@ -1,0 +1,149 @@
+/** Reads the rows that the audit judges, and checks what only the whole database shows. Reads only. */
+import { sql } from 'drizzle-orm';
+import { auditSession, type PromiseId } from '../domain/audit.ts';
+import { dueEvents, eventBody } from '../domain/event.ts';
+import type { SessionFacts } from '../domain/settle.ts';
+import { decide } from '../domain/settle.ts';
+import { connect, type Db } from './connection.ts';
+import { gatherFacts } from './facts.ts';
+import { eventId } from './ids.ts';
+
+/** Sessions audited in one statement. */
+const BATCH = 200;
+/** What is younger may still be on its way through settle. */
+const GRACE = sql`interval '60 seconds'`;
+
+/** A promise that is broken, and by which row. */
+export type Finding = {
+  readonly promise: PromiseId;
+  /** `session <id>`, `payment <key>`, `event <id>` or `delivery <id>`. */
+  readonly subject: string;
+  readonly problem: string;
+};
+
+/** The verdict of the audit. */
+export type AuditReport = {
+  readonly sessions: number;
+  readonly ledgerPayments: number;
+  readonly events: number;
+  readonly findings: readonly Finding[];
+};
+
+/**
+ * Audits P1–P3 (and what of P4 the rows can show) over the whole database, as it stands now.
+ */
+export async function audit(db: Db): Promise<AuditReport> {
+  const findings: Finding[] = [];
+  let sessions = 0;
+  for await (const ids of sessionIds(db)) {
+    const facts = await gatherFacts(db, ids);
+    const bodies = await storedEvents(db, ids);
+    sessions += facts.size;
+    for (const [id, f] of facts) {
+      const subject = `session ${id}`;
+      findings.push(...auditSession(f).map((v) => ({ ...v, subject })));
+      findings.push(...auditBodies(f, bodies.get(id) ?? []));
+    }
+  }
+  findings.push(...(await auditInbox(db)), ...(await auditOutbox(db)));
+  const { rows } = await db.execute<{ payments: number; events: number }>(sql`
+    SELECT (SELECT count(*)::int FROM settlement.ledger_payments) AS payments,
+      (SELECT count(*)::int FROM settlement.events) AS events`);
+  const counts = rows[0] ?? { payments: 0, events: 0 };
+  return { sessions, ledgerPayments: counts.payments, events: counts.events, findings };
+}
+
+/** The same for a database by its address, on a connection of its own. */
+export async function auditDatabase(url: string): Promise<AuditReport> {
+  const database = connect(url, { max: 2, applicationName: 'settle audit' });
+  try {
+    return await audit(database.db);
+  } finally {
+    await database.close();
+  }
+}
+
+/** Sessions in our care, in id order. Others (settled before adoption) are judged by their row alone. */
+async function* sessionIds(db: Db): AsyncGenerator<string[]> {
+  let after = '00000000-0000-0000-0000-000000000000';
+  for (;;) {
+    const { rows } = await db.execute<{ id: string }>(sql`
+      SELECT s.id FROM checkout_sessions s
+      WHERE s.id > ${after}::uuid AND EXISTS (
+        SELECT FROM settlement.watched_accounts w WHERE w.account = s.receiving_account)
+      ORDER BY s.id LIMIT ${BATCH}`);
+    const last = rows.at(-1);
+    if (!last) return;
+    yield rows.map(({ id }) => id);
+    after = last.id;
+  }
+}
+
+type StoredEvent = { id: string; type: string; fact: string; body: string };
+
+async function storedEvents(db: Db, ids: readonly string[]): Promise<Map<string, StoredEvent[]>> {
+  const { rows } = await db.execute<StoredEvent & { session_id: string }>(sql`
+    SELECT id, session_id, type, fact, body FROM settlement.events
+    WHERE session_id = ANY(${sql.param(ids)}::uuid[])`);
+  return Map.groupBy(rows, (row) => row.session_id);
+}
+
+/** P3: id and bytes of every event are those that its fact makes. */
+function auditBodies(facts: SessionFacts, stored: readonly StoredEvent[]): Finding[] {
+  const { judgement } = decide(facts);
+  const expected = new Map(
+    dueEvents(facts.session, judgement, facts.paymentRow).map((fact) => {
+      const id = eventId(facts.session.id, fact.type, fact.fact);
+      return [id, eventBody(id, fact)];
+    }),
+  );
+  return stored.flatMap(({ id, type, fact, body }) => {
+    const subject = `event ${id}`;
+    if (id !== eventId(facts.session.id, type as Parameters<typeof eventId>[1], fact)) {
+      return [
+        { promise: 'P3' as const, subject, problem: 'Its id is not the one its fact makes.' },
+      ];
+    }
+    const right = expected.get(id);
+    if (right === undefined || right === body) return [];
+    return [
+      { promise: 'P3' as const, subject, problem: 'Its bytes are not those its fact makes.' },
+    ];
+  });
+}
+
+/** P1 over all of the inbox: nothing undecided, nothing unmatched that has a session, nothing credited to a stranger. */
+async function auditInbox(db: Db): Promise<Finding[]> {
+  const { rows } = await db.execute<{ subject: string; problem: string }>(sql`
+    SELECT concat_ws(':', 'payment ' || lp.tx_hash, lp.op_index, lp.sub_index) AS subject,
+      CASE WHEN lp.verdict IS NULL THEN 'It has had no verdict for over a minute.'
+        ELSE 'Its verdict belongs to session ' || coalesce(lp.session_id::text, 'none')
+          || ', but its reference names another.' END AS problem
+    FROM settlement.ledger_payments lp
+    LEFT JOIN checkout_sessions s ON s.id = lp.session_id
+    WHERE (lp.verdict IS NULL AND lp.seen_at < now() - ${GRACE})
+      OR (lp.verdict NOT IN ('unmatched', 'ambiguous')
+        AND (s.id IS NULL OR s.receiving_account <> lp.account OR s.memo IS DISTINCT FROM lp.reference))
+    LIMIT 1000`);
+  return rows.map((row) => ({ promise: 'P1', ...row }));
+}
+
+/** P3 over all of the outbox: no second delivery of one event to one endpoint, none without its event. */
+async function auditOutbox(db: Db): Promise<Finding[]> {
+  const { rows } = await db.execute<{ subject: string; problem: string }>(sql`
+    SELECT 'delivery ' || d.delivery_id AS subject,
+      CASE WHEN e.id IS NULL THEN 'It delivers an event that does not exist.'
+        WHEN e.session_id <> d.session_id OR e.type <> d.event THEN 'It is not of the event that it names.'
+        ELSE 'It was accepted, but no attempt says so.' END AS problem
+    FROM webhook_deliveries d
+    LEFT JOIN settlement.events e ON e.id = d.event_id
+    WHERE d.event_id IS NOT NULL AND (e.id IS NULL OR e.session_id <> d.session_id OR e.type <> d.event
+      OR (d.status = 'delivered' AND NOT EXISTS (SELECT FROM settlement.delivery_attempts a
+        WHERE a.delivery_id = d.delivery_id AND a.response_status BETWEEN 200 AND 299)))
+    UNION ALL
+    SELECT 'session ' || e.session_id, 'It has ' || count(*) || ' events ' || e.type || '.'
+    FROM settlement.events e WHERE e.type <> 'payment.exception'
+    GROUP BY e.session_id, e.type HAVING count(*) > 1
+    LIMIT 1000`);
+  return rows.map((row) => ({ promise: 'P3', ...row }));
+}
