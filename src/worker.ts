@@ -48,7 +48,7 @@ export async function runWorker(env: NodeJS.ProcessEnv, onReady?: () => void): P
   const log = pino({ level: config.LOG_LEVEL });
   installRuntime(log);
   const temporal = await connectTemporal();
-  const deps = createDeps(config, log, temporal);
+  const deps = createDeps(config, log, temporal, untilAskedToEnd());
   try {
     await refuseUnfit(deps, temporal);
     const workers = await createWorkers(config, deps, temporal);
@@ -78,15 +78,29 @@ function installRuntime(log: Logger): void {
     ERROR: 'error',
   } as const;
   Runtime.install({
-    logger: new DefaultLogger('INFO', ({ level, message, meta }) =>
-      log[levels[level]]({ ...meta, sdk: true }, message),
-    ),
+    logger: new DefaultLogger('WARN', ({ level, message, meta }) => {
+      // Two of the three task queues have activities only, and that is as it should be.
+      if (message.startsWith('No workflows registered')) return;
+      log[levels[level]]({ ...meta, sdk: true }, message);
+    }),
     shutdownSignals: ['SIGTERM', 'SIGINT'],
   });
 }
 
+/** The SDK drains by the same signals, but tells activities only when their grace is over. */
+function untilAskedToEnd(): AbortSignal {
+  const ending = new AbortController();
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => ending.abort());
+  return ending.signal;
+}
+
 /** Makes what the activities work with. */
-export function createDeps(config: Config, log: Logger, temporal: Temporal): Deps {
+export function createDeps(
+  config: Config,
+  log: Logger,
+  temporal: Temporal,
+  draining: AbortSignal,
+): Deps {
   const database = connect(config.DATABASE_URL, {
     max: config.DATABASE_POOL,
     applicationName: 'settlement worker',
@@ -106,6 +120,7 @@ export function createDeps(config: Config, log: Logger, temporal: Temporal): Dep
     log,
     pollIntervalMs: config.POLL_INTERVAL_MS,
     networkPassphrase: config.NETWORK_PASSPHRASE,
+    draining,
   };
 }
 

@@ -16,4 +16,6 @@ export type Deps = {
   /** How often the watcher reads each account. */
   readonly pollIntervalMs: number;
   readonly networkPassphrase: string;
+  /** Aborted when this process is asked to end: what runs for minutes hands over at once. */
+  readonly draining: AbortSignal;
 };

@@ -42,7 +42,9 @@ export async function gatherFacts(
           'reference', lp.reference, 'referenceSource', lp.reference_source,
           'verdict', lp.verdict, 'resolved', lp.resolved_at IS NOT NULL))
         FROM settlement.ledger_payments lp
-        WHERE lp.account = s.receiving_account AND lp.reference = s.memo),
+        -- What already belongs to another session with the same reference (old data) is never ours, too.
+        WHERE lp.account = s.receiving_account AND lp.reference = s.memo
+          AND (lp.session_id IS NULL OR lp.session_id = s.id)),
       'paymentRow', (
         SELECT json_build_object('txHash', p.tx_hash, 'amount', p.amount::text,
           'sender', p.sender_address, 'confirmedAt', p.confirmed_at)
@@ -63,7 +65,7 @@ export async function gatherFacts(
         SELECT FROM settlement.parked_records r
         WHERE r.account = s.receiving_account AND r.resolved_at IS NULL),
       'reportedAt', (
-        SELECT min(r.first_at) FROM settlement.reported_payments r
+        SELECT max(r.first_at) FROM settlement.reported_payments r
         WHERE r.session_id = s.id AND r.answered_at IS NULL),
       'events', (
         SELECT json_agg(e.type || ' ' || e.fact) FROM settlement.events e WHERE e.session_id = s.id),

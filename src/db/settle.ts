@@ -20,7 +20,7 @@ export type Settled = {
   readonly closedThroughLedger: number | null;
   readonly credited: string;
   readonly price: string;
-  /** Every ledger payment of the session and what it means, in the order of judgement. */
+  /** Every ledger payment of the session and what it means, in ledger order. */
   readonly verdicts: readonly {
     payment: string;
     txHash: string;

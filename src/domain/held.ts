@@ -1,4 +1,4 @@
-import { inLedgerOrder, type Judgement, type Verdict } from './judge.ts';
+import type { Judgement, Verdict } from './judge.ts';
 import type { LedgerPayment } from './ledger-payment.ts';
 import type { Stroops } from './money.ts';
 import type { Session } from './session.ts';
@@ -34,5 +34,5 @@ export function heldOf(
       held.push({ payment, amount: payment.amount, reason: 'underpaid' });
     }
   }
-  return held.sort((a, b) => inLedgerOrder(a.payment, b.payment));
+  return held;
 }

@@ -34,11 +34,11 @@ export type Judged = { readonly payment: InboxPayment; readonly verdict: Verdict
 
 /** The judgement of all ledger payments of one session. */
 export type Judgement = {
-  /** In the order in which they were judged: what was credited before comes first, then ledger order. */
+  /** In ledger order. */
   readonly judged: readonly Judged[];
   /** The sum of what is credited, in stroops. */
   readonly credited: Stroops;
-  /** The payment with which the credited sum reached the price; null while it is short. */
+  /** The payment with which, in ledger order, the credited sum reaches the price; null while it is short. */
   readonly completing: LedgerPayment | null;
 };
 
@@ -60,16 +60,27 @@ export function judge(
 ): Judgement {
   const judged: Judged[] = [];
   let credited = 0n;
-  let completing: LedgerPayment | null = null;
-  for (const payment of [...payments].sort(byPrecedence(context.paidByTxHash))) {
+  for (const payment of [...payments].sort(creditedFirst)) {
     const verdict = judgeOne(session, payment, context, credited >= session.price);
     judged.push({ payment, verdict });
-    if (verdict !== 'credited' || payment.resolved) continue;
-    const wasShort = credited < session.price;
-    credited += payment.amount;
-    if (wasShort && credited >= session.price) completing = payment;
+    if (verdict === 'credited' && !payment.resolved) credited += payment.amount;
   }
-  return { judged, credited, completing };
+  judged.sort((a, b) => inLedgerOrder(a.payment, b.payment));
+  return { judged, credited, completing: completingOf(judged, session.price) };
+}
+
+/**
+ * Depends on the set of what is credited, not on how it came to be: judging again names the same payment, though
+ * a payment found later (a report overtakes the reader) had an earlier place on the ledger.
+ */
+function completingOf(inOrder: readonly Judged[], price: Stroops): LedgerPayment | null {
+  let sum = 0n;
+  for (const { payment, verdict } of inOrder) {
+    if (verdict !== 'credited' || payment.resolved) continue;
+    sum += payment.amount;
+    if (sum >= price) return payment;
+  }
+  return null;
 }
 
 /** The rows of the table in docs/guarantees.md, in their order. */
@@ -83,7 +94,7 @@ function judgeOne(
   if (context.ambiguous) return 'ambiguous';
   if (!hasAsset(session) || !sameAsset(payment.asset, session.asset)) return 'wrong_asset';
   if (payment.amount === 0n) return 'nothing';
-  if (isNamedBy(context.paidByTxHash, payment)) return 'credited';
+  if (isNamedBy(context.paidByTxHash, payment) && !alreadyPaid) return 'credited';
   if (payment.closedAt > effectiveDeadline(session)) return 'late';
   if (alreadyPaid || context.paidByTxHash !== null) return 'duplicate';
   const cancelled = session.closedThroughLedger !== null && endingOf(session) === 'cancelled';
@@ -99,15 +110,14 @@ function isNamedBy(txHash: string | null, payment: LedgerPayment): boolean {
   return txHash !== null && (payment.txHash === txHash || payment.innerTxHash === txHash);
 }
 
-/** Credited before, then named by the `payments` row, then as the ledger ordered them. */
-function byPrecedence(paidByTxHash: string | null) {
-  const rank = (p: InboxPayment) =>
-    p.verdict === 'credited' ? 0 : isNamedBy(paidByTxHash, p) ? 1 : 2;
-  return (a: InboxPayment, b: InboxPayment): number => rank(a) - rank(b) || inLedgerOrder(a, b);
+/** What was credited before, then the rest; each as the ledger ordered them. */
+function creditedFirst(a: InboxPayment, b: InboxPayment): number {
+  const rank = ({ verdict }: InboxPayment) => (verdict === 'credited' ? 0 : 1);
+  return rank(a) - rank(b) || inLedgerOrder(a, b);
 }
 
 /** Compares two ledger payments by their place on the ledger. */
-export function inLedgerOrder(a: LedgerPayment, b: LedgerPayment): number {
+function inLedgerOrder(a: LedgerPayment, b: LedgerPayment): number {
   const [x, y] = [BigInt(a.operationId), BigInt(b.operationId)];
   if (x !== y) return x < y ? -1 : 1;
   return a.subIndex - b.subIndex || ledgerPaymentKey(a).localeCompare(ledgerPaymentKey(b));

@@ -49,7 +49,7 @@ export type SessionFacts = {
   readonly coverage: Coverage | null;
   /** The account has a record that could not be decoded and that nobody has resolved. */
   readonly undecoded: boolean;
-  /** When the oldest unanswered report was made; null without one. */
+  /** When the latest unanswered report was made; null without one. */
   readonly reportedAt: Date | null;
   /** `type` and `fact` of the events that exist, joined by a space. */
   readonly existingEvents: ReadonlySet<string>;
@@ -220,7 +220,13 @@ function attentionFor(
       detail: `The session is paid, but there is no payments row and the ledger shows ${formatAmount(credited)} of ${formatAmount(session.price)}.`,
     });
   }
-  if (facts.paymentRow !== null && completing === null && by('credited').length > 0) {
+  // What an operator returned of a paid session (its surplus, say) does not make it short.
+  const everCredited = judged.filter((j) => j.verdict === 'credited').map((j) => j.payment.amount);
+  const short = everCredited.reduce((sum, amount) => sum + amount, 0n) < session.price;
+  // A row whose transaction never came into the inbox is of before our time: it is judged by the row alone.
+  const row = facts.paymentRow?.txHash ?? '';
+  const seen = judged.some(({ payment: p }) => p.txHash === row || p.innerTxHash === row);
+  if (facts.paymentRow !== null && short && (seen || everCredited.length > 0)) {
     found.push({
       kind: 'paid_but_short',
       detail: `The payments row says paid, but the ledger shows ${formatAmount(credited)} of ${formatAmount(session.price)}.`,

@@ -42,15 +42,17 @@ export async function watchLedger(deps: Deps, { minutes }: WatchInput): Promise<
     headLedger: 0,
   };
   const { cancellationSignal } = Context.current();
+  // A worker that drains ends its stretch early; the workflow goes on with the next worker.
+  const signal = AbortSignal.any([cancellationSignal, deps.draining]);
   const end = Date.now() + minutes * 60_000;
-  const waker = keepWaking(deps, report, end, cancellationSignal);
+  const waker = keepWaking(deps, report, end, signal);
   let evidenceAt = 0;
-  while (Date.now() < end && !cancellationSignal.aborted) {
+  while (Date.now() < end && !signal.aborted) {
     const started = Date.now();
     const thorough = started >= evidenceAt;
     if (thorough) evidenceAt = started + EVIDENCE_EVERY_MS;
     try {
-      await turn(deps, report, thorough, cancellationSignal);
+      await turn(deps, report, thorough, signal);
     } catch (error) {
       report.problems += 1;
       deps.log.error({ err: error }, 'A turn of the watcher failed; the next one follows.');
@@ -58,7 +60,7 @@ export async function watchLedger(deps: Deps, { minutes }: WatchInput): Promise<
     report.turns += 1;
     Context.current().heartbeat(report);
     const pause = Math.max(deps.pollIntervalMs - (Date.now() - started), 10);
-    await sleep(pause, undefined, { signal: cancellationSignal }).catch(() => undefined);
+    await sleep(pause, undefined, { signal }).catch(() => undefined);
   }
   await waker;
   cancellationSignal.throwIfAborted();

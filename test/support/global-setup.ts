@@ -1,0 +1,43 @@
+/** Once for a test run: a PostgreSQL with a migrated template database, the workflow bundle, the Temporal servers' files. */
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
+import { migrate } from '../../src/db/migrate.ts';
+import { findTemporalCli } from '../../src/sandbox/find-temporal.ts';
+import { SANDBOX_PASSPHRASE } from '../../src/sandbox/ledger/start.ts';
+import { startPostgres } from '../../src/sandbox/postgres.ts';
+import { timeSkippingServer } from '../../src/sandbox/test-server.ts';
+import { startedForAllTests } from './started.ts';
+
+/** The database that each test's own is a copy of. */
+export const TEMPLATE = 'settlement_template';
+
+const say = (line: string) => process.stderr.write(`  ${line}\n`);
+
+export default async function setup(): Promise<void> {
+  const [postgres, bundle, testServer] = await Promise.all([
+    startPostgres({ progress: say, fsync: false }),
+    bundleOnce(),
+    timeSkippingServer(say),
+    findTemporalCli(say),
+  ]);
+  startedForAllTests().push(postgres);
+  const template = await postgres.createDatabase(TEMPLATE);
+  await migrate(template, { networkPassphrase: SANDBOX_PASSPHRASE });
+  process.env['TEST_POSTGRES'] = postgres.url;
+  process.env['WORKFLOW_BUNDLE'] = bundle;
+  process.env['TIME_SKIPPING_SERVER'] = testServer;
+}
+
+/** Bundling takes 2 s; every worker of every test uses the same file. */
+async function bundleOnce(): Promise<string> {
+  const { code } = await bundleWorkflowCode({
+    workflowsPath: fileURLToPath(new URL('../../src/workflows/index.ts', import.meta.url)),
+    logger: new DefaultLogger('WARN'),
+  });
+  const path = join(mkdtempSync(join(tmpdir(), 'settle-test-')), 'workflows.js');
+  writeFileSync(path, code);
+  return path;
+}
