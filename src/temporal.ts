@@ -39,7 +39,8 @@ export async function connectTemporal(): Promise<Temporal> {
   };
 }
 
-const SA_TYPES: Readonly<Record<string, number>> = { KEYWORD: 2, BOOL: 5, DATETIME: 6 };
+/** Temporal's numbers of our search attributes' types (temporal.api.enums.v1.IndexedValueType). */
+export const SA_TYPES = { KEYWORD: 2, BOOL: 5, DATETIME: 6 } as const;
 
 /**
  * What the namespace lacks, in words; empty when it fits. An unregistered search attribute would block every workflow
@@ -60,15 +61,12 @@ export async function namespaceProblems({ client, namespace }: Temporal): Promis
   return missing.map(
     ({ name, type }) =>
       `The namespace "${namespace}" lacks the search attribute ${name}: ` +
-      `temporal operator search-attribute create --namespace ${namespace} --name ${name} --type ${SA_NAMES[type] ?? type}`,
+      `temporal operator search-attribute create --namespace ${namespace} --name ${name} --type ${SA_NAMES[type]}`,
   );
 }
 
-const SA_NAMES: Readonly<Record<string, string>> = {
-  KEYWORD: 'Keyword',
-  BOOL: 'Bool',
-  DATETIME: 'Datetime',
-};
+/** The same as the command line spells them. */
+export const SA_NAMES = { KEYWORD: 'Keyword', BOOL: 'Bool', DATETIME: 'Datetime' } as const;
 
 /** A wake that Temporal does not take within this is given up: the next turn of the watcher sends it again. */
 const WAKE_WITHIN_MS = 2_000;

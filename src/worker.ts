@@ -95,12 +95,7 @@ function untilAskedToEnd(): AbortSignal {
 }
 
 /** Makes what the activities work with. */
-export function createDeps(
-  config: Config,
-  log: Logger,
-  temporal: Temporal,
-  draining: AbortSignal,
-): Deps {
+function createDeps(config: Config, log: Logger, temporal: Temporal, draining: AbortSignal): Deps {
   const database = connect(config.DATABASE_URL, {
     max: config.DATABASE_POOL,
     applicationName: 'settlement worker',

@@ -26,14 +26,6 @@ export async function recordAnswer(
     WHERE session_id = ${sessionId} AND tx_hash = ${txHash}`);
 }
 
-/** Reports of a session that the ledger has not answered yet. */
-export async function unansweredReports(db: Db, sessionId: string): Promise<string[]> {
-  const { rows } = await db.execute<{ tx_hash: string }>(sql`
-    SELECT tx_hash FROM settlement.reported_payments
-    WHERE session_id = ${sessionId} AND answered_at IS NULL ORDER BY first_at LIMIT 20`);
-  return rows.map((row) => row.tx_hash);
-}
-
 /** What the inbox says about a transaction, by its outer or inner hash: one row per movement. */
 export async function inboxByHash(
   db: Db,

@@ -52,6 +52,7 @@ const horizon = proxyActivities<HorizonActivities>(REPORT_OPTIONS);
 export async function checkoutSession({ sessionId }: SessionInput): Promise<SessionView | null> {
   let view: SessionView | null = null;
   let dirty = true;
+  let looking = false;
   let opening = 0;
   let looks = 0;
   let fallback = FALLBACK_FIRST_MS;
@@ -123,33 +124,42 @@ export async function checkoutSession({ sessionId }: SessionInput): Promise<Sess
     },
     { description: 'Look now and tell.' },
   );
-  setHandler(stateQuery, () => view, { description: 'What the run saw when it last looked.' });
+  setHandler(stateQuery, () => (dirty || looking ? null : view), {
+    description: 'What the run saw when it last looked; null while it is looking.',
+  });
 
   for (;;) {
     await condition(() => opening === 0);
     await proveReported();
     dirty = false;
+    looking = true;
     let now = await commit.look({ sessionId, now: instant() });
     if (now.found && now.due > 0) {
       now = await webhooks.deliverEvents({ sessionId, now: instant() });
     }
+    looking = false;
     looks += 1;
     publish(view, now);
     if (changed(view, now)) fallback = FALLBACK_FIRST_MS;
     view = now;
     if (dirty || reported.size > 0) continue;
     if (!now.found || now.atRest) {
-      await condition(allHandlersFinished);
+      await quiet();
       if (dirty) continue;
       return now.found ? now : null;
     }
     if (now.due > 0) continue;
     if (workflowInfo().continueAsNewSuggested) {
-      await condition(allHandlersFinished);
+      await quiet();
       if (dirty) continue;
       return continueAsNew<typeof checkoutSession>({ sessionId });
     }
     await waitForReason(now);
+  }
+
+  /** Waits until nobody is waiting for an answer, or somebody wants another look: a handler may wait for just that. */
+  async function quiet(): Promise<void> {
+    await condition(() => dirty || allHandlersFinished());
   }
 
   /** Reports that came by signal are proven without waiting: the watcher is looking anyway. */

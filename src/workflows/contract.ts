@@ -145,4 +145,5 @@ export const redeliverUpdate = defineUpdate<{ deliveryId: string }, [{ deliveryI
   'redeliver',
 );
 export const lookUpdate = defineUpdate<SessionView>('look');
+/** Null while the run is looking: ask by `look` then, which waits for it. */
 export const stateQuery = defineQuery<SessionView | null>('state');

@@ -6,6 +6,7 @@ import { Client as PgClient } from 'pg';
 import { NETWORKS } from '../../config.ts';
 import { migrate } from '../../db/migrate.ts';
 import { createHorizonSource } from '../../horizon/source.ts';
+import { SA_NAMES } from '../../temporal.ts';
 import { SEARCH_ATTRIBUTES } from '../../workflows/search-attributes.ts';
 import type { Progress } from '../child.ts';
 import { startSandboxLedger, type SandboxLedger } from '../ledger/start.ts';
@@ -111,10 +112,9 @@ async function findDatabase(env: NodeJS.ProcessEnv, progress: Progress) {
 async function findTemporal(env: NodeJS.ProcessEnv, progress: Progress) {
   const address = env['TEMPORAL_ADDRESS'];
   if (address) return { address, uiUrl: null, stop: () => Promise.resolve() };
-  const types = { KEYWORD: 'Keyword', BOOL: 'Bool', DATETIME: 'Datetime' } as const;
   return startTemporalServer({
     progress,
-    searchAttributes: SEARCH_ATTRIBUTES.map(({ name, type }) => [name, types[type]] as const),
+    searchAttributes: SEARCH_ATTRIBUTES.map(({ name, type }) => [name, SA_NAMES[type]] as const),
   });
 }
 

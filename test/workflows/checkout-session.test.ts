@@ -1,0 +1,181 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { Memo } from '@stellar/stellar-sdk';
+import { setStage, type Stage } from '../support/stage.ts';
+
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+
+let stage: Stage;
+beforeAll(async () => {
+  stage = await setStage();
+});
+afterAll(() => stage.close());
+
+const pay = async (memo: string, amount = '10') => {
+  const { hash } = await stage.customer.pay(stage.shop.address, amount, 'native', {
+    memo: Memo.id(memo),
+  });
+  return hash;
+};
+const postsOf = (id: string) => stage.receiver.received.filter((p) => p.sessionId === id);
+
+describe('a session', () => {
+  test('is paid by a payment that the watcher reads, tells it once, and its run ends', async () => {
+    const { id, memo } = await stage.open();
+    const hash = await pay(memo);
+    await stage.watch();
+    expect(await stage.runEnd(id)).toMatchObject({ status: 'paid', paidBy: hash, atRest: true });
+    expect(postsOf(id).map(({ event }) => event)).toEqual(['payment.confirmed']);
+  });
+
+  test('takes a hundred wakes at once and does everything once', async () => {
+    const { id, memo } = await stage.open();
+    const hash = await pay(memo);
+    await Promise.all(Array.from({ length: 100 }, () => stage.client.wake(id, { txHash: hash })));
+    expect(await stage.runEnd(id)).toMatchObject({ status: 'paid' });
+    const [counts] = await stage.database.rows(
+      `SELECT (SELECT count(*)::int FROM payments WHERE session_id = $1) AS payments,
+         (SELECT count(*)::int FROM settlement.events WHERE session_id = $1) AS events,
+         (SELECT count(*)::int FROM settlement.session_journal
+           WHERE session_id = $1 AND to_status = 'paid') AS transitions`,
+      [id],
+    );
+    expect(counts).toEqual({ payments: 1, events: 1, transitions: 1 });
+    expect(postsOf(id)).toHaveLength(1);
+  });
+
+  test('does not expire when its deadline passes, but when the ledger is covered to it', async () => {
+    const { id } = await stage.open();
+    await stage.skip(31 * MINUTE);
+    expect(await stage.client.sessionState(id)).toMatchObject({
+      status: 'pending',
+      closedThroughLedger: null,
+    });
+    await stage.watch();
+    const end = await stage.runEnd(id);
+    expect(end).toMatchObject({ status: 'expired', atRest: true });
+    expect((end as { closedThroughLedger: number }).closedThroughLedger).toBeGreaterThan(0);
+    expect(postsOf(id).map(({ event }) => event)).toEqual(['session.expired']);
+  });
+
+  test('holds what comes after its deadline, in a new short run', async () => {
+    const { id, memo } = await stage.open();
+    await stage.skip(31 * MINUTE);
+    await stage.watch();
+    await stage.runEnd(id);
+    await pay(memo);
+    await stage.watch();
+    expect(await stage.client.sessionState(id)).toMatchObject({
+      status: 'expired',
+      payments: [{ verdict: 'late' }],
+      atRest: true,
+    });
+  });
+
+  test('keeps its run open while a person is needed', async () => {
+    const { id, memo } = await stage.open();
+    await stage.database.rows(
+      `INSERT INTO checkout_sessions (merchant_id, amount, asset_code, receiving_account, memo, expires_at)
+       VALUES ($1, 10, 'XLM', $2, $3, now() + interval '1 year')`,
+      [stage.merchantId, stage.shop.address, memo],
+    );
+    await pay(memo);
+    await stage.watch();
+    const state = await stage.client.sessionState(id);
+    expect(state).toMatchObject({ attention: ['ambiguous_reference'], atRest: false });
+    expect(state?.payments.map(({ verdict }) => verdict)).toEqual(['ambiguous']);
+  });
+
+  test("outlives Temporal's Cancel: only the run ends", async () => {
+    const { id, memo } = await stage.open();
+    await stage.env.client.workflow.getHandle(`checkout-session:${id}`).cancel();
+    await expect(stage.runEnd(id)).rejects.toThrow();
+    await pay(memo);
+    await stage.watch();
+    expect(await stage.runEnd(id)).toMatchObject({ status: 'paid' });
+  });
+});
+
+describe('a cancellation', () => {
+  test('is answered `closing` until the ledger is covered, then `cancelled`, and the merchant is told', async () => {
+    const { id } = await stage.open();
+    const asked = stage.client.cancelSession(id);
+    await stage.env.sleep(16_000);
+    expect((await asked).kind).toBe('closing');
+    await stage.skip(MINUTE);
+    await stage.watch();
+    expect(await stage.runEnd(id)).toMatchObject({ status: 'cancelled' });
+    expect((await stage.client.cancelSession(id)).kind).toBe('cancelled');
+    expect(postsOf(id).map(({ event }) => event)).toEqual(['session.cancelled']);
+  });
+
+  test('is refused when the money was there first', async () => {
+    const { id, memo } = await stage.open();
+    const hash = await pay(memo);
+    await stage.watch();
+    await stage.runEnd(id);
+    expect(await stage.client.cancelSession(id)).toEqual({
+      kind: 'refused',
+      because: 'paid',
+      txHash: hash,
+    });
+  });
+
+  test('is refused when the session had expired', async () => {
+    const { id } = await stage.open();
+    await stage.skip(31 * MINUTE);
+    await stage.watch();
+    await stage.runEnd(id);
+    expect(await stage.client.cancelSession(id)).toMatchObject({
+      kind: 'refused',
+      because: 'expired',
+    });
+  });
+});
+
+describe('webhooks', () => {
+  test('are sent again over three days, at the times of the schedule, until one is accepted', async () => {
+    stage.receiver.answerWith(({ sessionId }) => ({
+      status: postsOf(sessionId).length < 10 ? 500 : 200,
+    }));
+    const { id, memo } = await stage.open();
+    await pay(memo);
+    await stage.watch();
+    expect(await stage.runEnd(id)).toMatchObject({
+      deliveries: [{ event: 'payment.confirmed', status: 'delivered', attempts: 10 }],
+    });
+    expect(new Set(postsOf(id).map(({ eventId }) => eventId)).size).toBe(1);
+    expect(new Set(postsOf(id).map(({ body }) => body)).size).toBe(1);
+    const attempts = await stage.database.rows<{ response_status: number; started_at: Date }>(
+      `SELECT response_status, started_at FROM settlement.delivery_attempts
+       WHERE delivery_id = $1 ORDER BY attempt`,
+      [postsOf(id)[0]?.deliveryId],
+    );
+    expect(attempts.map((a) => a.response_status)).toEqual([...Array(9).fill(500), 200]);
+    const times = attempts.map((a) => a.started_at.getTime());
+    const hours = ((times.at(-1) ?? 0) - (times[0] ?? 0)) / HOUR;
+    expect(hours).toBeGreaterThan(75.6 * 0.9);
+    expect(hours).toBeLessThan(75.6 * 1.1);
+  });
+
+  test('become a dead letter after ten attempts, and are sent under the same id when asked for', async () => {
+    stage.receiver.answerWith(() => ({ status: 503, body: 'down for good' }));
+    const { id, memo } = await stage.open();
+    await pay(memo);
+    await stage.watch();
+    const end = await stage.runEnd(id);
+    expect(end).toMatchObject({ atRest: true, deliveries: [{ status: 'dead', attempts: 10 }] });
+    const [letter] = await stage.database.rows<{ delivery_id: string; reason: string }>(
+      'SELECT delivery_id, reason FROM webhook_dead_letters WHERE session_id = $1',
+      [id],
+    );
+    expect(letter?.reason).toBe('max_attempts');
+
+    stage.receiver.answerWith(() => ({ status: 200 }));
+    await stage.client.redeliver(id, letter?.delivery_id ?? '');
+    expect(await stage.runEnd(id)).toMatchObject({ deliveries: [{ status: 'delivered' }] });
+    const posts = postsOf(id);
+    expect(posts).toHaveLength(11);
+    expect(new Set(posts.map(({ eventId, deliveryId }) => eventId + deliveryId)).size).toBe(1);
+  });
+});
