@@ -13,28 +13,35 @@ import type { Applied, Stage } from './stage.ts';
 type Of<T extends Operation['type']> = Extract<Operation, { type: T }>;
 type AccountOperation = Of<'changeTrust' | 'manageData' | 'setOptions' | 'bumpSequence'>;
 
+const TYPES: ReadonlySet<string> = new Set([
+  'changeTrust',
+  'manageData',
+  'setOptions',
+  'bumpSequence',
+]);
+
+/** Whether `applyAccountOperation` is the one to apply it. */
+export function isAccountOperation(op: Operation): op is AccountOperation {
+  return TYPES.has(op.type);
+}
+
 /** Applies change_trust, manage_data, set_options (which only stores the home domain) or bump_sequence. */
 export function applyAccountOperation(op: AccountOperation, stage: Stage): Applied {
-  switch (op.type) {
-    case 'changeTrust':
-      return changeTrust(op, stage);
-    case 'manageData':
-      return record('manage_data', manageData(op, stage), stage, {
-        name: op.name,
-        value: op.value ? Buffer.from(op.value).toString('base64') : '',
-      });
-    case 'setOptions': {
-      const entry = stage.ws.touchAccount(stage.source);
-      const domain = op.homeDomain === undefined ? undefined : String(op.homeDomain);
-      if (entry && domain !== undefined) entry.homeDomain = domain;
-      return record('set_options', null, stage, domain ? { home_domain: domain } : {});
-    }
-    case 'bumpSequence': {
-      const entry = stage.ws.touchAccount(stage.source);
-      if (entry && BigInt(op.bumpTo) > entry.sequence) entry.sequence = BigInt(op.bumpTo);
-      return record('bump_sequence', null, stage, { bump_to: op.bumpTo });
-    }
+  if (op.type === 'changeTrust') return changeTrust(op, stage);
+  if (op.type === 'manageData') {
+    return record('manage_data', manageData(op, stage), stage, {
+      name: op.name,
+      value: op.value ? Buffer.from(op.value).toString('base64') : '',
+    });
   }
+  const entry = stage.ws.touchAccount(stage.source);
+  if (op.type === 'setOptions') {
+    const { homeDomain } = op;
+    if (entry && homeDomain !== undefined) entry.homeDomain = homeDomain;
+    return record('set_options', null, stage, homeDomain ? { home_domain: homeDomain } : {});
+  }
+  if (entry && BigInt(op.bumpTo) > entry.sequence) entry.sequence = BigInt(op.bumpTo);
+  return record('bump_sequence', null, stage, { bump_to: op.bumpTo });
 }
 
 function record(type: string, failure: string | null, stage: Stage, details: Json): Applied {
@@ -71,8 +78,8 @@ function changeTrust(op: Of<'changeTrust'>, stage: Stage): Applied {
 
 function setLimit(asset: string, limit: bigint, { ws, source }: Stage): string | null {
   const existing = ws.account(source)?.trustlines.get(asset);
-  if (!existing && limit === 0n) return 'trust_line_missing';
-  if (existing && limit < existing.balance) return limit === 0n ? 'cannot_delete' : 'invalid_limit';
+  // One reason for all of these, as in ChangeTrustOpFrame::doApply: nothing to end, or less than is held.
+  if (existing ? limit < existing.balance : limit === 0n) return 'invalid_limit';
   if (existing && limit > 0n) {
     const line = ws.touchTrustline(source, asset);
     if (line) line.limit = limit;

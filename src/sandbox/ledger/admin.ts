@@ -44,6 +44,26 @@ const changes = z.array(
   }),
 );
 
+const where = { path: text.optional(), times: z.number().optional() };
+const retry = { ...where, retryAfterSeconds: z.number().optional() };
+const faultSchema = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.enum(['rate_limited', 'stale_history', 'still_ingesting', 'over_capacity']),
+    ...retry,
+  }),
+  z.strictObject({
+    kind: z.enum(['timeout', 'server_error', 'lost_answer', 'hang', 'truncated', 'repeat_page']),
+    ...where,
+  }),
+  z.strictObject({ kind: z.literal('disconnect'), half: z.boolean().optional(), ...where }),
+  z.strictObject({ kind: z.literal('slow'), delayMs: z.number(), ...where }),
+  z.strictObject({
+    kind: z.enum(['lag', 'go_back', 'two_nodes']),
+    ledgers: z.int().nonnegative(),
+    ...where,
+  }),
+]);
+
 type Reply = { status: number; body: Json };
 
 const done = (body: Json = {}): Reply => ({ status: 200, body });
@@ -60,8 +80,9 @@ const COMMANDS: Readonly<Record<string, (controls: Controls, input: unknown) => 
     return done();
   },
   faults: async (controls, input) => {
-    const fault = z.looseObject({ kind: text }).parse(input);
-    return done({ id: controls.faults.set(fault as unknown as Fault) });
+    // JSON has no undefined, so what the schema calls optional is there or not, as Fault wants it.
+    const fault = faultSchema.parse(input) as Fault;
+    return done({ id: controls.faults.set(fault) });
   },
   'faults/clear': async (controls, input) => {
     controls.faults.clear(z.object({ id: z.number().optional() }).parse(input).id);

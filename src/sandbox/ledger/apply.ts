@@ -35,14 +35,18 @@ export function applySubmission(
   if (refused) return refused;
   charge(submission, ledgerWs, ledger, feeSource);
   const ws = new Workspace(ledgerWs, ledger.sequence);
-  const applied = transaction.operations.map((operation) =>
-    applyOperation(operation, {
+  const applied = transaction.operations.map((operation) => {
+    // A workspace for each: what a failed operation did halfway must not show in the results of the next ones.
+    const own = new Workspace(ws, ledger.sequence);
+    const one = applyOperation(operation, {
       ...world,
-      ws,
+      ws: own,
       source: operationSource(operation, submission),
       address: operation.source ?? transaction.source,
-    }),
-  );
+    });
+    if (one.result.ok) ws.absorb(own);
+    return one;
+  });
   const outcome = { kind: 'applied' as const, operations: applied.map(({ result }) => result) };
   const successful = isSuccess(outcome);
   if (successful) ledgerWs.absorb(ws);

@@ -57,7 +57,11 @@ export class Chain {
     this.rates = new Rates();
     this.forgetQueue();
     this.history = this.genesis(firstLedger);
-    const outcome: TransactionOutcome = { kind: 'rejected', code: 'tx_internal_error' };
+    const outcome: TransactionOutcome = {
+      kind: 'rejected',
+      code: 'tx_internal_error',
+      by: 'outer',
+    };
     for (const one of unfinished.values()) one.settle({ kind: 'refused', outcome });
   }
 

@@ -78,11 +78,17 @@ function readTransfer(call: xdr.InvokeContractArgs, stage: Stage): Transfer | nu
   const [from, to, amount] = call.args;
   if (asset === undefined || Buffer.from(call.functionName.bytes).toString() !== 'transfer')
     return null;
-  if (from?.type !== 'scvAddress' || to?.type !== 'scvAddress' || !amount) return null;
-  const addresses = [from, to].map((one) => Address.fromScVal(one).toString());
-  const [sender = '', receiver = ''] = addresses;
-  if (addresses.some((one) => StrKey.isValidContract(one))) return null;
+  if (from?.type !== 'scvAddress' || to?.type !== 'scvAddress' || amount?.type !== 'scvI128') {
+    return null;
+  }
+  const [sender, receiver] = [Address.fromScVal(from).toString(), Address.fromScVal(to).toString()];
+  if (!isAccount(sender) || !isAccount(receiver)) return null;
   return { asset, from: sender, to: receiver, amount: scValToBigInt(amount) };
+}
+
+/** Contracts, claimable balances and pools hold nothing here. */
+function isAccount(address: string): boolean {
+  return StrKey.isValidEd25519PublicKey(address) || StrKey.isValidMed25519PublicKey(address);
 }
 
 function callFields(call: xdr.InvokeContractArgs): Json {

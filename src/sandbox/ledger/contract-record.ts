@@ -1,11 +1,17 @@
 /** Test only: a contract call whose balance changes the test dictates, several of them if it likes. */
-import { Account, Contract, StrKey, TransactionBuilder, hash } from '@stellar/stellar-sdk';
-import { credit, debit } from './balances.ts';
+import {
+  Account,
+  Contract,
+  StrKey,
+  TransactionBuilder,
+  extractBaseAddress,
+  hash,
+} from '@stellar/stellar-sdk';
+import { credit, debit, issuerOf } from './balances.ts';
 import { balanceChange } from './contract-call.ts';
 import type { BalanceChange } from './contract-call.ts';
 import type { Workspace } from './entries.ts';
 import { decodeEnvelope } from './envelope.ts';
-import { extractBaseAddress } from '@stellar/stellar-sdk';
 import { toid } from './history.ts';
 import type { LedgerRecord } from './history.ts';
 import { succeeded } from './result.ts';
@@ -17,6 +23,25 @@ export type ContractCall = {
   readonly changes: readonly BalanceChange[];
   readonly nonce: bigint;
 };
+
+/** RangeError for a call that no ledger could record: closing it would fail, and every ledger after it. */
+export function checkContractCall(source: string, changes: readonly BalanceChange[]): void {
+  if (!StrKey.isValidEd25519PublicKey(source)) throw new RangeError(`Not an account: ${source}.`);
+  for (const { from, to, asset, amount } of changes) {
+    for (const id of [from, to]) {
+      if (id !== undefined && !isHolder(id)) throw new RangeError(`Not an account: ${id}.`);
+    }
+    if (asset !== 'native' && !StrKey.isValidEd25519PublicKey(issuerOf(asset) ?? '')) {
+      throw new RangeError(`Neither native nor CODE:ISSUER: ${asset}.`);
+    }
+    if (amount < 0n) throw new RangeError(`Less than nothing: ${amount}.`);
+  }
+}
+
+function isHolder(id: string): boolean {
+  const account = StrKey.isValidEd25519PublicKey(id) || StrKey.isValidMed25519PublicKey(id);
+  return account || StrKey.isValidContract(id);
+}
 
 /** Puts the call into the ledger. Balances move where the account can take or give; no signature is asked for. */
 export function recordContractCall(

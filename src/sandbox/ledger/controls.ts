@@ -3,7 +3,7 @@ import { Account, Asset, Operation, StrKey, TransactionBuilder } from '@stellar/
 import { formatAmount, parseAmount } from '../../domain/money.ts';
 import type { Controls } from './admin.ts';
 import type { Chain } from './chain.ts';
-import { contractCallHash } from './contract-record.ts';
+import { checkContractCall, contractCallHash } from './contract-record.ts';
 import { Faults } from './faults.ts';
 import { invalidField, transactionFailed } from './problem.ts';
 import { transactionJson } from './render.ts';
@@ -16,9 +16,12 @@ export function createControls(chain: Chain, manual: boolean): Controls {
     return await done;
   };
   return {
-    faults: new Faults(),
+    faults: new Faults(() => chain.history.latest().sequence),
     closeLedger: () => chain.closeLedger(),
     fund: async (account, xlm) => {
+      if (!StrKey.isValidEd25519PublicKey(account)) {
+        throw new RangeError(`Not an account (G…): ${account}.`);
+      }
       const amount = formatAmount(parseAmount(xlm));
       const ending = await settled(chain.submit(fundingEnvelope(chain, account, amount)).done);
       if (ending.kind === 'included' && ending.record.successful)
@@ -37,7 +40,8 @@ export function createControls(chain: Chain, manual: boolean): Controls {
     setRate: (sell, buy, rate) => chain.rates.set(sell, buy, rate),
     resetNetwork: (firstLedger) => chain.reset(firstLedger ?? 1),
     reapBelow: (ledger) => {
-      chain.history.elder = Math.min(ledger, chain.history.latest().sequence);
+      const { history } = chain;
+      history.elder = Math.max(history.elder, Math.min(ledger, history.latest().sequence));
     },
     hideTransaction: (hash) => {
       const record = chain.history.transaction(hash);
@@ -54,6 +58,7 @@ export function createControls(chain: Chain, manual: boolean): Controls {
       return await settled(chain.nextLedger());
     },
     addContractCall: async (source, changes) => {
+      checkContractCall(source, changes);
       const call = { source, changes, nonce: nonce++ };
       chain.addContractCall(call);
       const hash = contractCallHash(call, chain.passphrase);

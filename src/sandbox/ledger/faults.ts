@@ -2,6 +2,9 @@
 import type { Problem } from './problem.ts';
 import { rateLimited, serverError, timeout, unavailable } from './problem.ts';
 
+/** How far behind stale_history says the node is. */
+const STALE_BY = 60;
+
 /** What goes wrong. */
 export type FaultKind =
   /** 429 with X-RateLimit-* and Retry-After (`retryAfterSeconds`, 1 unless given). */
@@ -52,13 +55,22 @@ export type Trouble = {
 export class Faults {
   private active: Active[] = [];
   private nextId = 1;
+  private readonly head: () => number;
 
-  /** Puts a fault in force beside those there are. The number returned clears it. RangeError for a bad `path`. */
+  /** `head` tells the newest ledger, which stale_history names. */
+  constructor(head: () => number) {
+    this.head = head;
+  }
+
+  /** Puts a fault in force beside those there are. The number returned clears it. RangeError for a bad `path` or `times`. */
   set(fault: Fault): number {
     try {
       RegExp(fault.path ?? '');
     } catch {
       throw new RangeError(`A fault's path is a regular expression, not ${fault.path}.`);
+    }
+    if (fault.times !== undefined && !(fault.times >= 1)) {
+      throw new RangeError(`A fault strikes at least once, not ${fault.times} times.`);
     }
     const times = fault.times ?? (fault.kind === 'go_back' ? 1 : Number.POSITIVE_INFINITY);
     const id = this.nextId++;
@@ -85,7 +97,10 @@ export class Faults {
     this.active = this.active.filter(({ left }) => left > 0);
     const has = (kind: Fault['kind']) => hit.some(({ fault }) => fault.kind === kind);
     return {
-      ...refusalOf(hit.map(({ fault }) => fault)),
+      ...refusalOf(
+        hit.map(({ fault }) => fault),
+        this.head(),
+      ),
       behind: Math.max(0, ...hit.map(lagOf)),
       delayMs: Math.max(0, ...hit.map(({ fault }) => (fault.kind === 'slow' ? fault.delayMs : 0))),
       hang: has('hang'),
@@ -98,16 +113,11 @@ export class Faults {
 }
 
 function lagOf(one: Active): number {
-  switch (one.fault.kind) {
-    case 'lag':
-    case 'go_back':
-      return one.fault.ledgers;
-    case 'two_nodes':
-      one.turn += 1;
-      return one.turn % 2 === 0 ? one.fault.ledgers : 0;
-    default:
-      return 0;
-  }
+  const { fault } = one;
+  if (fault.kind === 'lag' || fault.kind === 'go_back') return fault.ledgers;
+  if (fault.kind !== 'two_nodes') return 0;
+  one.turn += 1;
+  return one.turn % 2 === 0 ? fault.ledgers : 0;
 }
 
 function disconnection(faults: readonly Fault[]): 'before' | 'half' | null {
@@ -117,38 +127,37 @@ function disconnection(faults: readonly Fault[]): 'before' | 'half' | null {
   return null;
 }
 
-function refusalOf(faults: readonly Fault[]): Pick<Trouble, 'problem' | 'headers'> {
-  for (const fault of faults) {
-    switch (fault.kind) {
-      case 'rate_limited': {
-        const seconds = String(fault.retryAfterSeconds ?? 1);
-        return {
-          problem: rateLimited(),
-          headers: {
-            'X-RateLimit-Limit': '3600',
-            'X-RateLimit-Remaining': '0',
-            'X-RateLimit-Reset': seconds,
-            'Retry-After': seconds,
-          },
-        };
-      }
-      case 'stale_history':
-      case 'still_ingesting':
-        return { problem: unavailable(fault.kind), headers: retryAfter(fault.retryAfterSeconds) };
-      case 'over_capacity':
-        return {
-          problem: unavailable('server_over_capacity'),
-          headers: retryAfter(fault.retryAfterSeconds),
-        };
-      case 'timeout':
-        return { problem: timeout(), headers: {} };
-      case 'server_error':
-        return { problem: serverError(), headers: {} };
-      default:
-        break;
-    }
+type Refusal = Pick<Trouble, 'problem' | 'headers'>;
+
+/** The first fault that answers for the node. */
+function refusalOf(faults: readonly Fault[], head: number): Refusal {
+  const refusals = faults.map((fault) => refusalBy(fault, head));
+  return refusals.find((one) => one !== null) ?? { problem: null, headers: {} };
+}
+
+function refusalBy(fault: Fault, head: number): Refusal | null {
+  if (fault.kind === 'rate_limited') {
+    const seconds = String(fault.retryAfterSeconds ?? 1);
+    const headers = {
+      'X-RateLimit-Limit': '3600',
+      'X-RateLimit-Remaining': '0',
+      'X-RateLimit-Reset': seconds,
+      'Retry-After': seconds,
+    };
+    return { problem: rateLimited(), headers };
   }
-  return { problem: null, headers: {} };
+  if (fault.kind === 'stale_history') {
+    const extras = { history_latest_ledger: head - STALE_BY, core_latest_ledger: head };
+    const problem = unavailable(fault.kind, extras);
+    return { problem, headers: retryAfter(fault.retryAfterSeconds) };
+  }
+  if (fault.kind === 'still_ingesting' || fault.kind === 'over_capacity') {
+    const name = fault.kind === 'over_capacity' ? 'server_over_capacity' : fault.kind;
+    return { problem: unavailable(name), headers: retryAfter(fault.retryAfterSeconds) };
+  }
+  if (fault.kind === 'timeout') return { problem: timeout(), headers: {} };
+  if (fault.kind === 'server_error') return { problem: serverError(), headers: {} };
+  return null;
 }
 
 function retryAfter(seconds: number | undefined): Record<string, string> {

@@ -1,14 +1,14 @@
 /** Applying one operation: the change of entries, the result, and what Horizon's history keeps of it. */
 import { extractBaseAddress } from '@stellar/stellar-sdk';
 import { formatAmount, parseAmount } from '../../domain/money.ts';
-import { applyAccountOperation } from './account-operations.ts';
+import { applyAccountOperation, isAccountOperation } from './account-operations.ts';
 import { credit, debit } from './balances.ts';
 import { applyContractCall } from './contract-call.ts';
 import { accountFields, assetFields } from './details.ts';
 import { BASE_RESERVE } from './entries.ts';
 import type { Operation } from './envelope.ts';
-import { applyPathPayment } from './path-payment.ts';
-import { failed, notTried, succeeded } from './result.ts';
+import { applyPathPayment, isPathPayment } from './path-payment.ts';
+import { failed, notTried, operationName, succeeded } from './result.ts';
 import type { OperationResult } from './result.ts';
 import { moved } from './stage.ts';
 import type { Applied, Stage } from './stage.ts';
@@ -16,30 +16,17 @@ import type { Applied, Stage } from './stage.ts';
 /** Applies one operation to the workspace; on failure the caller throws the workspace away. */
 export function applyOperation(operation: Operation, stage: Stage): Applied {
   if (!stage.ws.account(stage.source)) return untried(operation, stage, 'no_account');
-  switch (operation.type) {
-    case 'createAccount':
-      return createAccount(operation, stage);
-    case 'payment':
-      return payment(operation, stage);
-    case 'accountMerge':
-      return accountMerge(operation, stage);
-    case 'pathPaymentStrictSend':
-    case 'pathPaymentStrictReceive':
-      return applyPathPayment(operation, stage);
-    case 'invokeHostFunction':
-      return applyContractCall(operation, stage);
-    case 'changeTrust':
-    case 'manageData':
-    case 'setOptions':
-    case 'bumpSequence':
-      return applyAccountOperation(operation, stage);
-    default:
-      return untried(operation, stage, 'not_supported');
-  }
+  if (operation.type === 'createAccount') return createAccount(operation, stage);
+  if (operation.type === 'payment') return payment(operation, stage);
+  if (operation.type === 'accountMerge') return accountMerge(operation, stage);
+  if (isPathPayment(operation)) return applyPathPayment(operation, stage);
+  if (operation.type === 'invokeHostFunction') return applyContractCall(operation, stage);
+  if (isAccountOperation(operation)) return applyAccountOperation(operation, stage);
+  return untried(operation, stage, 'not_supported');
 }
 
 function untried(operation: Operation, stage: Stage, why: 'no_account' | 'not_supported'): Applied {
-  const type = operation.type.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  const type = operationName(operation.type);
   const result = notTried(why);
   return { type, result, details: {}, participants: [stage.source], effects: [], isPayment: false };
 }

@@ -54,23 +54,29 @@ function readCursor(text: string | null, view: View): bigint | null {
 
 /** A page with its links. Each record has a `paging_token`. */
 export function page(records: readonly Json[], url: URL, range: Omit<Range, 'head'>): Json {
-  const link = (cursor: unknown, order: string) => {
+  const link = (cursor: string, order: string) => {
     const target = new URL(url);
-    target.searchParams.set('cursor', String(cursor ?? ''));
+    target.searchParams.set('cursor', cursor);
     target.searchParams.set('limit', String(range.limit));
     target.searchParams.set('order', order);
     target.searchParams.sort();
     return { href: target.toString() };
   };
   const asked = url.searchParams.get('cursor');
-  const self = asked === 'now' || asked === null ? (range.cursor ?? '') : asked;
+  const self = asked === 'now' || asked === null ? String(range.cursor ?? '') : asked;
   const other = range.order === 'asc' ? 'desc' : 'asc';
   return {
     _links: {
       self: link(asked === null ? '' : self, range.order),
-      next: link(records.at(-1)?.['paging_token'] ?? self, range.order),
-      prev: link(records.at(0)?.['paging_token'] ?? self, other),
+      next: link(token(records.at(-1)) ?? self, range.order),
+      prev: link(token(records.at(0)) ?? self, other),
     },
     _embedded: { records },
   };
+}
+
+/** An injected record may have anything for a token, or nothing. */
+function token(record: Json | undefined): string | null {
+  const found = record?.['paging_token'];
+  return typeof found === 'string' ? found : null;
 }

@@ -1,6 +1,6 @@
 /** Path payments: the rates that the caller has set stand in for the order books on the way. */
 import { Keypair, extractBaseAddress } from '@stellar/stellar-sdk';
-import { formatAmount, parseAmount } from '../../domain/money.ts';
+import { MAX_STROOPS, formatAmount, parseAmount } from '../../domain/money.ts';
 import type { Stroops } from '../../domain/money.ts';
 import { credit, debit } from './balances.ts';
 import { accountFields, assetFields, assetXdrJson } from './details.ts';
@@ -19,6 +19,11 @@ type PathPayment = Extract<
 const MARKET_MAKER = Keypair.fromRawEd25519Seed(new Uint8Array(32).fill(7)).publicKey();
 
 type Conversion = { readonly sent: Stroops | null; readonly received: Stroops | null };
+
+/** Whether it is one of the two path payments. */
+export function isPathPayment(op: Operation): op is PathPayment {
+  return op.type === 'pathPaymentStrictSend' || op.type === 'pathPaymentStrictReceive';
+}
 
 /** Applies either kind: strict send fixes what leaves the payer, strict receive what arrives. */
 export function applyPathPayment(op: PathPayment, stage: Stage): Applied {
@@ -69,6 +74,7 @@ function transfer(op: PathPayment, stage: Stage, { sent, received }: Conversion)
   const [sell, buy]: [AssetKey, AssetKey] = [op.sendAsset.toString(), op.destAsset.toString()];
   if (!stage.ws.account(destination)) return 'no_destination';
   if (sent === null || received === null || received === 0n) return 'too_few_offers';
+  if (sent > MAX_STROOPS || received > MAX_STROOPS) return 'too_few_offers';
   if (op.type === 'pathPaymentStrictSend') {
     const failure = debit(stage.ws, stage.source, sell, sent);
     if (failure !== null) return failure;

@@ -68,9 +68,10 @@ export function rateLimited(): Problem {
   return new Problem(429, 'rate_limit_exceeded', 'Rate Limit Exceeded', detail);
 }
 
-/** 503, three kinds of it. */
+/** 503, three kinds of it; stale_history has `extras` with both ends of the lag. */
 export function unavailable(
   kind: 'stale_history' | 'still_ingesting' | 'server_over_capacity',
+  extras?: Json,
 ): Problem {
   const [title, detail] = {
     stale_history: [
@@ -86,7 +87,7 @@ export function unavailable(
       'This horizon server is currently overloaded.  Please wait for several minutes before trying your request again.',
     ],
   }[kind] as [string, string];
-  return new Problem(503, kind, title, detail);
+  return new Problem(503, kind, title, detail, extras);
 }
 
 /** 504 to any request but a submission. */

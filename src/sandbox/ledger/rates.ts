@@ -37,7 +37,7 @@ export class Rates {
   ): Stroops | null {
     const hops = path.slice(1).map((buy, i) => ({ sell: path[i] ?? '', buy }));
     let result = amount;
-    for (const { sell, buy } of reverse ? hops.reverse() : hops) {
+    for (const { sell, buy } of reverse ? hops.toReversed() : hops) {
       if (sell === buy) continue;
       const rate = this.rates.get(`${sell} ${buy}`);
       if (!rate) return null;

@@ -37,9 +37,17 @@ export function notTried(reason: 'bad_auth' | 'no_account' | 'not_supported'): O
   return { ok: false, code, json: `op_${reason}` };
 }
 
-/** The result of a transaction: an own code such as `tx_bad_seq`, or the results of its operations. */
+/** The SDK's name of an operation type as XDR and Horizon write it: `pathPaymentStrictSend` with underscores. */
+export function operationName(type: string): string {
+  return type.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+/**
+ * The result of a transaction: an own code such as `tx_bad_seq` (of the fee bump, or of what is inside it),
+ * or the results of its operations.
+ */
 export type TransactionOutcome =
-  | { readonly kind: 'rejected'; readonly code: string }
+  | { readonly kind: 'rejected'; readonly code: string; readonly by: 'outer' | 'inner' }
   | { readonly kind: 'applied'; readonly operations: readonly OperationResult[] };
 
 /** Whether every operation was done. */

@@ -2,7 +2,7 @@
 import { StrKey } from '@stellar/stellar-sdk';
 import type { Json, LedgerRecord, OperationRecord, TransactionRecord } from './history.ts';
 import { page, pageRange } from './paging.ts';
-import { invalidField, notFound } from './problem.ts';
+import { beforeHistory, invalidField, notFound } from './problem.ts';
 import { effectsJson, operationJson, transactionJson } from './render.ts';
 import { accountJson, ledgerJson, rootJson } from './render-state.ts';
 import type { View } from './view.ts';
@@ -22,7 +22,7 @@ const ROUTES: readonly Route[] = [
   [/^\/accounts\/(\w+)\/operations$/, (request, id) => ofAccount(request, id, false)],
   [/^\/payments$/, (request) => operations(request, request.view.payments, { payments: true })],
   [/^\/ledgers$/, ledgers],
-  [/^\/ledgers\/(\w+)$/, ({ view }, id) => ({ body: ledgerJson(ledger(view, id), view.base) })],
+  [/^\/ledgers\/(\w+)$/, oneLedger],
   [/^\/ledgers\/(\w+)\/payments$/, (request, id) => ofLedger(request, id, true)],
   [/^\/ledgers\/(\w+)\/operations$/, (request, id) => ofLedger(request, id, false)],
   [/^\/transactions\/([^/]+)$/, transaction],
@@ -104,6 +104,12 @@ function ledger(view: View, id: string): LedgerRecord {
   return found;
 }
 
+/** Below its history 410, while the lists of such a ledger are 404. */
+function oneLedger({ view }: Request, id: string): Answer {
+  if (/^\d{1,10}$/.test(id) && view.isBeforeHistory(Number(id))) throw beforeHistory();
+  return { body: ledgerJson(ledger(view, id), view.base) };
+}
+
 function ofLedger(request: Request, id: string, payments: boolean): Answer {
   return operations(request, ledger(request.view, id).operations, { payments });
 }
@@ -135,6 +141,7 @@ function ofTransaction(request: Request, hash: string, payments: boolean): Answe
 }
 
 function operation({ view, url }: Request, id: string): Answer {
+  if (view.isBeforeHistory(Number(BigInt(id) >> 32n))) throw beforeHistory();
   const found = view.operation(id);
   if (!found) throw notFound();
   const join = url.searchParams.get('join') === 'transactions';
@@ -143,8 +150,12 @@ function operation({ view, url }: Request, id: string): Answer {
 
 function effects({ view, url }: Request, list: readonly OperationRecord[]): Answer {
   const range = pageRange(url.searchParams, view);
-  const records = list.flatMap((one) => effectsJson(one, view.base));
-  return { body: page(records.slice(0, range.limit), url, range) };
+  const all = list.flatMap((one) => effectsJson(one, view.base));
+  const ordered = range.order === 'asc' ? all : all.toReversed();
+  // An effect's token is `<operation>-<number>`: a cursor in the list is where the page before it ended.
+  const cursor = url.searchParams.get('cursor');
+  const after = ordered.findIndex((one) => one['paging_token'] === cursor) + 1;
+  return { body: page(ordered.slice(after, after + range.limit), url, range) };
 }
 
 function transactionEffects(request: Request, hash: string): Answer {

@@ -45,7 +45,7 @@ async function handle(
     return;
   }
   const trouble = served.faults.strike(url.pathname + url.search);
-  if (trouble.delayMs > 0) await delay(trouble.delayMs);
+  if (trouble.delayMs > 0) await delay(trouble.delayMs, undefined, { ref: false });
   if (trouble.hang) return;
   if (trouble.disconnect === 'before') {
     request.socket.resetAndDestroy();

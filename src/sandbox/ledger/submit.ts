@@ -1,8 +1,12 @@
 /** POST /transactions and /transactions_async. */
 import type { Chain, Ending } from './chain.ts';
 import type { Json } from './history.ts';
-import { submissionTimeout, transactionFailed, transactionMalformed } from './problem.ts';
-import { invalidField } from './problem.ts';
+import {
+  invalidField,
+  submissionTimeout,
+  transactionFailed,
+  transactionMalformed,
+} from './problem.ts';
 import { transactionJson } from './render.ts';
 import { resultCodes, resultXdr } from './result.ts';
 import { feeOf } from './validity.ts';
@@ -55,7 +59,8 @@ export async function submitAsync(
 }
 
 function refusalResult(submission: Submission, { outcome }: Extract<Ending, { kind: 'refused' }>) {
-  const inner = outcome.kind === 'applied' ? submission.innerHash : null;
+  const own = outcome.kind === 'rejected' && outcome.by === 'outer';
+  const inner = own ? null : submission.innerHash;
   return {
     xdr: resultXdr(outcome, feeOf(submission), inner),
     codes: resultCodes(outcome, inner),
@@ -65,7 +70,8 @@ function refusalResult(submission: Submission, { outcome }: Extract<Ending, { ki
 async function before(done: Promise<Ending>, timeoutMs: number): Promise<Ending | null> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<null>((resolve) => {
-    timer = setTimeout(() => resolve(null), timeoutMs);
+    // Unreferenced: a submission that still waits must not keep a stopped process alive.
+    timer = setTimeout(() => resolve(null), timeoutMs).unref();
   });
   const ending = await Promise.race([done, late]);
   clearTimeout(timer);

@@ -68,9 +68,9 @@ function memoFields({ memo }: Transaction): Json {
 function preconditions(transaction: Transaction): Json | null {
   const { timeBounds } = transaction;
   if (!timeBounds) return null;
-  const maxTime = String(timeBounds.maxTime);
+  const { minTime, maxTime } = timeBounds;
   const bounds = {
-    min_time: String(timeBounds.minTime),
+    min_time: minTime,
     ...(maxTime === '0' ? {} : { max_time: maxTime }),
   };
   return { timebounds: bounds };

@@ -1,10 +1,11 @@
 /** What stellar-core checks before a transaction may enter a ledger. Refused ones cost nothing and consume nothing. */
+import { extractBaseAddress } from '@stellar/stellar-sdk';
 import { isSignedBy, operationSource, strangeSignatures } from './envelope.ts';
 import type { Operation, Submission } from './envelope.ts';
 import { minimumBalance } from './entries.ts';
 import type { AccountReader } from './entries.ts';
 import { issuerOf } from './balances.ts';
-import { failed, notTried } from './result.ts';
+import { failed, notTried, operationName } from './result.ts';
 import type { OperationResult, TransactionOutcome } from './result.ts';
 
 /** Stroops for one operation. */
@@ -24,8 +25,10 @@ export function refusal(
   accounts: AccountReader,
   moment: Moment,
 ): TransactionOutcome | null {
+  const outer = feeBumpRefusal(submission, accounts);
+  if (outer !== null) return { kind: 'rejected', code: outer, by: 'outer' };
   const code = transactionRefusal(submission, accounts, moment);
-  if (code !== null) return { kind: 'rejected', code };
+  if (code !== null) return { kind: 'rejected', code, by: submission.feeBump ? 'inner' : 'outer' };
   const operations = submission.transaction.operations.map(
     (operation) => operationRefusal(operation, submission) ?? null,
   );
@@ -37,25 +40,38 @@ export function refusal(
   return { kind: 'applied', operations: results };
 }
 
+/** A fee bump is checked first; what is wrong with the transaction inside is reported as the inner result. */
+function feeBumpRefusal(submission: Submission, accounts: AccountReader): string | null {
+  const { feeBump, feeSource } = submission;
+  if (!feeBump) return null;
+  if (BigInt(feeBump.fee) < feeOf(submission)) return 'tx_insufficient_fee';
+  const payer = accounts.account(feeSource);
+  if (!payer) return 'tx_no_account';
+  if (!isSignedBy(feeBump, feeSource)) return 'tx_bad_auth';
+  if (payer.balance - minimumBalance(payer) < feeOf(submission)) return 'tx_insufficient_balance';
+  return strangeSignatures(feeBump, [feeSource]) > 0 ? 'tx_bad_auth_extra' : null;
+}
+
 function transactionRefusal(
   submission: Submission,
   accounts: AccountReader,
   moment: Moment,
 ): string | null {
-  const { transaction, feeBump, source, feeSource } = submission;
+  const { transaction, feeBump, source } = submission;
   if (transaction.operations.length === 0) return 'tx_missing_operation';
   const bounds = transaction.timeBounds;
   if (bounds && BigInt(bounds.minTime) > BigInt(moment.closeTime)) return 'tx_too_early';
   if (bounds && BigInt(bounds.maxTime) > 0n && BigInt(bounds.maxTime) < BigInt(moment.closeTime)) {
     return 'tx_too_late';
   }
-  if (BigInt((feeBump ?? transaction).fee) < feeOf(submission)) return 'tx_insufficient_fee';
-  const payer = accounts.account(feeSource);
-  if (moment.sequence === null || !payer) return 'tx_no_account';
+  if (!feeBump && BigInt(transaction.fee) < feeOf(submission)) return 'tx_insufficient_fee';
+  const entry = accounts.account(source);
+  if (moment.sequence === null || !entry) return 'tx_no_account';
   if (BigInt(transaction.sequence) !== moment.sequence + 1n) return 'tx_bad_seq';
   if (!isSignedBy(transaction, source)) return 'tx_bad_auth';
-  if (feeBump && !isSignedBy(feeBump, feeSource)) return 'tx_bad_auth';
-  if (payer.balance - minimumBalance(payer) < feeOf(submission)) return 'tx_insufficient_balance';
+  if (!feeBump && entry.balance - minimumBalance(entry) < feeOf(submission)) {
+    return 'tx_insufficient_balance';
+  }
   const signers = transaction.operations.map((one) => operationSource(one, submission));
   if (strangeSignatures(transaction, [source, ...signers]) > 0) return 'tx_bad_auth_extra';
   const calls = transaction.operations.some(({ type }) => type === 'invokeHostFunction');
@@ -70,42 +86,50 @@ function operationRefusal(operation: Operation, submission: Submission): Operati
   if (source !== submission.source && !isSignedBy(submission.transaction, source)) {
     return notTried('bad_auth');
   }
-  switch (operation.type) {
-    case 'payment':
-      return isZero(operation.amount) ? failed('payment', 'malformed') : null;
-    case 'pathPaymentStrictSend':
-      return isZero(operation.sendAmount) || isZero(operation.destMin)
-        ? failed('path_payment_strict_send', 'malformed')
-        : null;
-    case 'pathPaymentStrictReceive':
-      return isZero(operation.destAmount) || isZero(operation.sendMax)
-        ? failed('path_payment_strict_receive', 'malformed')
-        : null;
-    case 'createAccount':
-      return operation.destination === source ? failed('create_account', 'malformed') : null;
-    case 'accountMerge':
-      return operation.destination === source ? failed('account_merge', 'malformed') : null;
-    case 'changeTrust':
-      return issuerOf(operation.line.toString()) === source
-        ? failed('change_trust', 'malformed')
-        : null;
-    case 'manageData':
-    case 'setOptions':
-    case 'bumpSequence':
-    case 'invokeHostFunction':
-      return null;
-    default:
-      return notTried('not_supported');
-  }
+  if (!SUPPORTED.has(operation.type)) return notTried('not_supported');
+  return isMalformed(operation, source) ? failed(operationName(operation.type), 'malformed') : null;
 }
 
-function isZero(amount: string): boolean {
-  return /^[0.]*$/.test(amount);
+const SUPPORTED: ReadonlySet<string> = new Set([
+  'accountMerge',
+  'bumpSequence',
+  'changeTrust',
+  'createAccount',
+  'invokeHostFunction',
+  'manageData',
+  'pathPaymentStrictReceive',
+  'pathPaymentStrictSend',
+  'payment',
+  'setOptions',
+]);
+
+/** What an envelope can say but no ledger takes: nothing to move, less than nothing, or to oneself. */
+function isMalformed(op: Operation, source: string): boolean {
+  if (op.type === 'payment') return !isPositive(op.amount);
+  if (op.type === 'pathPaymentStrictSend') {
+    return !isPositive(op.sendAmount) || !isPositive(op.destMin);
+  }
+  if (op.type === 'pathPaymentStrictReceive') {
+    return !isPositive(op.destAmount) || !isPositive(op.sendMax);
+  }
+  if (op.type === 'createAccount') {
+    return op.destination === source || op.startingBalance.startsWith('-');
+  }
+  if (op.type === 'accountMerge') return extractBaseAddress(op.destination) === source;
+  if (op.type === 'changeTrust') {
+    return issuerOf(op.line.toString()) === source || op.limit.startsWith('-');
+  }
+  return false;
+}
+
+/** XDR amounts are signed, so an envelope can carry a negative one. */
+function isPositive(amount: string): boolean {
+  return /[1-9]/.test(amount) && !amount.startsWith('-');
 }
 
 /** Operations beside the refused one get a success arm in the result, as far as that arm is empty. */
 function emptySuccess(type: string): unknown {
-  const name = type.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  const name = operationName(type);
   const plain = ['payment', 'create_account', 'change_trust', 'manage_data', 'set_options'];
   return { op_inner: { [plain.includes(name) ? name : 'bump_sequence']: 'success' } };
 }

@@ -33,6 +33,11 @@ export class View {
     return this.chain.accounts.accountAsOf(id, this.head.sequence);
   }
 
+  /** Whether a ledger is older than all that the node shows. */
+  isBeforeHistory(sequence: number): boolean {
+    return sequence < this.elder;
+  }
+
   /** A ledger the node has: not beyond its head, not reaped. */
   ledger(sequence: number): LedgerRecord | undefined {
     if (sequence > this.head.sequence || sequence < this.elder) return undefined;
@@ -57,10 +62,10 @@ export class View {
     return found && !found.transaction?.hidden && this.shows(found.ledger) ? found : undefined;
   }
 
-  /** All operations an account took part in, or undefined when the node has none. */
+  /** All operations an account took part in, or undefined when the node has never seen one (gaps count as unseen). */
   ofAccount(id: string): readonly OperationRecord[] | undefined {
     const list = this.chain.history.ofAccount(id);
-    const first = list?.[0];
+    const first = list?.find(({ transaction }) => transaction?.hidden !== true);
     return first && first.ledger.sequence <= this.head.sequence ? list : undefined;
   }
 

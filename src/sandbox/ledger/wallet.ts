@@ -4,13 +4,12 @@ import {
   Asset,
   Contract,
   Keypair,
-  Memo,
   Operation,
   TransactionBuilder,
   Address,
   nativeToScVal,
 } from '@stellar/stellar-sdk';
-import type { FeeBumpTransaction, Transaction } from '@stellar/stellar-sdk';
+import type { FeeBumpTransaction, Memo, Transaction } from '@stellar/stellar-sdk';
 import { parseAmount } from '../../domain/money.ts';
 import type { Json } from './history.ts';
 
@@ -171,18 +170,20 @@ export class SandboxWallet {
     const extras = body['extras'] as
       { result_codes?: Record<string, string | string[]> } | undefined;
     if (!extras?.result_codes) {
-      throw new Error(
-        `Nobody knows what became of transaction ${hash}: Horizon answered ${status}.`,
-      );
+      throw unknownOutcome(transaction, status);
     }
     const codes = Object.values(extras.result_codes).flat();
     return { hash, successful: false, status, codes, body };
   }
 
-  /** Hands a transaction over without waiting for its ledger; answers `PENDING`, `DUPLICATE` or `ERROR`. */
+  /**
+   * Hands a transaction over without waiting for its ledger; answers `PENDING`, `DUPLICATE` or `ERROR`.
+   * Any other answer throws: the outcome is unknown.
+   */
   async enqueue(transaction: Transaction | FeeBumpTransaction): Promise<string> {
-    const { body } = await this.post('/transactions_async', transaction);
-    return String(body['tx_status']);
+    const { status, body } = await this.post('/transactions_async', transaction);
+    if (typeof body['tx_status'] !== 'string') throw unknownOutcome(transaction, status);
+    return body['tx_status'];
   }
 
   /** The last sequence number used. */
@@ -201,6 +202,11 @@ export class SandboxWallet {
     });
     return { status: response.status, body: (await response.json()) as Json };
   }
+}
+
+function unknownOutcome(transaction: Transaction | FeeBumpTransaction, status: number): Error {
+  const hash = Buffer.from(transaction.hash()).toString('hex');
+  return new Error(`Nobody knows what became of transaction ${hash}: Horizon answered ${status}.`);
 }
 
 /** A payment operation for `SandboxWallet.run`, so that one transaction can carry several. */
