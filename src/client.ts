@@ -65,7 +65,7 @@ const ANSWER_WITHIN_MS = 30_000;
 export type ConnectOptions = {
   readonly address?: string;
   readonly namespace?: string;
-  /** Prefix of the task queues, for several systems in one namespace. */
+  /** How long to wait for a worker's answer, in milliseconds; 30 s unless given. */
   readonly answerWithinMs?: number;
 };
 

@@ -31,6 +31,7 @@ export const watcherActivities = (deps: Deps) => ({
   watchLedger: (input: WatchInput) => watchLedger(deps, input),
 });
 
+/** The types by which workflows call them. */
 export type SettlementActivities = ReturnType<typeof settlementActivities>;
 export type WebhookActivities = ReturnType<typeof webhookActivities>;
 export type HorizonActivities = ReturnType<typeof horizonActivities>;

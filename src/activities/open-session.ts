@@ -7,11 +7,13 @@ import { isUuid } from '../domain/session.ts';
 import { referenceFor } from '../db/ids.ts';
 import { openSession as insertSession } from '../db/sessions.ts';
 import { findAccount, type Registration } from '../db/watching.ts';
+import { registrationAt } from './watch/registration.ts';
 import { isAccount, muxedAddress } from '../horizon/address.ts';
 import { NETWORKS } from '../config.ts';
 import type { OpenedSession, OpenRequest } from '../workflows/contract.ts';
 import type { Deps } from './deps.ts';
 
+/** `now` is the workflow's time. */
 export type OpenInput = { sessionId: string; request: OpenRequest; now: string };
 
 /** A memo text has at most 28 bytes (Stellar protocol), and a transaction carries one memo. */
@@ -63,7 +65,7 @@ export async function openSession(deps: Deps, input: OpenInput): Promise<OpenedS
   const registration = await registrationFor(deps, request.receivingAccount);
   const row = await insertSession(
     deps.database.pool,
-    { ...request, id: sessionId, price, asset, reference },
+    { ...request, id: sessionId, price, asset, reference, askedReference: request.memo ?? null },
     registration,
   );
   const memo = row.memo ?? reference;
@@ -139,20 +141,11 @@ function invalid(field: string, problem: string): Refusal {
   return new Refusal('InvalidInput', `${field}: ${problem}`, field);
 }
 
-/** The ledger, the database and this worker may disagree about the time by this much. */
-const CLOCK_MARGIN_MS = 10_000;
-
-/** Where reading begins: at the newest ledger that has surely closed before now, asked for only if nobody watches the account yet. */
+/** Where reading begins, asked for only if nobody watches the account yet. */
 async function registrationFor(deps: Deps, receivingAccount: string): Promise<Registration> {
   const known = await findAccount(deps.database.db, receivingAccount);
   if (known !== null) return known;
-  const begin = await deps.source.ledgerClosedBefore(new Date(Date.now() - CLOCK_MARGIN_MS));
-  return {
-    account: receivingAccount,
-    cursor: (BigInt(begin.sequence + 1) << 32n).toString(),
-    fromLedger: begin.sequence,
-    fromTime: begin.closedAt,
-  };
+  return registrationAt(deps, receivingAccount);
 }
 
 /** What would keep customers from paying. Not knowing it is no reason to refuse the session. */

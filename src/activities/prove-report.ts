@@ -9,6 +9,7 @@ import type { Verdict } from '../domain/judge.ts';
 import type { ReportAnswer } from '../workflows/contract.ts';
 import type { Deps } from './deps.ts';
 
+/** `wait`: look again for a while when the ledger does not show it yet. */
 export type ReportInput = { sessionId: string; txHash: string; wait: boolean };
 
 /** How long a report is looked for before the answer is `not on the ledger`: two ledgers. */

@@ -1,6 +1,7 @@
 import { redeliver as putBack } from '../db/attempts.ts';
 import type { Deps } from './deps.ts';
 
+/** Which delivery of which session. */
 export type RedeliverInput = { sessionId: string; deliveryId: string };
 
 /** Puts an event back in line under its old id; the session's run sends it. */

@@ -68,7 +68,15 @@ export async function gatherFacts(
         SELECT max(r.first_at) FROM settlement.reported_payments r
         WHERE r.session_id = s.id AND r.answered_at IS NULL),
       'events', (
-        SELECT json_agg(e.type || ' ' || e.fact) FROM settlement.events e WHERE e.session_id = s.id),
+        SELECT json_agg(e.told) FROM (
+          SELECT e.type || ' ' || e.fact AS told FROM settlement.events e WHERE e.session_id = s.id
+          UNION ALL
+          -- A payment.confirmed that an older backend has put into its queue is that event.
+          SELECT 'payment.confirmed paid' FROM webhook_deliveries d
+          WHERE d.session_id = s.id AND d.event_id IS NULL AND d.event = 'payment.confirmed') e),
+      'legacy', EXISTS (
+        SELECT FROM payments p, settlement.network n
+        WHERE p.session_id = s.id AND p.superseded_by IS NULL AND p.created_at < n.created_at),
       'attention', (
         SELECT json_agg(a.kind) FROM settlement.attention a
         WHERE a.subject = s.id::text AND a.resolved_at IS NULL),
@@ -108,6 +116,7 @@ type RawFacts = {
   undecoded: boolean;
   reportedAt: string | null;
   events: string[] | null;
+  legacy: boolean;
   attention: string[] | null;
   merchantUrl: boolean;
   endpoints: { endpointId: string; events: EventType[] | null }[] | null;
@@ -156,6 +165,7 @@ function toFacts(raw: RawFacts): GatheredFacts {
     undecoded: raw.undecoded,
     reportedAt: dateOrNull(raw.reportedAt),
     existingEvents: new Set(raw.events),
+    legacy: raw.legacy,
     openAttention: new Set(raw.attention),
     now: date(raw.now),
     subscribers: [

@@ -16,7 +16,10 @@ export type NewSession = {
   readonly price: Stroops;
   readonly asset: Asset;
   readonly receivingAccount: string;
+  /** The reference it gets if it has none yet. */
   readonly reference: string;
+  /** The reference the request itself names; null when it leaves that to us. */
+  readonly askedReference: string | null;
   readonly expiresAt: Date;
   readonly successUrl: string | null;
   readonly cancelUrl: string | null;
@@ -126,6 +129,18 @@ async function claimReference(tx: Db, wanted: NewSession): Promise<void> {
 
 async function existingSession(tx: Db, wanted: NewSession): Promise<SessionRow> {
   const row = await findSession(tx, wanted.id);
+  refuseOtherBody(row, wanted);
+  if (row.memo !== null) return row;
+  // The backend made the session and left its reference to us.
+  await claimReference(tx, wanted);
+  await tx
+    .update(checkoutSessions)
+    .set({ memo: wanted.reference })
+    .where(eq(checkoutSessions.id, wanted.id));
+  return { ...row, memo: wanted.reference };
+}
+
+function refuseOtherBody(row: SessionRow, wanted: NewSession): void {
   const differs = (
     [
       ['merchantId', row.merchantId, wanted.merchantId],
@@ -134,9 +149,10 @@ async function existingSession(tx: Db, wanted: NewSession): Promise<SessionRow> 
       ['asset.issuer', row.assetIssuer, wanted.asset.issuer],
       ['receivingAccount', row.receivingAccount, wanted.receivingAccount],
       ['expiresAt', row.expiresAt.toISOString(), wanted.expiresAt.toISOString()],
+      ['memo', row.memo ?? wanted.reference, wanted.askedReference ?? row.memo ?? wanted.reference],
     ] as const
   ).find(([, found, asked]) => found !== asked);
-  if (!differs) return row;
+  if (!differs) return;
   const [field, found, asked] = differs;
   throw new Refusal(
     'SessionExistsWithOtherBody',

@@ -44,6 +44,15 @@ export async function findAccount(db: Db, account: string): Promise<Registration
   return { account, cursor, fromLedger: Number(from_ledger), fromTime: new Date(from_time) };
 }
 
+/** When the oldest session that is open on an account was created; null when none is. */
+export async function oldestOpening(db: Db, account: string): Promise<Date | null> {
+  const { rows } = await db.execute<{ oldest: string | null }>(sql`
+    SELECT min(created_at)::text AS oldest FROM checkout_sessions
+    WHERE receiving_account = ${account} AND status IN ('pending', 'processing')`);
+  const oldest = rows[0]?.oldest ?? null;
+  return oldest === null ? null : new Date(oldest);
+}
+
 /** Every watched account, the least recently read first. */
 export async function watchedAccounts(db: Db): Promise<WatchedAccount[]> {
   const { rows } = await db.execute<{

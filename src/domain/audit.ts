@@ -76,7 +76,7 @@ function auditPaid(facts: SessionFacts): Violation[] {
   if (session.status !== 'paid' && paymentRow !== null) {
     found.push(`has a payments row, but is ${session.status}.`);
   }
-  if (paymentRow !== null && credited < session.price) {
+  if (paymentRow !== null && credited < session.price && !facts.legacy) {
     found.push(
       `is paid, but only ${formatAmount(credited)} of ${formatAmount(session.price)} is credited.`,
     );
@@ -84,7 +84,7 @@ function auditPaid(facts: SessionFacts): Violation[] {
   if (paymentRow === null && credited >= session.price && session.status !== 'paid') {
     found.push('has its price credited, but is not paid.');
   }
-  if (paymentRow !== null && paymentRow.amount > credited) {
+  if (paymentRow !== null && paymentRow.amount > credited && !facts.legacy) {
     found.push(
       `has a payments row of ${formatAmount(paymentRow.amount)}, but ${formatAmount(credited)} is credited.`,
     );

@@ -30,11 +30,11 @@ export function effectiveDeadline(session: Pick<Session, 'expiresAt' | 'cancelAt
   return cancelAt !== null && cancelAt < expiresAt ? cancelAt : expiresAt;
 }
 
-/** How a session ends that is short when its effective deadline is covered. */
+/** How a session ends that is short when its effective deadline is covered. Cancelled in the same instant is cancelled. */
 export function endingOf(
   session: Pick<Session, 'expiresAt' | 'cancelAt'>,
 ): 'cancelled' | 'expired' {
-  return session.cancelAt !== null && session.cancelAt < session.expiresAt
+  return session.cancelAt !== null && session.cancelAt <= session.expiresAt
     ? 'cancelled'
     : 'expired';
 }

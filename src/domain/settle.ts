@@ -53,6 +53,8 @@ export type SessionFacts = {
   readonly reportedAt: Date | null;
   /** `type` and `fact` of the events that exist, joined by a space. */
   readonly existingEvents: ReadonlySet<string>;
+  /** Its payments row is older than this system's care: whoever wrote it told the merchant, or did not. */
+  readonly legacy: boolean;
   readonly openAttention: ReadonlySet<string>;
   /** The database's clock. It decides how long `processing` shows; never anything about money. */
   readonly now: Date;
@@ -97,7 +99,9 @@ export function decide(facts: SessionFacts): Decision {
       ? paymentFor(judgement.completing, judgement.credited)
       : null;
   const newEvents = dueEvents(settled, judgement, facts.paymentRow ?? newPayment).filter(
-    (event) => !facts.existingEvents.has(`${event.type} ${event.fact}`),
+    ({ type, fact }) =>
+      !facts.existingEvents.has(`${type} ${fact}`) &&
+      !(facts.legacy && type === 'payment.confirmed'),
   );
   const newAttention = attentionFor(settled, facts, judgement).filter(
     ({ kind }) => !facts.openAttention.has(kind),
@@ -138,7 +142,8 @@ function withCancellation({ session, coverage, payments, now }: SessionFacts): S
     ...(coverage ? [coverage.throughTime] : []),
     ...payments.map((p) => p.closedAt),
   ];
-  return { ...session, cancelAt: new Date(Math.max(...seen.map((d) => d.getTime()))) };
+  const at = Math.max(...seen.map((d) => d.getTime()));
+  return { ...session, cancelAt: new Date(Math.min(at, session.expiresAt.getTime())) };
 }
 
 /** The ledger that proves the ending of a short session (P4), or null while nothing proves it. */

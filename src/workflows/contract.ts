@@ -72,6 +72,7 @@ export type OpenedSession = {
   warnings: string[];
 };
 
+/** As the existing backend's column has it. */
 export type SessionStatusText = 'pending' | 'processing' | 'paid' | 'expired' | 'cancelled';
 
 /** What the ledger says about a reported transaction. */
@@ -137,6 +138,7 @@ export type SessionView = {
   atRest: boolean;
 };
 
+/** The messages, by the names under which any SDK can send them. */
 export const wakeSignal = defineSignal<[Wake]>('wake');
 export const openUpdate = defineUpdate<OpenedSession, [OpenRequest]>('open');
 export const reportUpdate = defineUpdate<ReportAnswer, [{ txHash: string }]>('reportPayment');

@@ -104,6 +104,7 @@ export function facts(fields: Partial<SessionFacts> = {}): SessionFacts {
     coverage: null,
     undecoded: false,
     reportedAt: null,
+    legacy: false,
     existingEvents: new Set(),
     openAttention: new Set(),
     now: minute(6),

@@ -7,7 +7,7 @@ describe('the effective deadline is the earlier of expiry and cancellation, and 
     expiry | cancel  | deadline | ending
     ${30}  | ${null} | ${30}    | ${'expired'}
     ${30}  | ${10}   | ${10}    | ${'cancelled'}
-    ${30}  | ${30}   | ${30}    | ${'expired'}
+    ${30}  | ${30}   | ${30}    | ${'cancelled'}
     ${30}  | ${40}   | ${30}    | ${'expired'}
   `(
     'to expire in minute $expiry, cancelled in $cancel: $ending in $deadline',

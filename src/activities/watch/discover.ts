@@ -2,13 +2,12 @@ import { registerAccount } from '../../db/watching.ts';
 import { activate, discoverSessions } from '../../db/worklists.ts';
 import { findSession } from '../../db/sessions.ts';
 import type { Deps } from '../deps.ts';
+import { registrationAt } from './registration.ts';
 
 /** How far back the first turn of a stretch looks for sessions of the backend; older ones are reconciliation's to find. */
 const FIRST_LOOK_BACK_MS = 24 * 60 * 60 * 1000;
 /** Every later turn: longer than any transaction that might still insert a session with an older created_at. */
 const LOOK_BACK_MS = 10 * 60 * 1000;
-/** The clocks of the ledger and the database may differ by this much. */
-const CLOCK_MARGIN_MS = 10_000;
 
 /**
  * Takes sessions into care that a backend wrote without telling anybody: their accounts are watched from a ledger
@@ -21,16 +20,7 @@ export async function discoverForeignSessions(deps: Deps, firstTurn: boolean): P
   for (const found of await discoverSessions(db, since)) {
     const row = await findSession(db, found.id);
     if (!found.watched && !watched.has(found.account)) {
-      // Discovery is ordered by creation, so the first session of an account is its oldest.
-      const begin = await deps.source.ledgerClosedBefore(
-        new Date(row.createdAt.getTime() - CLOCK_MARGIN_MS),
-      );
-      await registerAccount(db, {
-        account: found.account,
-        cursor: (BigInt(begin.sequence + 1) << 32n).toString(),
-        fromLedger: begin.sequence,
-        fromTime: begin.closedAt,
-      });
+      await registerAccount(db, await registrationAt(deps, found.account));
       watched.add(found.account);
     }
     await activate(

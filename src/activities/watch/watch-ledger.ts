@@ -4,6 +4,7 @@ import type { Deps } from '../deps.ts';
 import { takeTurn, type TurnReport } from './turn.ts';
 import { wakeDue } from './wake-due.ts';
 
+/** Which network's ledger (for the history), and for how long. */
 export type WatchInput = { network: string; minutes: number };
 
 /** What a stretch of watching did, for the history and the operator. */

@@ -1,3 +1,6 @@
 /** The whole database as Drizzle sees it: the existing backend's tables, and ours beside them. */
 export * from './backend.ts';
-export * from './settlement.ts';
+export { settlement } from './columns.ts';
+export * from './inbox.ts';
+export * from './outbox.ts';
+export * from './sessions.ts';

@@ -11,6 +11,7 @@ import { PRICE, SCENES, type Act, type Scene } from './scenes.ts';
 import { auditLines, places, problemsOf, table, type Ending } from './screen.ts';
 import { setStage, type Stage } from './stage.ts';
 
+/** How the demo is played. */
 export type DemoOptions = {
   /** A real network's Horizon; null plays on the sandbox. */
   readonly horizonUrl: string | null;

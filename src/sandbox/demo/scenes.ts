@@ -15,6 +15,7 @@ export type Act =
   /** The merchant cancels instead. */
   | 'cancel';
 
+/** One session of the demo. */
 export type Scene = {
   readonly title: string;
   readonly asset: 'USDC' | 'XLM';
@@ -48,6 +49,7 @@ const CONFIRMED = ['payment.confirmed'];
 const CONFIRMED_AND_HELD = ['payment.confirmed', 'payment.exception'];
 const base = { asset: 'USDC', act: 'with the worker', short: false, payers: 1 } as const;
 
+/** All of them, in the order of the table. */
 export const SCENES: readonly Scene[] = [
   {
     ...base,

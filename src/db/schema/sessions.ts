@@ -1,0 +1,95 @@
+/** What we know of sessions beside the backend's own rows. */
+import { sql } from 'drizzle-orm';
+import {
+  bigint,
+  index,
+  integer,
+  jsonb,
+  primaryKey,
+  text,
+  uniqueIndex,
+  uuid,
+} from 'drizzle-orm/pg-core';
+import { instant, ledgerNumber, settlement } from './columns.ts';
+
+/** Work list: sessions not at rest. The watcher closes by `deadline` and wakes by `wakeAfter`. */
+export const activeSessions = settlement.table(
+  'active_sessions',
+  {
+    sessionId: uuid('session_id').primaryKey(),
+    account: text('account').notNull(),
+    asset: text('asset').notNull(),
+    /** When the ledger must be covered to for an ending; null once the session is closed or paid. */
+    deadline: instant('deadline'),
+    /** When the session's workflow is to be woken if it has not come to rest; null: nothing to wake for. */
+    wakeAfter: instant('wake_after'),
+  },
+  (t) => [
+    index('active_sessions_by_deadline').on(t.account, t.deadline),
+    index('active_sessions_by_wake').on(t.wakeAfter),
+  ],
+);
+
+/** The references we gave out: unique per account, so no two sessions of ours can claim one payment. */
+export const sessionReferences = settlement.table(
+  'session_references',
+  {
+    account: text('account').notNull(),
+    reference: text('reference').notNull(),
+    sessionId: uuid('session_id').notNull().unique(),
+  },
+  (t) => [primaryKey({ columns: [t.account, t.reference] })],
+);
+
+/** What backends reported ("this transaction pays that session"), and what we answered. */
+export const reportedPayments = settlement.table(
+  'reported_payments',
+  {
+    sessionId: uuid('session_id').notNull(),
+    txHash: text('tx_hash').notNull(),
+    firstAt: instant('first_at').notNull().defaultNow(),
+    times: integer('times').notNull().default(1),
+    answer: text('answer'),
+    asOfLedger: ledgerNumber('as_of_ledger'),
+    answeredAt: instant('answered_at'),
+  },
+  (t) => [primaryKey({ columns: [t.sessionId, t.txHash] })],
+);
+
+/** Append-only: every change of a session's status and every decision of an operator, with its cause. */
+export const sessionJournal = settlement.table(
+  'session_journal',
+  {
+    id: bigint('id', { mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
+    sessionId: uuid('session_id').notNull(),
+    at: instant('at').notNull().defaultNow(),
+    fromStatus: text('from_status').notNull(),
+    toStatus: text('to_status').notNull(),
+    cause: text('cause').notNull(),
+    ledger: ledgerNumber('ledger'),
+    actor: text('actor').notNull(),
+    detail: jsonb('detail'),
+  },
+  (t) => [index('session_journal_by_session').on(t.sessionId)],
+);
+
+/** What needs a person. An open one keeps its session's run open. */
+export const attention = settlement.table(
+  'attention',
+  {
+    id: bigint('id', { mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
+    /** A session's id, or an account. */
+    subject: text('subject').notNull(),
+    kind: text('kind').notNull(),
+    detail: text('detail').notNull(),
+    openedAt: instant('opened_at').notNull().defaultNow(),
+    resolvedAt: instant('resolved_at'),
+    resolvedBy: text('resolved_by'),
+    reason: text('reason'),
+  },
+  (t) => [
+    uniqueIndex('attention_open_once')
+      .on(t.subject, t.kind)
+      .where(sql`${t.resolvedAt} is null`),
+  ],
+);

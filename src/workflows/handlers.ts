@@ -1,0 +1,133 @@
+/** What can be said to a session's run, and what it answers. */
+import { ActivityFailure, ApplicationFailure, setHandler } from '@temporalio/workflow';
+import { isTxHash } from '../domain/ledger-payment.ts';
+import { isUuid } from '../domain/session.ts';
+import {
+  cancelUpdate,
+  lookUpdate,
+  openUpdate,
+  redeliverUpdate,
+  reportUpdate,
+  stateQuery,
+  wakeSignal,
+  type CancelAnswer,
+  type OpenedSession,
+  type OpenRequest,
+  type ReportAnswer,
+  type SessionView,
+} from './contract.ts';
+import { CANCEL_WAIT } from './options.ts';
+import { commit, horizon, instant, type SessionRun } from './session-run.ts';
+
+/** Registers every handler. To be called before the first await: a message may be there when the run begins. */
+export function setHandlers(run: SessionRun): void {
+  setHandler(wakeSignal, (wake) => onWake(run, wake?.txHash), {
+    description: 'Look again; with a txHash: this transaction pays the session.',
+  });
+  setHandler(openUpdate, (request) => onOpen(run, request), {
+    description: 'Create the session if the backend has not; says how to pay it.',
+  });
+  setHandler(reportUpdate, ({ txHash }) => onReport(run, txHash), {
+    description: 'Prove on the ledger that a transaction pays the session.',
+    validator: ({ txHash }) => requireTxHash(txHash),
+  });
+  setHandler(cancelUpdate, () => onCancel(run), {
+    description: 'Stop taking payments; the answer comes when the ledger is covered.',
+  });
+  setHandler(redeliverUpdate, ({ deliveryId }) => onRedeliver(run, deliveryId), {
+    description: 'Send an event again, under its old id.',
+    validator: ({ deliveryId }) => requireUuid(deliveryId),
+  });
+  setHandler(lookUpdate, () => onLook(run), { description: 'Look now and tell.' });
+  setHandler(stateQuery, () => run.fresh(), {
+    description: 'What the run saw when it last looked; null while it is looking.',
+  });
+}
+
+function onWake(run: SessionRun, txHash: string | undefined): void {
+  if (txHash !== undefined && isTxHash(txHash)) run.report(txHash);
+  run.wake();
+}
+
+async function onOpen(run: SessionRun, request: OpenRequest): Promise<OpenedSession> {
+  run.opening += 1;
+  try {
+    return await asked(commit.openSession({ sessionId: run.sessionId, request, now: instant() }));
+  } finally {
+    run.opening -= 1;
+    run.wake();
+  }
+}
+
+async function onReport(run: SessionRun, txHash: string): Promise<ReportAnswer> {
+  const { sessionId } = run;
+  const answer = await asked(horizon.proveReport({ sessionId, txHash, wait: true }));
+  run.wake();
+  return answer;
+}
+
+async function onCancel(run: SessionRun): Promise<CancelAnswer> {
+  const { sessionId } = run;
+  await asked(commit.requestCancel({ sessionId, now: instant() }));
+  await run.nextLook(() => run.view !== null && isOver(run.view), CANCEL_WAIT);
+  return cancelAnswer(run.view);
+}
+
+async function onRedeliver(run: SessionRun, deliveryId: string): Promise<{ deliveryId: string }> {
+  await asked(commit.redeliver({ sessionId: run.sessionId, deliveryId }));
+  run.wake();
+  return { deliveryId };
+}
+
+async function onLook(run: SessionRun): Promise<SessionView> {
+  await run.nextLook();
+  return run.view ?? unknownSession(run.sessionId);
+}
+
+function isOver(view: SessionView): boolean {
+  return view.status === 'paid' || view.closedThroughLedger !== null;
+}
+
+function cancelAnswer(view: SessionView | null): CancelAnswer {
+  if (view?.status === 'paid') return { kind: 'refused', because: 'paid', txHash: view.paidBy };
+  if (view !== null && view.closedThroughLedger !== null) {
+    return view.status === 'cancelled'
+      ? { kind: 'cancelled', throughLedger: view.closedThroughLedger }
+      : { kind: 'refused', because: 'expired', throughLedger: view.closedThroughLedger };
+  }
+  return { kind: 'closing', cancelAt: view?.cancelAt ?? instant() };
+}
+
+function unknownSession(sessionId: string): never {
+  throw ApplicationFailure.nonRetryable(`There is no session ${sessionId}.`, 'SessionNotFound');
+}
+
+/** The answer of an activity, or its refusal as the caller should see it: without Temporal's wrapping. */
+async function asked<T>(answer: Promise<T>): Promise<T> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof ActivityFailure && error.cause instanceof ApplicationFailure) {
+      throw error.cause;
+    }
+    throw error;
+  }
+}
+
+function requireTxHash(txHash: string): void {
+  if (typeof txHash === 'string' && isTxHash(txHash)) return;
+  throw ApplicationFailure.nonRetryable(
+    `Not a transaction hash (64 lower-case hex digits): ${JSON.stringify(txHash)}.`,
+    'InvalidInput',
+    'txHash',
+  );
+}
+
+function requireUuid(id: string): void {
+  if (typeof id === 'string' && isUuid(id)) return;
+  throw ApplicationFailure.nonRetryable(
+    `Not a delivery id: ${JSON.stringify(id)}.`,
+    'InvalidInput',
+    'deliveryId',
+  );
+}

@@ -1,0 +1,145 @@
+import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { createTestDatabase } from './support/database.ts';
+import { startSystem, until, type System } from './support/system.ts';
+
+const CLI = fileURLToPath(new URL('../src/cli.ts', import.meta.url));
+
+let system: System;
+beforeAll(async () => {
+  system = await startSystem();
+});
+afterAll(() => system.close());
+
+type Run = { code: number | null; out: string; err: string };
+
+/** Runs `settle` with the given arguments, as a shell would. */
+const settle = (args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Run> =>
+  new Promise((resolve) => {
+    const child = spawn(process.execPath, [CLI, ...args], {
+      env: { ...system.env, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let [out, err] = ['', ''];
+    child.stdout.on('data', (chunk) => (out += String(chunk)));
+    child.stderr.on('data', (chunk) => (err += String(chunk)));
+    child.once('close', (code) => resolve({ code, out, err }));
+  });
+
+describe('settle', () => {
+  test.each([
+    [],
+    ['migrate'],
+    ['worker'],
+    ['demo'],
+    ['audit'],
+    ['session'],
+    ['session', 'open'],
+    ['session', 'show'],
+    ['session', 'report'],
+    ['session', 'cancel'],
+  ])('%s %s explains itself', async (...words) => {
+    const { code, out } = await settle([...words, '--help']);
+    expect(code).toBe(0);
+    expect(out).toContain(`Usage: ${['settle', ...words].join(' ')}`);
+    expect(out).toContain('--json');
+  });
+
+  test('says in one sentence what is wrong with the input, and exits with 2', async () => {
+    const wrong: [string[], NodeJS.ProcessEnv, string][] = [
+      [['sessoin'], {}, "unknown command 'sessoin'"],
+      [['session', 'show', 'x'], {}, 'sessionId: must be a UUID'],
+      [['session', 'report', randomUUID(), 'beef'], {}, 'txHash: must be 64'],
+      [['migrate'], { DATABASE_URL: '' }, 'DATABASE_URL is missing'],
+      [['migrate'], { NETWORK_PASSPHRASE: 'another' }, 'This database settles the network'],
+    ];
+    for (const [args, env, message] of wrong) {
+      const { code, err, out } = await settle(args, env);
+      expect({ code, out, err }).toEqual({
+        code: 2,
+        out: '',
+        err: expect.stringContaining(message),
+      });
+      expect(err).not.toContain('    at ');
+    }
+  });
+
+  test('says what does not answer, and exits with 3', async () => {
+    const database = 'postgres://nobody@127.0.0.1:1/none';
+    const audit = await settle(['audit'], { DATABASE_URL: database });
+    expect(audit).toMatchObject({ code: 3, err: expect.stringContaining('127.0.0.1:1') });
+    const session = await settle(['session', 'show', randomUUID()], {
+      TEMPORAL_ADDRESS: '127.0.0.1:1',
+    });
+    expect(session).toMatchObject({ code: 3, err: expect.stringContaining('TEMPORAL_ADDRESS') });
+  });
+
+  test('migrates an empty database, twice', async () => {
+    const empty = await createTestDatabase({ template: null });
+    const first = await settle(['migrate', '--json'], { DATABASE_URL: empty.url });
+    expect(first.code).toBe(0);
+    expect(JSON.parse(first.out)).toMatchObject({ supersededPayments: 0 });
+    expect((await settle(['migrate'], { DATABASE_URL: empty.url })).code).toBe(0);
+    await empty.close();
+  });
+
+  test('opens, shows, reports to and cancels sessions, and audits them', async () => {
+    const worker = await system.worker();
+    const opened = await settle([
+      ...['session', 'open', '--json', '--merchant', system.merchantId, '--amount', '10'],
+      ...['--asset', 'native', '--account', system.shop.address, '--expires', '30'],
+    ]);
+    expect(opened).toMatchObject({ code: 0, err: '' });
+    const { sessionId, memo } = JSON.parse(opened.out) as { sessionId: string; memo: string };
+    const hash = await system.pay(memo);
+    const reported = await settle(['session', 'report', sessionId, hash]);
+    expect(reported).toMatchObject({ code: 0, out: expect.stringContaining('Paid: 10.0000000') });
+    await until(
+      () => system.client.sessionState(sessionId),
+      (view) => view?.atRest === true,
+    );
+    const shown = await settle(['session', 'show', sessionId]);
+    expect(shown.out).toMatch(/status +paid/);
+    expect(shown.out).toContain(`${hash}:0:0 credited`);
+    const refused = await settle(['session', 'cancel', sessionId]);
+    expect(refused).toMatchObject({
+      code: 1,
+      out: expect.stringContaining(`it is paid, by ${hash}`),
+    });
+
+    const other = await system.open();
+    let cancelled = await settle(['session', 'cancel', other.id, '--json']);
+    while (JSON.parse(cancelled.out).kind === 'closing') {
+      cancelled = await settle(['session', 'cancel', other.id, '--json']);
+    }
+    expect(JSON.parse(cancelled.out)).toMatchObject({ kind: 'cancelled' });
+    await worker.drain();
+
+    expect(await settle(['audit'])).toMatchObject({
+      code: 0,
+      out: expect.stringContaining('P1, P2 and P3 hold for 2 sessions'),
+    });
+    await system.database.rows(`UPDATE checkout_sessions SET status = 'pending' WHERE id = $1`, [
+      sessionId,
+    ]);
+    const red = await settle(['audit', '--json']);
+    expect(red.code).toBe(1);
+    expect(JSON.parse(red.out).findings).toContainEqual({
+      promise: 'P2',
+      subject: `session ${sessionId}`,
+      problem: expect.stringContaining('has a payments row, but is pending'),
+    });
+  });
+
+  test('shows no session that does not exist', async () => {
+    const worker = await system.worker();
+    const id = randomUUID();
+    expect(await settle(['session', 'show', id])).toMatchObject({
+      code: 2,
+      err: `There is no session ${id}.\n`,
+    });
+    await worker.drain();
+  });
+});
