@@ -9,7 +9,7 @@ import {
   WithStartWorkflowOperation,
   WorkflowUpdateFailedError,
 } from '@temporalio/client';
-import { ApplicationFailure } from '@temporalio/common';
+import { ApplicationFailure, type Workflow } from '@temporalio/common';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import {
   cancelUpdate,
@@ -51,8 +51,11 @@ export type SettlementClient = {
   reportPayment(sessionId: string, txHash: string): Promise<ReportAnswer>;
   /** Stops taking payments. `closing` means that the ledger is not read far enough yet: ask again. */
   cancelSession(sessionId: string): Promise<CancelAnswer>;
-  /** What is known of the session; null when there is none. */
-  sessionState(sessionId: string): Promise<SessionView | null>;
+  /**
+   * What is known of the session; null when there is none. A run that waits tells what it saw, one that has ended left
+   * it as its result; `fresh` has the database looked at all the same, which opens a short run.
+   */
+  sessionState(sessionId: string, options?: { fresh?: boolean }): Promise<SessionView | null>;
   /** Sends an event again, under its old id. */
   redeliver(sessionId: string, deliveryId: string): Promise<void>;
   close(): Promise<void>;
@@ -139,14 +142,10 @@ export function settlementClient(
         signalArgs: [hint],
       });
     },
-    async sessionState(sessionId) {
-      const handle = client.workflow.getHandle(start(sessionId).workflowId);
-      // A finished run answers queries, but from what it saw then; the database may know more.
-      const description = await handle.describe().catch(() => null);
-      if (description?.status.name === 'RUNNING') {
-        const seen = await handle.query(stateQuery).catch(() => null);
-        if (seen !== null) return seen;
-      }
+    async sessionState(sessionId, { fresh = false } = {}) {
+      const { workflowId } = start(sessionId);
+      const seen = fresh ? null : await lastSeen(client, workflowId);
+      if (seen !== null) return seen;
       try {
         const view = await ask<SessionView, []>(sessionId, lookUpdate, []);
         return view.found ? view : null;
@@ -157,6 +156,19 @@ export function settlementClient(
     },
     close: () => client.connection.close(),
   };
+}
+
+/** What the session's latest run saw; null when there is none, or when it is just looking. */
+async function lastSeen(client: Client, workflowId: string): Promise<SessionView | null> {
+  const handle = client.workflow.getHandle<Workflow>(workflowId);
+  try {
+    const { status } = await handle.describe();
+    if (status.name === 'RUNNING') return await handle.query(stateQuery);
+    return status.name === 'COMPLETED' ? ((await handle.result()) as SessionView | null) : null;
+  } catch {
+    // Never started, or nobody there to answer: the look that follows meets the same trouble, and says so.
+    return null;
+  }
 }
 
 function requireUuid(id: string, field: string): string {

@@ -56,7 +56,7 @@ export async function namespaceProblems({ client, namespace }: Temporal): Promis
   }
   const known = await client.connection.operatorService.listSearchAttributes({ namespace });
   const missing = SEARCH_ATTRIBUTES.filter(
-    ({ name, type }) => known.customAttributes?.[name] !== SA_TYPES[type],
+    ({ name, type }) => Number(known.customAttributes?.[name]) !== SA_TYPES[type],
   );
   return missing.map(
     ({ name, type }) =>

@@ -18,7 +18,7 @@ export function sessionCommand(): Command {
     .description('what is known of a session')
     .argument('<session id>')
     .action(async (id: string, _options: unknown, command: Command) => {
-      const view = await withClient((client) => client.sessionState(id));
+      const view = await withClient((client) => client.sessionState(id, { fresh: true }));
       if (view === null) throw new Refusal('SessionNotFound', `There is no session ${id}.`);
       print(command, view, viewInWords(view));
     });

@@ -107,7 +107,8 @@ export class SessionRun {
     const dirty = () => this.dirty;
     if (nextLookAt === null) return condition(dirty);
     const until = new Date(nextLookAt).getTime() - Date.now();
-    await condition(dirty, until > 0 ? until : this.fallback);
+    const summary = until > 0 ? 'until something is due' : 'until the ledger is covered';
+    await condition(dirty, until > 0 ? until : this.fallback, { summary });
     if (until <= 0) this.fallback = Math.min(this.fallback * 2, FALLBACK_LAST_MS);
   }
 
