@@ -5,6 +5,7 @@ import { auditCommand } from './cli/audit.ts';
 import { demoCommand } from './cli/demo.ts';
 import { EXIT, explain } from './cli/errors.ts';
 import { migrateCommand } from './cli/migrate.ts';
+import { paymentsCommand } from './cli/payments.ts';
 import { sessionCommand } from './cli/session.ts';
 import { workerCommand } from './cli/worker.ts';
 
@@ -21,7 +22,8 @@ Exit codes: 0 done · 1 failed, or a promise is broken · 2 wrong input or setti
   .addCommand(workerCommand())
   .addCommand(demoCommand())
   .addCommand(auditCommand())
-  .addCommand(sessionCommand());
+  .addCommand(sessionCommand())
+  .addCommand(paymentsCommand());
 for (const command of allOf(program)) {
   command
     .exitOverride()

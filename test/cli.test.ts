@@ -40,6 +40,8 @@ describe('settle', () => {
     ['session', 'show'],
     ['session', 'report'],
     ['session', 'cancel'],
+    ['payments', 'held'],
+    ['payments', 'why'],
   ])('%s %s explains itself', async (...words) => {
     const { code, out } = await settle([...words, '--help']);
     expect(code).toBe(0);
@@ -52,6 +54,8 @@ describe('settle', () => {
       [['sessoin'], {}, "unknown command 'sessoin'"],
       [['session', 'show', 'x'], {}, 'sessionId: must be a UUID'],
       [['session', 'report', randomUUID(), 'beef'], {}, 'txHash: must be 64'],
+      [['payments', 'why', 'beef'], {}, 'Not a transaction hash'],
+      [['payments', 'why', 'f'.repeat(64)], {}, 'has been read'],
       [['migrate'], { DATABASE_URL: '' }, 'DATABASE_URL is missing'],
       [['migrate'], { NETWORK_PASSPHRASE: 'another' }, 'This database settles the network'],
     ];
@@ -103,6 +107,12 @@ describe('settle', () => {
     const shown = await settle(['session', 'show', sessionId]);
     expect(shown.out).toMatch(/status +paid/);
     expect(shown.out).toContain(`${hash}:0:0 credited`);
+    const why = await settle(['payments', 'why', hash]);
+    expect(why.out).toMatch(/verdict +credited/);
+    expect(await settle(['payments', 'held'])).toMatchObject({
+      code: 0,
+      out: 'Nothing is held.\n',
+    });
     const refused = await settle(['session', 'cancel', sessionId]);
     expect(refused).toMatchObject({
       code: 1,

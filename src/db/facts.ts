@@ -1,11 +1,10 @@
 import { sql } from 'drizzle-orm';
 import type { EventType } from '../domain/event.ts';
-import type { InboxPayment } from '../domain/judge.ts';
-import { parseAmount } from '../domain/money.ts';
 import type { SessionStatus } from '../domain/session.ts';
 import type { SessionFacts } from '../domain/settle.ts';
 import type { Db } from './connection.ts';
 import { merchantEndpointId } from './ids.ts';
+import { INBOX_PAYMENT, parseStored, toInboxPayment, type RawPayment } from './inbox-payment.ts';
 
 /** Where events of a session go. Which of them it wants is `events`; an empty list means the default ones. */
 export type Subscriber = { readonly endpointId: string; readonly events: readonly EventType[] };
@@ -34,13 +33,7 @@ export async function gatherFacts(
       'cancelAt', s.cancel_at, 'closedThroughLedger', s.closed_through_ledger,
       'processingSince', s.processing_since, 'now', clock_timestamp(),
       'payments', (
-        SELECT json_agg(json_build_object(
-          'txHash', lp.tx_hash, 'innerTxHash', lp.inner_tx_hash, 'opIndex', lp.op_index,
-          'subIndex', lp.sub_index, 'operationId', lp.operation_id::text, 'ledger', lp.ledger,
-          'closedAt', lp.closed_at, 'type', lp.type, 'account', lp.account, 'sender', lp.sender,
-          'assetCode', lp.asset_code, 'assetIssuer', lp.asset_issuer, 'amount', lp.amount::text,
-          'reference', lp.reference, 'referenceSource', lp.reference_source,
-          'verdict', lp.verdict, 'resolved', lp.resolved_at IS NOT NULL))
+        SELECT json_agg(${INBOX_PAYMENT})
         FROM settlement.ledger_payments lp
         -- What already belongs to another session with the same reference (old data) is never ours, too.
         WHERE lp.account = s.receiving_account AND lp.reference = s.memo
@@ -123,13 +116,6 @@ type RawFacts = {
   sequences: Record<string, number> | null;
 };
 
-type RawPayment = Omit<InboxPayment, 'closedAt' | 'asset' | 'amount'> & {
-  closedAt: string;
-  assetCode: string;
-  assetIssuer: string | null;
-  amount: string;
-};
-
 const date = (text: string) => new Date(text);
 const dateOrNull = (text: string | null) => (text === null ? null : new Date(text));
 
@@ -177,22 +163,4 @@ function toFacts(raw: RawFacts): GatheredFacts {
     ],
     lastSequence: raw.sequences ?? {},
   };
-}
-
-function toInboxPayment({ assetCode, assetIssuer, ...raw }: RawPayment): InboxPayment {
-  return {
-    ...raw,
-    closedAt: date(raw.closedAt),
-    asset: { code: assetCode, issuer: assetIssuer },
-    amount: parseStored(raw.amount),
-  };
-}
-
-/** numeric(36,7) of the backend can hold more than Stellar can carry; such a price is simply never reached. */
-function parseStored(decimal: string): bigint {
-  try {
-    return parseAmount(decimal);
-  } catch {
-    return BigInt(decimal.replace('.', ''));
-  }
 }

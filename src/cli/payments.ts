@@ -1,0 +1,67 @@
+import { Command } from 'commander';
+import { Refusal } from '../client.ts';
+import { loadDatabaseConfig } from '../config.ts';
+import { connect, type Db } from '../db/connection.ts';
+import { explainPayments, heldPayments } from '../db/payments.ts';
+import { isTxHash } from '../domain/ledger-payment.ts';
+import { fields, print } from './output.ts';
+
+/** `settle payments held|why` */
+export function paymentsCommand(): Command {
+  const held = new Command('held')
+    .description('money that was received and not used, with the reason')
+    .option('--account <G…>', 'only what one account received')
+    .action(async ({ account }: { account?: string }, command: Command) => {
+      const payments = await withDatabase((db) => heldPayments(db, account ?? null));
+      const lines = payments.map(
+        (p) =>
+          `${p.closedAt}  ${p.reason.padEnd(18)} ${p.amount} ${p.asset}\n` +
+          `  from ${p.sender} to ${p.account}\n` +
+          `  ${p.payment}  ${p.sessionId === null ? `reference ${p.reference ?? 'none'}` : `session ${p.sessionId}`}`,
+      );
+      print(command, payments, lines.join('\n') || 'Nothing is held.');
+    });
+  const why = new Command('why')
+    .description('what a transaction was judged to be, by which rule, and what happens next')
+    .argument('<tx hash>', 'outer or inner hash')
+    .action(async (txHash: string, _options: unknown, command: Command) => {
+      if (!isTxHash(txHash)) {
+        throw new Refusal('InvalidInput', `Not a transaction hash: ${JSON.stringify(txHash)}.`);
+      }
+      const payments = await withDatabase((db) => explainPayments(db, txHash));
+      if (payments.length === 0) {
+        throw new Refusal(
+          'InvalidInput',
+          `Nothing that transaction ${txHash} moved has been read. \`settle session report\` has it looked for on the ledger.`,
+        );
+      }
+      const words = payments.map((p) =>
+        fields([
+          ['payment', p.payment],
+          ['received', `${p.amount} ${p.asset} by ${p.account}`],
+          ['from', p.sender],
+          ['closed', `${p.closedAt} (ledger ${p.ledger})`],
+          ['reference', p.reference],
+          ['session', p.sessionId === null ? null : `${p.sessionId} (${p.sessionStatus})`],
+          ['verdict', p.verdict],
+          ['because', p.rule],
+          ['next', p.next],
+        ]),
+      );
+      print(command, payments, words.join('\n\n'));
+    });
+  return new Command('payments')
+    .description('look into what was received')
+    .addCommand(held)
+    .addCommand(why);
+}
+
+async function withDatabase<T>(ask: (db: Db) => Promise<T>): Promise<T> {
+  const { DATABASE_URL } = loadDatabaseConfig(process.env);
+  const database = connect(DATABASE_URL, { max: 2, applicationName: 'settle payments' });
+  try {
+    return await ask(database.db);
+  } finally {
+    await database.close();
+  }
+}

@@ -1,0 +1,40 @@
+/** One row of the inbox on its way out of the database. Amounts cross as text: json would make floats of them. */
+import { sql } from 'drizzle-orm';
+import type { InboxPayment } from '../domain/judge.ts';
+import { parseAmount } from '../domain/money.ts';
+
+/** The JSON of one row of settlement.ledger_payments, which the statement calls `lp`. */
+export const INBOX_PAYMENT = sql`json_build_object(
+  'txHash', lp.tx_hash, 'innerTxHash', lp.inner_tx_hash, 'opIndex', lp.op_index,
+  'subIndex', lp.sub_index, 'operationId', lp.operation_id::text, 'ledger', lp.ledger,
+  'closedAt', lp.closed_at, 'type', lp.type, 'account', lp.account, 'sender', lp.sender,
+  'assetCode', lp.asset_code, 'assetIssuer', lp.asset_issuer, 'amount', lp.amount::text,
+  'reference', lp.reference, 'referenceSource', lp.reference_source,
+  'verdict', lp.verdict, 'resolved', lp.resolved_at IS NOT NULL)`;
+
+/** What that JSON becomes when the driver has parsed it. */
+export type RawPayment = Omit<InboxPayment, 'closedAt' | 'asset' | 'amount'> & {
+  closedAt: string;
+  assetCode: string;
+  assetIssuer: string | null;
+  amount: string;
+};
+
+/** The ledger payment that the JSON is of. */
+export function toInboxPayment({ assetCode, assetIssuer, ...raw }: RawPayment): InboxPayment {
+  return {
+    ...raw,
+    closedAt: new Date(raw.closedAt),
+    asset: { code: assetCode, issuer: assetIssuer },
+    amount: parseStored(raw.amount),
+  };
+}
+
+/** numeric(36,7) of the backend can hold more than Stellar can carry; such a price is simply never reached. */
+export function parseStored(decimal: string): bigint {
+  try {
+    return parseAmount(decimal);
+  } catch {
+    return BigInt(decimal.replace('.', ''));
+  }
+}
