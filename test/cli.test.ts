@@ -91,10 +91,11 @@ describe('settle', () => {
 
   test('opens, shows, reports to and cancels sessions, and audits them', async () => {
     const worker = await system.worker();
-    const opened = await settle([
-      ...['session', 'open', '--json', '--merchant', system.merchantId, '--amount', '10'],
-      ...['--asset', 'native', '--account', system.shop.address, '--expires', '30'],
-    ]);
+    const opened = await settle(
+      `session open --json --merchant ${system.merchantId} --amount 10 --asset native --account ${system.shop.address} --expires 30`.split(
+        ' ',
+      ),
+    );
     expect(opened).toMatchObject({ code: 0, err: '' });
     const { sessionId, memo } = JSON.parse(opened.out) as { sessionId: string; memo: string };
     const hash = await system.pay(memo);

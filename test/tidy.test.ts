@@ -55,10 +55,8 @@ describe('the repository', () => {
   });
 
   test('names no machine and no registry', () => {
-    const machine = new RegExp('(^|[\s"\'`(=])/(_work|_root|_home)/'.replaceAll('_', ''), 'm');
-    const registry = new RegExp(
-      'registry\._npmjs|registry\._yarnpkg|repo1?\._maven|proxy\._golang'.replaceAll('_', ''),
-    );
+    const machine = /(^|[\s"'`(=])\/(work|root|home)\//m;
+    const registry = /registry\.(npmjs|yarnpkg)|repo1?\.maven|proxy\.golang/;
     const named = files
       .filter((name) => /\.(ts|mjs|js|json|md|yml|sql|xml)$|^\.|Dockerfile|\.ci\/run/.test(name))
       .filter((name) => machine.test(text(name)) || registry.test(text(name)));

@@ -10,13 +10,17 @@ export async function schemaProblems(db: Db, networkPassphrase: string): Promise
         (SELECT count(*)::int FROM pg_index
           WHERE indexrelid = to_regclass('public.payments_one_live_per_session') AND indisvalid) AS indexes`);
     const [found] = rows;
-    if (found?.passphrase !== networkPassphrase) {
+    const passphrase = found?.passphrase ?? null;
+    if (passphrase !== null && passphrase !== networkPassphrase) {
       return [
-        `The database settles the network "${found?.passphrase}", but NETWORK_PASSPHRASE is "${networkPassphrase}".`,
+        `The database settles the network "${passphrase}", but NETWORK_PASSPHRASE is "${networkPassphrase}".`,
       ];
     }
-    if (found.indexes === 1) return [];
-    return ['The database is not migrated to the end (an index is missing): run `settle migrate`.'];
+    if (passphrase !== null && found?.indexes === 1) return [];
+    const missing = passphrase === null ? 'its network' : 'an index';
+    return [
+      `The database is not migrated to the end (${missing} is missing): run \`settle migrate\`.`,
+    ];
   } catch (error) {
     const code = errorCode(error);
     if (code === '42P01' || code === '3F000') {

@@ -103,7 +103,15 @@ async function insertPayments(tx: Db, payments: readonly LedgerPayment[]): Promi
 
 async function park(tx: Db, undecoded: readonly UndecodedRecord[]): Promise<void> {
   if (undecoded.length === 0) return;
-  const document = JSON.stringify(undecoded.map((r) => ({ ...r, operation_id: r.operationId })));
+  const document = JSON.stringify(
+    undecoded.map((r) => ({
+      account: r.account,
+      operation_id: storable(r.operationId),
+      ledger: r.ledger,
+      raw: storable(r.raw),
+      problem: storable(r.problem),
+    })),
+  );
   await tx.execute(sql`
     WITH parked AS (
       INSERT INTO settlement.parked_records (account, operation_id, ledger, raw, problem)
@@ -114,6 +122,11 @@ async function park(tx: Db, undecoded: readonly UndecodedRecord[]): Promise<void
     SELECT DISTINCT ON (account) account, 'undecoded_record',
       'A record of Horizon could not be read; no session of this account can end until it is resolved: ' || problem
     FROM parked ON CONFLICT (subject, kind) WHERE resolved_at IS NULL DO NOTHING`);
+}
+
+/** PostgreSQL has no NUL and no half surrogates in a text. A record that cannot be stored elsewhere must be storable here. */
+function storable(text: string): string {
+  return text.toWellFormed().replaceAll('\0', '\uFFFD');
 }
 
 function row(p: LedgerPayment) {

@@ -67,12 +67,12 @@ async function runOnce<T>(pool: Pool, work: (tx: Db) => Promise<T>): Promise<T> 
 /** Returns the error when the connection cannot be trusted any more and must not go back into the pool. */
 async function rollBack(client: PoolClient, cause: unknown): Promise<Error | undefined> {
   if (classify(cause) === 'unknown') {
-    return cause instanceof Error ? cause : new Error(String(cause));
+    return cause instanceof Error ? cause : new Error(String(cause), { cause });
   }
   try {
     await client.query('ROLLBACK');
     return undefined;
   } catch (error) {
-    return error instanceof Error ? error : new Error(String(error));
+    return error instanceof Error ? error : new Error(String(error), { cause: error });
   }
 }

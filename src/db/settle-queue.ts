@@ -87,7 +87,10 @@ export function createSettleQueue(
             const settled = await enqueue(id);
             if (settled !== null) results.set(id, settled);
           } catch (error) {
-            results.set(id, error instanceof Error ? error : new Error(String(error)));
+            results.set(
+              id,
+              error instanceof Error ? error : new Error(String(error), { cause: error }),
+            );
           }
         }),
       );

@@ -136,7 +136,9 @@ async function write(tx: Db, changed: readonly Decided[]): Promise<void> {
         priority, event_id, endpoint_id)
       SELECT x.* FROM doc, jsonb_to_recordset(d->'deliveries') AS x(merchant_id uuid,
         session_id uuid, event text, payload jsonb, delivery_id uuid, sequence int, priority int,
-        event_id uuid, endpoint_id uuid)),
+        event_id uuid, endpoint_id uuid)
+      -- An event that somebody deleted comes back under its old id, and its delivery is still there.
+      ON CONFLICT (delivery_id) DO NOTHING),
     journal AS (
       INSERT INTO settlement.session_journal (session_id, from_status, to_status, cause, ledger, actor)
       SELECT x.*, 'settle' FROM doc, jsonb_to_recordset(d->'journal') AS x(session_id uuid,

@@ -34,10 +34,22 @@ const SOCKET = new Set([
 
 /** The SQLSTATE or socket code of an error, looked for through the causes that Drizzle wraps around it. */
 export function errorCode(error: unknown): string | null {
-  for (let e = error; e instanceof Error; e = e.cause) {
-    if ('code' in e && typeof e.code === 'string') return e.code;
+  for (const { code } of causes(error)) {
+    if (typeof code === 'string') return code;
   }
   return null;
+}
+
+type ErrorLike = { readonly code?: unknown; readonly message?: unknown; readonly cause?: unknown };
+
+/**
+ * An error and its causes, by their shape: in a VM context (a test, a Temporal bundle) the errors of Node's own sockets
+ * are no `instanceof Error`, and a lost connection must not pass for a permanent fault there.
+ */
+function* causes(error: unknown): Generator<ErrorLike> {
+  for (let e = error; typeof e === 'object' && e !== null; e = (e as ErrorLike).cause) {
+    yield e;
+  }
 }
 
 const LOST =
@@ -49,8 +61,8 @@ export function classify(error: unknown): Fault {
   if (code === '23505') return 'already_there';
   if (code !== null && RETRY.has(code)) return 'retry';
   if (code !== null && (CONNECTION.test(code) || SOCKET.has(code))) return 'unknown';
-  for (let e = error; e instanceof Error; e = e.cause) {
-    if (LOST.test(e.message)) return 'unknown';
+  for (const { message } of causes(error)) {
+    if (typeof message === 'string' && LOST.test(message)) return 'unknown';
   }
   return 'permanent';
 }

@@ -2,10 +2,10 @@
  * The promises P1–P3 of one session, checked against its rows: what an auditor would ask, computed anew and not by the
  * code that wrote the rows. Pure; db/audit.ts reads the rows.
  */
-import { sameAsset } from './asset.ts';
+import { isNative, sameAsset } from './asset.ts';
 import { judge, type InboxPayment } from './judge.ts';
 import { ledgerPaymentKey } from './ledger-payment.ts';
-import { formatAmount } from './money.ts';
+import { formatAmount, type Stroops } from './money.ts';
 import { effectiveDeadline } from './session.ts';
 import { decide, type SessionFacts } from './settle.ts';
 
@@ -47,7 +47,7 @@ function auditPayment({ session, paymentRow }: SessionFacts, payment: InboxPayme
       if (payment.amount <= 0n) return broken('is credited, but is nothing.');
       return late && !named ? broken('is credited, but closed after the deadline.') : [];
     case 'wrong_asset':
-      return rightAsset && session.asset.issuer !== null
+      return rightAsset && (isNative(session.asset) || session.asset.issuer !== null)
         ? broken('is held as another asset, but it is the right one.')
         : [];
     case 'late':
@@ -67,9 +67,9 @@ function auditPayment({ session, paymentRow }: SessionFacts, payment: InboxPayme
 /** P2: paid, if and only if one live payments row exists and the credited amounts reach the price. */
 function auditPaid(facts: SessionFacts): Violation[] {
   const { session, payments, paymentRow } = facts;
-  const credited = payments
-    .filter((p) => p.verdict === 'credited' && !p.resolved)
-    .reduce((sum, p) => sum + p.amount, 0n);
+  // What an operator returned of a paid session (its surplus, say) was credited all the same.
+  const everCredited = payments.filter((p) => p.verdict === 'credited');
+  const credited = sum(everCredited);
   const found: string[] = [];
   if (session.status === 'paid' && paymentRow === null)
     found.push('is paid without a payments row.');
@@ -81,7 +81,8 @@ function auditPaid(facts: SessionFacts): Violation[] {
       `is paid, but only ${formatAmount(credited)} of ${formatAmount(session.price)} is credited.`,
     );
   }
-  if (paymentRow === null && credited >= session.price && session.status !== 'paid') {
+  const kept = sum(everCredited.filter((p) => !p.resolved));
+  if (paymentRow === null && kept >= session.price && session.status !== 'paid') {
     found.push('has its price credited, but is not paid.');
   }
   if (paymentRow !== null && paymentRow.amount > credited && !facts.legacy) {
@@ -90,6 +91,10 @@ function auditPaid(facts: SessionFacts): Violation[] {
     );
   }
   return found.map((problem) => ({ promise: 'P2', problem: `The session ${problem}` }));
+}
+
+function sum(payments: readonly InboxPayment[]): Stroops {
+  return payments.reduce((total, { amount }) => total + amount, 0n);
 }
 
 /** P4, as far as the database alone can tell: an ending that we wrote lies within the coverage. */

@@ -1,5 +1,5 @@
 /** The request budget that all reading of one process shares, first come, first served. */
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout } from 'node:timers/promises';
 
 /** Horizon lets this many requests through at once before it counts strictly (throttled GCRA, burst 100). */
 const BURST = 100;
@@ -12,8 +12,14 @@ export type Budget = {
   pause(ms: number): void;
 };
 
+/** What a budget knows of time. */
+type Clock = { readonly now: () => number; readonly sleep: (ms: number) => Promise<unknown> };
+
 /** A token bucket of `requestsPerHour`; 0 means no limit, though a pause is kept all the same. */
-export function createBudget(requestsPerHour: number, now: () => number = Date.now): Budget {
+export function createBudget(
+  requestsPerHour: number,
+  { now, sleep }: Clock = { now: Date.now, sleep: setTimeout },
+): Budget {
   const perMs = requestsPerHour / 3_600_000;
   const capacity = Math.max(1, Math.min(BURST, requestsPerHour / 36));
   let tokens = capacity;
@@ -22,8 +28,12 @@ export function createBudget(requestsPerHour: number, now: () => number = Date.n
   let queue: Promise<void> = Promise.resolve();
 
   async function takeInTurn(): Promise<void> {
+    if (requestsPerHour > 0) await takeToken();
+    // Last, because the pause may have begun while the token was waited for.
     while (now() < pausedUntil) await sleep(pausedUntil - now());
-    if (requestsPerHour === 0) return;
+  }
+
+  async function takeToken(): Promise<void> {
     tokens = Math.min(capacity, tokens + (now() - filledAt) * perMs);
     filledAt = now();
     tokens -= 1;

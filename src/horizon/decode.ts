@@ -13,14 +13,19 @@ export type Decoded = {
 
 /**
  * Reads one record: the movements into the watched accounts, or the record itself where it cannot be read. Failed
- * transactions, outgoing movements and movements from an account to itself bring nothing in.
+ * transactions, outgoing movements and movements from an account to itself bring nothing in. `owner` is the account
+ * among whose payments the record was found, if it was: an unreadable one concerns it, whatever it says.
  */
-export function decodeRecord(raw: unknown, watched: ReadonlySet<string>): Decoded {
+export function decodeRecord(
+  raw: unknown,
+  watched: ReadonlySet<string>,
+  owner: string | null = null,
+): Decoded {
   const failed = operationSchema.pick({ transaction_successful: true }).safeParse(raw);
   if (failed.success && !failed.data.transaction_successful) return { payments: [], undecoded: [] };
   try {
     const operation = joinedSchema.parse(raw);
-    const movements = movementsOf(operation, raw).filter(
+    const movements = movementsOf(operation, raw, watched).filter(
       ({ to, from }) => watched.has(to) && to !== from,
     );
     const id = BigInt(operation.id);
@@ -42,13 +47,17 @@ export function decodeRecord(raw: unknown, watched: ReadonlySet<string>): Decode
     }));
     return { payments, undecoded: [] };
   } catch (error) {
-    return { payments: [], undecoded: park(raw, watched, problemOf(error)) };
+    return { payments: [], undecoded: park(raw, concerned(raw, watched, owner), problemOf(error)) };
   }
 }
 
-/** Reads a list of records. */
-export function decodeAll(records: readonly unknown[], watched: ReadonlySet<string>): Decoded {
-  const decoded = records.map((record) => decodeRecord(record, watched));
+/** Reads a list of records; all of one owner's, where there is one. */
+export function decodeAll(
+  records: readonly unknown[],
+  watched: ReadonlySet<string>,
+  owner: string | null = null,
+): Decoded {
+  const decoded = records.map((record) => decodeRecord(record, watched, owner));
   return {
     payments: decoded.flatMap(({ payments }) => payments),
     undecoded: decoded.flatMap(({ undecoded }) => undecoded),
@@ -76,15 +85,19 @@ export function assetOf({
   throw new RangeError(`Not an asset: ${JSON.stringify({ type, code, issuer })}.`);
 }
 
-/** In the payments of one account every record concerns it; in those of a ledger, the accounts that it mentions. */
-function park(raw: unknown, watched: ReadonlySet<string>, problem: string): UndecodedRecord[] {
+/** Whom a record concerns that cannot be read: its owner, or every watched account that it mentions. */
+function concerned(raw: unknown, watched: ReadonlySet<string>, owner: string | null): string[] {
+  if (owner !== null) return [owner];
+  const text = JSON.stringify(raw) ?? '';
+  return [...watched].filter((account) => text.includes(account));
+}
+
+function park(raw: unknown, accounts: readonly string[], problem: string): UndecodedRecord[] {
   const text = JSON.stringify(raw) ?? 'undefined';
-  const concerned =
-    watched.size === 1 ? [...watched] : [...watched].filter((account) => text.includes(account));
   const id = z.object({ id: z.string().regex(/^\d{1,19}$/) }).safeParse(raw);
   const token = z.object({ paging_token: z.string().max(64) }).safeParse(raw);
   const operationId = id.success ? id.data.id : token.success ? token.data.paging_token : text;
-  return concerned.map((account) => ({
+  return accounts.map((account) => ({
     operationId: operationId.slice(0, 200),
     account,
     ledger: id.success ? Number(BigInt(id.data.id) >> 32n) : 0,

@@ -21,17 +21,27 @@ export type HorizonHttp = {
   close(): Promise<void>;
 };
 
+/** Where Horizon is, and how much may be asked of it. */
+export type HorizonOptions = {
+  readonly url: string;
+  /** 0 for no limit. */
+  readonly requestsPerHour: number;
+  /** How long one answer may take, in milliseconds; 10 s unless given. */
+  readonly answerWithinMs?: number;
+};
+
 /**
  * Opens a connection pool to a Horizon. Every request goes through the budget; a 429 stops all of them for as long
  * as Horizon asks. @throws HorizonUnavailable, HorizonRateLimited, HorizonRefused from `get`
  */
-export function createHorizonHttp(options: { url: string; requestsPerHour: number }): HorizonHttp {
+export function createHorizonHttp(options: HorizonOptions): HorizonHttp {
+  const answerWithinMs = options.answerWithinMs ?? ANSWER_WITHIN_MS;
   const base = options.url.replace(/\/+$/, '');
   const budget = createBudget(options.requestsPerHour);
   const agent = new Agent({
     connect: { timeout: 5_000 },
-    headersTimeout: ANSWER_WITHIN_MS,
-    bodyTimeout: ANSWER_WITHIN_MS,
+    headersTimeout: answerWithinMs,
+    bodyTimeout: answerWithinMs,
     maxResponseSize: LARGEST_ANSWER,
     connections: 8,
   });
@@ -41,7 +51,7 @@ export function createHorizonHttp(options: { url: string; requestsPerHour: numbe
       const { statusCode, headers, body } = await request(url, {
         dispatcher: agent,
         headers: { accept: 'application/hal+json, application/json' },
-        signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
+        signal: AbortSignal.timeout(answerWithinMs),
       });
       return { status: statusCode, headers, text: await body.text() };
     } catch (error) {

@@ -28,7 +28,11 @@ const NATIVE = { asset_type: 'native' };
  * The movements of a successful operation. Amounts are what was received. @throws when the operation is of a type that
  * Horizon does not list among payments today, or lacks a field: better kept unread than read wrongly.
  */
-export function movementsOf(operation: JoinedOperation, raw: unknown): Movement[] {
+export function movementsOf(
+  operation: JoinedOperation,
+  raw: unknown,
+  watched: ReadonlySet<string>,
+): Movement[] {
   switch (operation.type) {
     case 'payment':
     case 'path_payment_strict_send':
@@ -52,7 +56,7 @@ export function movementsOf(operation: JoinedOperation, raw: unknown): Movement[
       return [classic(operation, operation.type, { ...parts, amount, asset: NATIVE })];
     }
     case 'invoke_host_function':
-      return contractMovements(operation, raw);
+      return contractMovements(operation, raw, watched);
     default:
       throw new RangeError(`An operation of type ${JSON.stringify(operation.type)} is not known.`);
   }
@@ -84,9 +88,14 @@ function classic(operation: JoinedOperation, type: MovementType, parts: Parts): 
 
 /**
  * Balance changes of a contract call (Horizon checked that the contract is the asset's own). Every entry counts by
- * itself, with its place in the array as sub index; `parameters` only say what somebody asked for.
+ * itself, with its place in the array as sub index; `parameters` only say what somebody asked for. What goes to others
+ * is not looked at: contracts can hold more than an int64, and must not make a payment unreadable by it.
  */
-function contractMovements(operation: JoinedOperation, raw: unknown): Movement[] {
+function contractMovements(
+  operation: JoinedOperation,
+  raw: unknown,
+  watched: ReadonlySet<string>,
+): Movement[] {
   const changes = contractCallSchema.parse(raw).asset_balance_changes;
   return changes.flatMap((change, subIndex) => {
     const { type, to, amount, destination_muxed_id: id, ...asset } = change;
@@ -95,6 +104,7 @@ function contractMovements(operation: JoinedOperation, raw: unknown): Movement[]
       throw new RangeError(`A balance change of type ${JSON.stringify(type)} is not known.`);
     }
     if (to === undefined) throw new RangeError(`A ${type} names no receiver.`);
+    if (!watched.has(to)) return [];
     // What the issuer pays is minted, and has no `from`.
     const from = change.from ?? asset.asset_issuer ?? '';
     return [

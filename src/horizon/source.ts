@@ -1,7 +1,7 @@
 /** The ledger as this system reads it, and Horizon as the one source of it. */
 import type { LedgerPayment, UndecodedRecord } from '../domain/ledger-payment.ts';
 import { assetKey } from '../domain/asset.ts';
-import { createHorizonHttp, type HorizonHttp } from './http.ts';
+import { createHorizonHttp, type HorizonHttp, type HorizonOptions } from './http.ts';
 import { assetOf, decodeAll, type Decoded } from './decode.ts';
 import { HorizonUnavailable } from './errors.ts';
 import type { Covers } from './coverage.ts';
@@ -71,10 +71,7 @@ export type LedgerSource = {
 };
 
 /** Reads from one Horizon, with one request budget for everything. */
-export function createHorizonSource(options: {
-  url: string;
-  requestsPerHour: number;
-}): LedgerSource {
+export function createHorizonSource(options: HorizonOptions): LedgerSource {
   const http = createHorizonHttp(options);
   const head = () => readHead(http);
   const ledgers = createLedgers(http, head);
@@ -88,7 +85,7 @@ export function createHorizonSource(options: {
       }
       const { records, nextCursor, covers } = page;
       return {
-        ...decodeAll(records, new Set([account])),
+        ...decodeAll(records, new Set([account]), account),
         nextCursor,
         records: records.length,
         covers,

@@ -62,11 +62,16 @@ function answer(
   else callback(null, first.address, first.family);
 }
 
+/** All that is given out of IPv6 lies in here (RFC 4291 §2.4); `::7f00:1`, an IPv4 address in disguise, does not. */
+const GLOBAL_IPV6 = ipaddr.IPv6.parseCIDR('2000::/3');
+
 /** Public means unicast after unwrapping what hides an address inside another (IPv4-mapped IPv6). */
-function requirePublic(address: string, host: string): void {
-  const range = ipaddr.process(address).range();
-  if (range === 'unicast') return;
+function requirePublic(text: string, host: string): void {
+  const address = ipaddr.process(text);
+  const range = address.range();
+  const given = !(address instanceof ipaddr.IPv6) || address.match(GLOBAL_IPV6);
+  if (range === 'unicast' && given) return;
   throw new AddressRefused(
-    `The webhook host ${host} leads to ${address}, which is not public (${range}).`,
+    `The webhook host ${host} leads to ${text}, which is not public (${given ? range : 'reserved'}).`,
   );
 }

@@ -22,12 +22,19 @@ export type WebhookSender = {
   close(): Promise<void>;
 };
 
-/** `allowPrivate`: host:port of receivers that may be inside, for development. */
-export function createWebhookSender(options: { allowPrivate: readonly string[] }): WebhookSender {
+/**
+ * `allowPrivate`: host:port of receivers that may be inside, for development. `postWithinMs`: how long one POST may
+ * take, 15 s unless given.
+ */
+export function createWebhookSender(options: {
+  allowPrivate: readonly string[];
+  postWithinMs?: number;
+}): WebhookSender {
   const allow = new Set(options.allowPrivate);
+  const postWithinMs = options.postWithinMs ?? POST_WITHIN_MS;
   const limits = {
-    headersTimeout: POST_WITHIN_MS,
-    bodyTimeout: POST_WITHIN_MS,
+    headersTimeout: postWithinMs,
+    bodyTimeout: postWithinMs,
     // Receivers are many and POSTs to each are rare: idle connections are not worth keeping.
     keepAliveTimeout: 1_000,
   };
@@ -43,11 +50,11 @@ export function createWebhookSender(options: { allowPrivate: readonly string[] }
           headers,
           body,
           dispatcher: isAllowed ? unguarded : guarded,
-          signal: AbortSignal.timeout(POST_WITHIN_MS),
+          signal: AbortSignal.timeout(postWithinMs),
         });
         return await read(answer);
       } catch (error) {
-        return outcomeOf(error);
+        return outcomeOf(error, postWithinMs);
       }
     },
     withSlot: (endpointId, waitMs, work) => slots.run(endpointId, waitMs, work),
@@ -67,9 +74,9 @@ async function read(answer: Dispatcher.ResponseData): Promise<PostOutcome> {
       size += (chunk as Buffer).length;
       if (size >= LARGEST_ANSWER) break;
     }
-  } catch (error) {
-    // The status has arrived: a receiver that accepted and then cut the line has accepted.
-    if (status < 200 || status >= 300) throw error;
+  } catch {
+    // The status has arrived, and says all: a receiver that accepted and then cut the line has accepted, and one that
+    // said when to come again has said so.
   }
   const text = Buffer.concat(chunks).toString('utf8');
   return {
@@ -93,12 +100,12 @@ function retryAfter(value: string | string[] | undefined): number | null {
   return Number.isNaN(date) ? null : Math.max(0, date - Date.now());
 }
 
-function outcomeOf(error: unknown): PostOutcome {
+function outcomeOf(error: unknown, postWithinMs: number): PostOutcome {
   for (let e = error; e instanceof Error; e = e.cause) {
     if (e instanceof AddressRefused) return { kind: 'refused', detail: e.message };
   }
   if (error instanceof Error && error.name === 'TimeoutError') {
-    return { kind: 'failed', detail: `No answer within ${POST_WITHIN_MS / 1000} s.` };
+    return { kind: 'failed', detail: `No answer within ${postWithinMs / 1000} s.` };
   }
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   const message = error instanceof Error ? error.message : String(error);

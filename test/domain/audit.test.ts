@@ -1,12 +1,11 @@
-/** The audit finds nothing in what settle wrote, and finds each thing that somebody else broke. */
+/** The audit finds each thing that somebody broke. That it finds nothing else: audit-clean.test.ts. */
 import { describe, expect, test } from '@jest/globals';
-import * as fc from 'fast-check';
 import { NATIVE } from '../../src/domain/asset.ts';
 import { auditSession, type PromiseId } from '../../src/domain/audit.ts';
 import type { Verdict } from '../../src/domain/judge.ts';
 import { parseAmount } from '../../src/domain/money.ts';
 import { decide, type SessionFacts } from '../../src/domain/settle.ts';
-import { apply, covered, facts, FAKE_USDC, minute, pay, row, session } from './build.ts';
+import { apply, covered, facts, FAKE_USDC, minute, pay, session } from './build.ts';
 
 /** The facts as settle leaves them. */
 const settled = (fields: Partial<SessionFacts> = {}): SessionFacts => {
@@ -21,58 +20,6 @@ const EXPIRED = settled(DEADLINE_PASSED);
 const CANCELLED = settled({
   session: session({ cancelAt: minute(10) }),
   coverage: covered(0, 10),
-});
-
-describe('what settle wrote is in order', () => {
-  test.each<[string, SessionFacts]>([
-    ['an open session', UNPAID],
-    ['a paid one', PAID],
-    ['one paid in parts', settled({ payments: [pay(1, '4'), pay(2, '6')] })],
-    ['an overpaid one', settled({ payments: [pay(1, '12')] })],
-    ['one that is short', settled({ payments: [pay(1, '4')] })],
-    ['an expired one', EXPIRED],
-    ['an expired one that is short', settled({ ...DEADLINE_PASSED, payments: [pay(1, '4')] })],
-    ['a cancelled one', CANCELLED],
-    ['one that got all kinds of money', settled({ payments: allKinds() })],
-    ['one whose price nothing can pay', settled({ session: strayAsset(), payments: strays() })],
-    ['two with one reference', settled({ ambiguous: true, payments: [pay(1, '10')] })],
-    ['a late payment that the payments row names', settled(lateButNamed())],
-    ['a payment that is still to be judged', facts({ payments: [pay(1, '10')] })],
-  ])('%s', (_, found) => {
-    expect(auditSession(found)).toEqual([]);
-  });
-
-  test('that `processing` comes and goes with time breaks no promise', () => {
-    const reported = settled({ reportedAt: minute(6), now: minute(6) });
-    expect(reported.session.status).toBe('processing');
-    expect(auditSession(reported)).toEqual([]);
-    expect(auditSession({ ...reported, now: minute(20) })).toEqual([]);
-  });
-
-  test('whatever arrives, whenever it is settled', () => {
-    const arrivals = fc.array(
-      fc.record({
-        amount: fc.constantFrom('0.0000000', '0.0000001', '4', '6', '10', '12'),
-        minute: fc.integer({ min: -1, max: 35 }),
-        asset: fc.constantFrom(session().asset, FAKE_USDC, NATIVE),
-      }),
-      { maxLength: 6 },
-    );
-    fc.assert(
-      fc.property(arrivals, fc.option(fc.integer({ min: 1, max: 40 })), (list, cancelled) => {
-        const cancelAt = cancelled === null ? null : minute(cancelled);
-        let known = facts({ session: session({ cancelAt }) });
-        for (const [i, { amount, asset, minute: at }] of list.entries()) {
-          const payment = pay(i + 1, amount, { asset, closedAt: minute(at) });
-          const more = { ...known, payments: [...known.payments, payment] };
-          known = apply(more, decide(more));
-          expect(auditSession(known)).toEqual([]);
-        }
-        const atEnd = { ...known, coverage: covered(0, 40), now: minute(41) };
-        expect(auditSession(apply(atEnd, decide(atEnd)))).toEqual([]);
-      }),
-    );
-  });
 });
 
 /** The promises that are broken. */
@@ -97,8 +44,8 @@ describe('P1: a ledger payment has the meaning that its facts allow', () => {
     [judged('duplicate'), /duplicate, but the session is not paid/],
     [judged('nothing'), /nothing, but has an amount/],
     [judged('ambiguous'), /4\.0000000 would be credited if it were judged now/],
-  ])('%# %p', (found, problem) => {
-    expect(broken(found)).toEqual(['P1']);
+  ])('case %#', (found, problem) => {
+    expect(broken(found)).toContain('P1');
     expect(problems(found)).toContainEqual(expect.stringMatching(problem));
   });
 
@@ -149,11 +96,6 @@ describe('P2: paid if and only if one row exists and the price is credited', () 
       /has its price credited, but is not paid/,
     ],
     [
-      'an ending that is not ours',
-      facts({ session: session({ status: 'expired' }) }),
-      /is expired, but the facts say pending/,
-    ],
-    [
       'a covered deadline, and still open',
       facts(DEADLINE_PASSED),
       /is pending, but the facts say expired/,
@@ -177,8 +119,16 @@ describe('P3: what was told is so, and what is so was told', () => {
       /session\.expired \(ended\) is missing/,
     ],
     [
+      'an ending that is not ours, proven since, and nobody was told',
+      { ...facts(DEADLINE_PASSED), session: session({ status: 'cancelled' }) },
+      /session\.cancelled \(ended\) is missing/,
+    ],
+    [
       'held money of which nobody was told',
-      { ...settled({ payments: [pay(1, '12')] }), existingEvents: new Set(['payment.confirmed paid']) },
+      {
+        ...settled({ payments: [pay(1, '12')] }),
+        existingEvents: new Set(['payment.confirmed paid']),
+      },
       /payment\.exception \(.*overpaid\) is missing/,
     ],
     [
@@ -218,27 +168,3 @@ describe('P4: an ending lies within the coverage', () => {
     }
   });
 });
-
-function allKinds() {
-  return [
-    pay(1, '10'),
-    pay(2, '10'),
-    pay(3, '0'),
-    pay(4, '10', { asset: FAKE_USDC }),
-    pay(5, '10', { asset: NATIVE }),
-    pay(6, '10', { closedAt: minute(31) }),
-  ];
-}
-
-/** A session of the older backend: an issued asset without its issuer. */
-function strayAsset() {
-  return session({ asset: { code: 'USDC', issuer: null } });
-}
-
-function strays() {
-  return [pay(1, '10'), pay(2, '10', { asset: { code: 'USDC', issuer: null } })];
-}
-
-function lateButNamed(): Partial<SessionFacts> {
-  return { paymentRow: row(1, '10'), payments: [pay(1, '10', { closedAt: minute(31) })] };
-}

@@ -29,7 +29,7 @@ describe('a reported transaction', () => {
     const again = await Promise.all(
       Array.from({ length: 10 }, () => stage.client.reportPayment(id, hash)),
     );
-    expect(again).toEqual(Array(10).fill(paid));
+    expect(again).toEqual(again.map(() => paid));
     const [{ times, payments } = {}] = await stage.database.rows(
       `SELECT times, (SELECT count(*)::int FROM payments WHERE session_id = $1) AS payments
        FROM settlement.reported_payments WHERE session_id = $1`,

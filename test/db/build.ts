@@ -1,0 +1,216 @@
+/** Rows as a backend and the watcher write them, with defaults, so that a test names only what it is about. */
+import { randomBytes, randomUUID } from 'node:crypto';
+import { assetKey, type Asset } from '../../src/domain/asset.ts';
+import type { LedgerPayment } from '../../src/domain/ledger-payment.ts';
+import { storeFindings } from '../../src/db/inbox.ts';
+import { insertMerchant, type TestDatabase } from '../support/database.ts';
+import { minute, pay, USDC } from '../domain/build.ts';
+
+/** A session in the database, and what paying it needs. */
+export type StoredSession = {
+  readonly id: string;
+  readonly merchantId: string;
+  readonly account: string;
+  readonly reference: string;
+};
+
+type Fields = {
+  id: string;
+  merchantId: string;
+  account: string;
+  reference: string;
+  price: string;
+  asset: Asset;
+  status: string;
+  metadata: unknown;
+  createdAt: Date;
+  expiresAt: Date;
+  processingSince: Date | null;
+  /** The minutes between which its account was read; null: nobody watches it. */
+  covered: readonly [from: number, through: number] | null;
+  /** Whether it stands in the work list. */
+  active: boolean;
+};
+
+/** The number of the ledger that closed at a minute; minute 0 is ledger 10000. */
+export function ledgerAt(minutes: number): number {
+  return 10_000 + minutes * 12;
+}
+
+/**
+ * A session as the backend inserts it: by default 10 USDC, opened in minute 0, to be paid by minute 30, on an account
+ * of its own that is read through minute 6.
+ */
+export async function insertSession(
+  database: TestDatabase,
+  fields: Partial<Fields> = {},
+): Promise<StoredSession> {
+  const s: Omit<Fields, 'merchantId'> = {
+    id: randomUUID(),
+    account: newAccount(),
+    reference: '4242',
+    price: '10',
+    asset: USDC,
+    status: 'pending',
+    metadata: null,
+    createdAt: minute(0),
+    expiresAt: minute(30),
+    processingSince: null,
+    covered: [-1, 6],
+    active: true,
+    ...fields,
+  };
+  const merchantId = fields.merchantId ?? (await insertMerchant(database));
+  await database.rows(
+    `INSERT INTO checkout_sessions (id, merchant_id, amount, asset_code, asset_issuer, receiving_account, memo,
+       status, metadata, created_at, expires_at, processing_since)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+    [
+      s.id,
+      merchantId,
+      s.price,
+      s.asset.code,
+      s.asset.issuer,
+      s.account,
+      s.reference,
+      s.status,
+      s.metadata === null ? null : JSON.stringify(s.metadata),
+      s.createdAt,
+      s.expiresAt,
+      s.processingSince,
+    ],
+  );
+  if (s.covered !== null) await cover(database, s.account, ...s.covered);
+  if (s.active) {
+    await database.rows(
+      `INSERT INTO settlement.active_sessions (session_id, account, asset, deadline) VALUES ($1, $2, $3, $4)`,
+      [s.id, s.account, assetKey(s.asset), s.expiresAt],
+    );
+  }
+  return { id: s.id, merchantId, account: s.account, reference: s.reference };
+}
+
+/** An account that no other test uses. */
+export function newAccount(): string {
+  return `G${randomBytes(28).toString('hex').toUpperCase().slice(0, 55)}`;
+}
+
+/** The account was read from one minute through another. Its cursor is the text `cursor`. */
+export async function cover(
+  database: TestDatabase,
+  account: string,
+  from: number,
+  through: number,
+): Promise<void> {
+  await database.rows(
+    `INSERT INTO settlement.watched_accounts
+       (account, cursor, from_ledger, from_time, through_ledger, through_time)
+     VALUES ($1, 'cursor', $2, $3, $4, $5)
+     ON CONFLICT (account) DO UPDATE SET through_ledger = $4, through_time = $5`,
+    [account, ledgerAt(from), minute(from), ledgerAt(through), minute(through)],
+  );
+}
+
+/** A ledger payment of a session under a hash of its own: by default USDC, in minute 5. */
+export function paymentFor(
+  session: Pick<StoredSession, 'account' | 'reference'>,
+  amount: string,
+  fields: Partial<LedgerPayment> = {},
+): LedgerPayment {
+  const { verdict: _, resolved: __, ...payment } = pay(1, amount, fields);
+  return {
+    ...payment,
+    txHash: randomBytes(32).toString('hex'),
+    account: session.account,
+    reference: session.reference,
+    ...fields,
+  };
+}
+
+/** Puts a payment of the session into the inbox. */
+export async function receive(
+  database: TestDatabase,
+  session: Pick<StoredSession, 'account' | 'reference'>,
+  amount: string,
+  fields: Partial<LedgerPayment> = {},
+): Promise<LedgerPayment> {
+  const payment = paymentFor(session, amount, fields);
+  await storeFindings(database.pool, { payments: [payment], undecoded: [] });
+  return payment;
+}
+
+/** A row of `payments` as the older backend writes it: the transaction pays the session. Returns its id. */
+export async function insertPaymentRow(
+  database: TestDatabase,
+  session: Pick<StoredSession, 'id' | 'merchantId'>,
+  payment: Pick<LedgerPayment, 'txHash' | 'sender' | 'closedAt'>,
+  amount = '10',
+): Promise<string> {
+  const id = randomUUID();
+  await database.rows(
+    `INSERT INTO payments (id, session_id, merchant_id, tx_hash, amount, asset_code, sender_address, confirmed_at)
+     VALUES ($1, $2, $3, $4, $5, 'USDC', $6, $7)`,
+    [id, session.id, session.merchantId, payment.txHash, amount, payment.sender, payment.closedAt],
+  );
+  return id;
+}
+
+const TABLES = [
+  'checkout_sessions',
+  'payments',
+  'webhook_deliveries',
+  'webhook_dead_letters',
+  'settlement.active_sessions',
+  'settlement.asset_coverage',
+  'settlement.attention',
+  'settlement.delivery_attempts',
+  'settlement.endpoint_state',
+  'settlement.events',
+  'settlement.ledger_payments',
+  'settlement.parked_records',
+  'settlement.reported_payments',
+  'settlement.session_journal',
+  'settlement.session_references',
+  'settlement.undecided_payments',
+  'settlement.watched_accounts',
+];
+
+/** Every row of every table that settling can touch, with the transaction that last wrote it. */
+export async function everyRow(database: TestDatabase): Promise<Record<string, unknown[]>> {
+  const found: Record<string, unknown[]> = {};
+  for (const table of TABLES) {
+    found[table] = await database.rows(`SELECT t.xmin::text AS written_by, t.* FROM ${table} t
+      ORDER BY t.ctid`);
+  }
+  return found;
+}
+
+/** What the database says about a session, in the words of a test. */
+export async function stateOf(database: TestDatabase, sessionId: string) {
+  const [state] = await database.rows<{
+    status: string;
+    closed_through_ledger: string | null;
+    payments: { txHash: string; amount: string }[];
+    verdicts: string[];
+    events: string[];
+    deliveries: string[];
+    attention: string[];
+  }>(
+    `SELECT s.status, s.closed_through_ledger,
+      (SELECT coalesce(json_agg(json_build_object('txHash', p.tx_hash, 'amount', p.amount::text)), '[]')
+        FROM payments p WHERE p.session_id = s.id AND p.superseded_by IS NULL) AS payments,
+      (SELECT coalesce(json_agg(coalesce(lp.verdict, 'undecided') ORDER BY lp.operation_id, lp.tx_hash), '[]')
+        FROM settlement.ledger_payments lp
+        WHERE lp.account = s.receiving_account AND lp.reference = s.memo) AS verdicts,
+      (SELECT coalesce(json_agg(e.type ORDER BY e.type), '[]') FROM settlement.events e
+        WHERE e.session_id = s.id) AS events,
+      (SELECT coalesce(json_agg(d.event ORDER BY d.sequence), '[]') FROM webhook_deliveries d
+        WHERE d.session_id = s.id) AS deliveries,
+      (SELECT coalesce(json_agg(a.kind ORDER BY a.kind), '[]') FROM settlement.attention a
+        WHERE a.subject = s.id::text AND a.resolved_at IS NULL) AS attention
+    FROM checkout_sessions s WHERE s.id = $1`,
+    [sessionId],
+  );
+  if (!state) throw new Error(`There is no session ${sessionId}.`);
+  return state;
+}

@@ -1,0 +1,111 @@
+/** The audit finds nothing in what settle wrote. */
+import { describe, expect, test } from '@jest/globals';
+import * as fc from 'fast-check';
+import { NATIVE } from '../../src/domain/asset.ts';
+import { auditSession } from '../../src/domain/audit.ts';
+import { decide, type SessionFacts } from '../../src/domain/settle.ts';
+import { apply, covered, facts, FAKE_USDC, minute, pay, row, session } from './build.ts';
+
+/** The facts as settle leaves them. */
+const settled = (fields: Partial<SessionFacts> = {}): SessionFacts => {
+  const before = facts(fields);
+  return apply(before, decide(before));
+};
+
+const DEADLINE_PASSED = { coverage: covered(0, 30), now: minute(31) };
+const UNPAID = settled();
+const PAID = settled({ payments: [pay(1, '10')] });
+const EXPIRED = settled(DEADLINE_PASSED);
+const CANCELLED = settled({
+  session: session({ cancelAt: minute(10) }),
+  coverage: covered(0, 10),
+});
+
+describe('what settle wrote is in order', () => {
+  test.each<[string, SessionFacts]>([
+    ['an open session', UNPAID],
+    ['a paid one', PAID],
+    ['one paid in parts', settled({ payments: [pay(1, '4'), pay(2, '6')] })],
+    ['an overpaid one', settled({ payments: [pay(1, '12')] })],
+    ['one that is short', settled({ payments: [pay(1, '4')] })],
+    ['an expired one', EXPIRED],
+    ['an expired one that is short', settled({ ...DEADLINE_PASSED, payments: [pay(1, '4')] })],
+    ['a cancelled one', CANCELLED],
+    ['one that got all kinds of money', settled({ payments: allKinds() })],
+    ['one whose price nothing can pay', settled({ session: strayAsset(), payments: strays() })],
+    ['two with one reference', settled({ ambiguous: true, payments: [pay(1, '10')] })],
+    ['a late payment that the payments row names', settled(lateButNamed())],
+    ['an ending that is not ours', facts({ session: session({ status: 'expired' }) })],
+    ['a paid one whose surplus was returned', returned(settled({ payments: [pay(1, '12')] }))],
+    ['one that was paid before our time', legacy()],
+    ['a payment that is still to be judged', facts({ payments: [pay(1, '10')] })],
+  ])('%s', (_, found) => {
+    expect(auditSession(found)).toEqual([]);
+  });
+
+  test('that `processing` comes and goes with time breaks no promise', () => {
+    const reported = settled({ reportedAt: minute(6), now: minute(6) });
+    expect(reported.session.status).toBe('processing');
+    expect(auditSession(reported)).toEqual([]);
+    expect(auditSession({ ...reported, now: minute(20) })).toEqual([]);
+  });
+
+  test('whatever arrives, whenever it is settled', () => {
+    const arrivals = fc.array(
+      fc.record({
+        amount: fc.constantFrom('0.0000000', '0.0000001', '4', '6', '10', '12'),
+        minute: fc.integer({ min: -1, max: 35 }),
+        asset: fc.constantFrom(session().asset, FAKE_USDC, NATIVE),
+      }),
+      { maxLength: 6 },
+    );
+    fc.assert(
+      fc.property(arrivals, fc.option(fc.integer({ min: 1, max: 40 })), (list, cancelled) => {
+        const cancelAt = cancelled === null ? null : minute(cancelled);
+        let known = facts({ session: session({ cancelAt }) });
+        for (const [i, { amount, asset, minute: at }] of list.entries()) {
+          const payment = pay(i + 1, amount, { asset, closedAt: minute(at) });
+          const more = { ...known, payments: [...known.payments, payment] };
+          known = apply(more, decide(more));
+          expect(auditSession(known)).toEqual([]);
+        }
+        const atEnd = { ...known, coverage: covered(0, 40), now: minute(41) };
+        expect(auditSession(apply(atEnd, decide(atEnd)))).toEqual([]);
+      }),
+    );
+  });
+});
+
+function allKinds() {
+  return [
+    pay(1, '10'),
+    pay(2, '10'),
+    pay(3, '0'),
+    pay(4, '10', { asset: FAKE_USDC }),
+    pay(5, '10', { asset: NATIVE }),
+    pay(6, '10', { closedAt: minute(31) }),
+  ];
+}
+
+/** A session of the older backend: an issued asset without its issuer. */
+function strayAsset() {
+  return session({ asset: { code: 'USDC', issuer: null } });
+}
+
+function strays() {
+  return [pay(1, '10'), pay(2, '10', { asset: { code: 'USDC', issuer: null } })];
+}
+
+/** The same after an operator has returned all that was to be returned. */
+function returned(found: SessionFacts): SessionFacts {
+  return { ...found, payments: found.payments.map((p) => ({ ...p, resolved: true })) };
+}
+
+/** Paid by the older backend, with its row and without its ledger payment. */
+function legacy(): SessionFacts {
+  return facts({ session: session({ status: 'paid' }), paymentRow: row(1, '10'), legacy: true });
+}
+
+function lateButNamed(): Partial<SessionFacts> {
+  return { paymentRow: row(1, '10'), payments: [pay(1, '10', { closedAt: minute(31) })] };
+}

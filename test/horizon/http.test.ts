@@ -1,0 +1,130 @@
+/** What does not arrive, arrives broken or is refused says nothing about the ledger: it is an error with its reason. */
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { describe, expect, test } from '@jest/globals';
+import {
+  HorizonRateLimited,
+  HorizonRefused,
+  HorizonUnavailable,
+} from '../../src/horizon/errors.ts';
+import { createHorizonHttp, type HorizonHttp } from '../../src/horizon/http.ts';
+import type { FaultKind } from '../../src/sandbox/ledger/faults.ts';
+import { startSandboxLedger, type SandboxLedger } from '../../src/sandbox/ledger/start.ts';
+
+/** Runs a test against a sandbox ledger of its own. */
+async function onLedger(
+  body: (http: HorizonHttp, ledger: SandboxLedger) => Promise<void>,
+  answerWithinMs = 10_000,
+) {
+  const ledger = await startSandboxLedger({ closeEveryMs: null });
+  const http = createHorizonHttp({ url: `${ledger.url}/`, requestsPerHour: 0, answerWithinMs });
+  try {
+    await body(http, ledger);
+  } finally {
+    await http.close();
+    await ledger.stop();
+  }
+}
+
+describe('no usable answer', () => {
+  test.each<[FaultKind, RegExp]>([
+    [{ kind: 'server_error' }, /answered 500/],
+    [{ kind: 'stale_history' }, /answered 503 .*stale_history/],
+    [{ kind: 'still_ingesting' }, /answered 503 .*still_ingesting/],
+    [{ kind: 'over_capacity' }, /answered 503 .*server_over_capacity/],
+    [{ kind: 'timeout' }, /answered 504/],
+    [{ kind: 'disconnect' }, /did not answer/],
+    [{ kind: 'disconnect', half: true }, /did not answer/],
+    [{ kind: 'truncated' }, /is no JSON/],
+  ])('%j', async (fault, message) => {
+    await onLedger(async (http, ledger) => {
+      ledger.faults.set({ ...fault, times: 1 });
+      const failure = await http.get('/').catch((error: unknown) => error);
+      expect(failure).toBeInstanceOf(HorizonUnavailable);
+      expect(failure).toHaveProperty('message', expect.stringMatching(message));
+      expect(await http.get('/')).not.toBeNull();
+    });
+  });
+
+  test('a socket that hangs', async () => {
+    await onLedger(async (http, ledger) => {
+      ledger.faults.set({ kind: 'hang', times: 1 });
+      await expect(http.get('/')).rejects.toThrow(HorizonUnavailable);
+    }, 50);
+  });
+
+  test('an answer that begins and then hangs', async () => {
+    const server = createServer((_, response) => {
+      response.writeHead(200).write('{"_links":');
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    const url = `http://127.0.0.1:${port}`;
+    const http = createHorizonHttp({ url, requestsPerHour: 0, answerWithinMs: 50 });
+    await expect(http.get('/')).rejects.toThrow(HorizonUnavailable);
+    await http.close();
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  });
+
+  test('nobody there', async () => {
+    await onLedger(async (http, ledger) => {
+      await ledger.stop();
+      await expect(http.get('/')).rejects.toThrow(HorizonUnavailable);
+    });
+  });
+});
+
+describe('the rate limit', () => {
+  test.each<[number, number]>([
+    [1, 1000],
+    [3600, 60_000],
+  ])('Retry-After: %d is a pause of %d ms: a minute at most', async (seconds, ms) => {
+    await onLedger(async (http, ledger) => {
+      ledger.faults.set({ kind: 'rate_limited', retryAfterSeconds: seconds, times: 1 });
+      const failure = await http.get('/').catch((error: unknown) => error);
+      expect(failure).toBeInstanceOf(HorizonRateLimited);
+      expect(failure).toHaveProperty('retryAfterMs', ms);
+    });
+  });
+
+  test.each<FaultKind>([
+    { kind: 'rate_limited', retryAfterSeconds: 1 },
+    { kind: 'still_ingesting', retryAfterSeconds: 1 },
+  ])('after %j nobody asks until the time is over', async (fault) => {
+    await onLedger(async (http, ledger) => {
+      const other = createHorizonHttp({ url: ledger.url, requestsPerHour: 0 });
+      ledger.faults.set({ ...fault, times: 1 });
+      await expect(http.get('/')).rejects.toThrow();
+      const paused = http.get('/').then(() => 'paused');
+      expect(await Promise.race([paused, other.get('/').then(() => 'other')])).toBe('other');
+      expect(await paused).toBe('paused');
+      await other.close();
+    });
+  });
+});
+
+describe('answers', () => {
+  test('404 is null: this node does not show it now', async () => {
+    await onLedger(async (http) => {
+      expect(await http.get('/ledgers/999999')).toBeNull();
+    });
+  });
+
+  test('another 4xx is our own mistake, with what Horizon says about it', async () => {
+    await onLedger(async (http) => {
+      const asked = http.get('/accounts/MABC/payments');
+      await expect(asked).rejects.toThrow(HorizonRefused);
+      await expect(http.get('/payments', { limit: '201' })).rejects.toThrow(/400.*limit/);
+    });
+  });
+
+  test('only an account says of which ledger it is', async () => {
+    await onLedger(async (http, ledger) => {
+      const root = ledger.chain.rootKeypair.publicKey();
+      const head = ledger.closeLedger();
+      expect((await http.get(`/accounts/${root}`))?.latestLedger).toBe(head);
+      expect((await http.get('/'))?.latestLedger).toBeNull();
+    });
+  });
+});
