@@ -32,6 +32,7 @@ export const configSchema = z.object({
     .default(NETWORKS.testnet ?? ''),
   HORIZON_REQUESTS_PER_HOUR: z.coerce.number().int().min(0).default(3600),
   POLL_INTERVAL_MS: milliseconds(5_000, 100),
+  READ_STRATEGY: z.enum(['accounts', 'ledgers']).default('accounts'),
   DATABASE_POOL: z.coerce.number().int().min(4).default(10),
   WEBHOOK_ALLOW: listOf,
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info'),

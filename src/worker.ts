@@ -114,6 +114,7 @@ function createDeps(config: Config, log: Logger, temporal: Temporal, draining: A
     wake: (sessionId) => wakeSession(temporal.client, sessionId),
     log,
     pollIntervalMs: config.POLL_INTERVAL_MS,
+    readStrategy: config.READ_STRATEGY,
     networkPassphrase: config.NETWORK_PASSPHRASE,
     draining,
   };

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { Database } from '../db/connection.ts';
+import type { ReadStrategy } from '../db/watching.ts';
 import type { SettleQueue } from '../db/settle-queue.ts';
 import type { LedgerSource } from '../horizon/source.ts';
 import type { WebhookSender } from '../webhook/post.ts';
@@ -15,6 +16,7 @@ export type Deps = {
   readonly log: Logger;
   /** How often the watcher reads each account. */
   readonly pollIntervalMs: number;
+  readonly readStrategy: ReadStrategy;
   readonly networkPassphrase: string;
   /** Aborted when this process is asked to end: what runs for minutes hands over at once. */
   readonly draining: AbortSignal;

@@ -3,6 +3,7 @@ import type { EventType } from '../domain/event.ts';
 import type { SessionStatus } from '../domain/session.ts';
 import type { SessionFacts } from '../domain/settle.ts';
 import type { Db } from './connection.ts';
+import { JOIN_NETWORK, THROUGH_LEDGER, THROUGH_TIME } from './coverage.ts';
 import { merchantEndpointId } from './ids.ts';
 import { INBOX_PAYMENT, parseStored, toInboxPayment, type RawPayment } from './inbox-payment.ts';
 
@@ -47,12 +48,12 @@ export async function gatherFacts(
         WHERE o.receiving_account = s.receiving_account AND o.memo = s.memo AND o.id <> s.id),
       'coverage', (
         SELECT json_build_object('fromTime', w.from_time,
-          'throughLedger', greatest(w.through_ledger, c.through_ledger),
-          'throughTime', greatest(w.through_time, c.through_time))
+          'throughLedger', ${THROUGH_LEDGER}, 'throughTime', ${THROUGH_TIME})
         FROM settlement.watched_accounts w
         LEFT JOIN settlement.asset_coverage c ON c.account = w.account
           AND c.asset = CASE WHEN s.asset_issuer IS NULL AND s.asset_code = 'XLM' THEN 'native'
             ELSE s.asset_code || ':' || coalesce(s.asset_issuer, '') END
+        ${JOIN_NETWORK}
         WHERE w.account = s.receiving_account),
       'undecoded', EXISTS (
         SELECT FROM settlement.parked_records r

@@ -171,6 +171,7 @@ export async function requestCancel(pool: Pool, sessionId: string, at: Date): Pr
     const { rowCount } = await tx.execute(sql`
       WITH cancelled AS (
         UPDATE checkout_sessions s SET cancel_at = greatest(${at.toISOString()}::timestamptz,
+          (SELECT through_time FROM settlement.network_reading),
           (SELECT greatest(w.through_time, c.through_time) FROM settlement.watched_accounts w
             LEFT JOIN settlement.asset_coverage c ON c.account = w.account
             WHERE w.account = s.receiving_account ORDER BY 1 DESC LIMIT 1),

@@ -1,7 +1,11 @@
 /** What the watcher needs to know and to remember: accounts, their coverage, and the work lists. */
 import { sql } from 'drizzle-orm';
 import type { Db } from './connection.ts';
+import { JOIN_NETWORK, THROUGH_LEDGER, THROUGH_TIME } from './coverage.ts';
 import type { Proof } from './inbox.ts';
+
+/** How the ledger is read: each account's payments (rules a and b of DESIGN §6), or the network's ledgers (rule c). */
+export type ReadStrategy = 'accounts' | 'ledgers';
 
 /** An account that is read, and how urgent its reading is. */
 export type WatchedAccount = {
@@ -12,6 +16,8 @@ export type WatchedAccount = {
   readonly readAt: Date | null;
   /** Sessions on it that are not closed. */
   readonly openSessions: number;
+  /** What its own pages must still show: the reading of the network has not begun for it, or leaves a gap behind. */
+  readonly needsPages: boolean;
 };
 
 /** Where a newly watched account begins: a ledger that closed before the opening of its oldest open session. */
@@ -62,10 +68,16 @@ export async function watchedAccounts(db: Db): Promise<WatchedAccount[]> {
     through_time: string;
     read_at: string | null;
     open_sessions: number;
+    needs_pages: boolean;
   }>(sql`
     SELECT w.account, w.cursor, w.through_ledger, w.through_time::text, w.read_at::text,
       (SELECT count(*)::int FROM settlement.active_sessions a
-       WHERE a.account = w.account AND a.deadline IS NOT NULL) AS open_sessions
+       WHERE a.account = w.account AND a.deadline IS NOT NULL) AS open_sessions,
+      w.network_from IS NULL OR EXISTS (
+        SELECT FROM settlement.active_sessions a
+        LEFT JOIN settlement.asset_coverage c ON c.account = a.account AND c.asset = a.asset
+        WHERE a.account = w.account AND a.deadline IS NOT NULL
+          AND w.network_from > greatest(w.through_ledger, c.through_ledger) + 1) AS needs_pages
     FROM settlement.watched_accounts w ORDER BY w.read_at NULLS FIRST`);
   return rows.map((row) => ({
     account: row.account,
@@ -74,6 +86,7 @@ export async function watchedAccounts(db: Db): Promise<WatchedAccount[]> {
     throughTime: new Date(row.through_time),
     readAt: row.read_at === null ? null : new Date(row.read_at),
     openSessions: row.open_sessions,
+    needsPages: row.needs_pages,
   }));
 }
 
@@ -85,8 +98,15 @@ export type AwaitedCoverage = {
   readonly throughTime: Date;
 };
 
-/** Coverage that falls short of the deadline of a session whose deadline is over at `at` (a ledger's close time). */
-export async function awaitedCoverage(db: Db, at: Date): Promise<AwaitedCoverage[]> {
+/**
+ * Coverage that falls short of the deadline of a session whose deadline is over at `at` (a ledger's close time). What the
+ * reading of the network covers is not awaited where that goes on by itself.
+ */
+export async function awaitedCoverage(
+  db: Db,
+  at: Date,
+  strategy: ReadStrategy,
+): Promise<AwaitedCoverage[]> {
   const { rows } = await db.execute<{
     account: string;
     asset: string;
@@ -94,13 +114,13 @@ export async function awaitedCoverage(db: Db, at: Date): Promise<AwaitedCoverage
     through_time: string;
   }>(sql`
     SELECT DISTINCT a.account, a.asset,
-      greatest(w.through_ledger, c.through_ledger) AS through_ledger,
-      greatest(w.through_time, c.through_time)::text AS through_time
+      ${THROUGH_LEDGER} AS through_ledger, (${THROUGH_TIME})::text AS through_time
     FROM settlement.active_sessions a
     JOIN settlement.watched_accounts w ON w.account = a.account
     LEFT JOIN settlement.asset_coverage c ON c.account = a.account AND c.asset = a.asset
-    WHERE a.deadline <= ${at.toISOString()}
-      AND a.deadline > greatest(w.through_time, c.through_time)`);
+    ${JOIN_NETWORK}
+    WHERE a.deadline <= ${at.toISOString()} AND a.deadline > ${THROUGH_TIME}
+      AND (n.id IS NULL OR ${strategy} <> 'ledgers')`);
   return rows.map((row) => ({
     account: row.account,
     asset: row.asset,
@@ -122,15 +142,15 @@ export async function extendCoverage(
   proof: Proof,
 ): Promise<boolean> {
   const { rowCount } = await db.execute(sql`
-    INSERT INTO settlement.asset_coverage AS c (account, asset, through_ledger, through_time)
+    INSERT INTO settlement.asset_coverage AS stored (account, asset, through_ledger, through_time)
     SELECT w.account, ${asset}, ${proof.throughLedger}, ${proof.throughTime.toISOString()}::timestamptz
     FROM settlement.watched_accounts w
-    LEFT JOIN settlement.asset_coverage old ON old.account = w.account AND old.asset = ${asset}
-    WHERE w.account = ${account}
-      AND greatest(w.through_ledger, old.through_ledger) >= ${lastModifiedLedger}
+    LEFT JOIN settlement.asset_coverage c ON c.account = w.account AND c.asset = ${asset}
+    ${JOIN_NETWORK}
+    WHERE w.account = ${account} AND ${THROUGH_LEDGER} >= ${lastModifiedLedger}
     ON CONFLICT (account, asset) DO UPDATE SET
-      through_ledger = greatest(c.through_ledger, excluded.through_ledger),
-      through_time = greatest(c.through_time, excluded.through_time)`);
+      through_ledger = greatest(stored.through_ledger, excluded.through_ledger),
+      through_time = greatest(stored.through_time, excluded.through_time)`);
   return (rowCount ?? 0) > 0;
 }
 

@@ -3,6 +3,7 @@ import { sql } from 'drizzle-orm';
 import { assetKey } from '../domain/asset.ts';
 import { effectiveDeadline, type Session } from '../domain/session.ts';
 import type { Db } from './connection.ts';
+import { JOIN_NETWORK, THROUGH_TIME } from './coverage.ts';
 
 /** Rows taken from a work list at once: one settle commit's worth. */
 const BATCH = 200;
@@ -45,7 +46,8 @@ export async function sessionsToClose(db: Db): Promise<string[]> {
     SELECT a.session_id AS id FROM settlement.active_sessions a
     JOIN settlement.watched_accounts w ON w.account = a.account
     LEFT JOIN settlement.asset_coverage c ON c.account = a.account AND c.asset = a.asset
-    WHERE a.deadline <= greatest(w.through_time, c.through_time)
+    ${JOIN_NETWORK}
+    WHERE a.deadline <= ${THROUGH_TIME}
       AND NOT EXISTS (SELECT FROM settlement.parked_records r
         WHERE r.account = a.account AND r.resolved_at IS NULL)
     LIMIT ${BATCH * 5}`);

@@ -16,7 +16,7 @@ export type Answer = { readonly body: unknown; readonly latestLedger: number | n
 
 /** A connection to one Horizon. */
 export type HorizonHttp = {
-  /** The answer; null for 404, which says only that this node does not show it now. */
+  /** The answer; null for 404 and 410 (older than its history), which say only that this node does not show it now. */
   get(path: string, query?: Readonly<Record<string, string>>): Promise<Answer | null>;
   close(): Promise<void>;
 };
@@ -66,7 +66,7 @@ export function createHorizonHttp(options: HorizonOptions): HorizonHttp {
       const url = `${base}${path}${search === '' ? '' : `?${search}`}`;
       await budget.take();
       const { status, headers, text } = await ask(url);
-      if (status === 404) return null;
+      if (status === 404 || status === 410) return null;
       if (status === 429) {
         const wait = retryAfterMs(headers);
         budget.pause(wait);

@@ -44,6 +44,7 @@ describe('a watched account', () => {
       throughTime: minute(0),
       readAt: null,
       openSessions: 0,
+      needsPages: true,
     });
   });
 
@@ -103,9 +104,9 @@ test('coverage is awaited where a deadline is over and not covered', async () =>
   await insertSession(own, { covered: [-1, 6], expiresAt: minute(50) });
   const byAsset = await insertSession(own, { covered: [-1, 6] });
   await extendCoverage(own.db, byAsset.account, ASSET, 1, at(31));
-  expect(await awaitedCoverage(own.db, minute(40))).toEqual([
+  expect(await awaitedCoverage(own.db, minute(40), 'accounts')).toEqual([
     { account: waiting.account, asset: ASSET, ...at(6) },
   ]);
-  expect(await awaitedCoverage(own.db, minute(29))).toEqual([]);
+  expect(await awaitedCoverage(own.db, minute(29), 'accounts')).toEqual([]);
   await own.close();
 });

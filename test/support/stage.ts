@@ -83,6 +83,7 @@ export async function setStage(): Promise<Stage> {
     wake: (sessionId) => wakeSession(env.client, sessionId),
     log: pino({ level: 'silent' }),
     pollIntervalMs: 1,
+    readStrategy: 'accounts',
     networkPassphrase: ledger.networkPassphrase,
     draining: new AbortController().signal,
   };

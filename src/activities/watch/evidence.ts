@@ -16,7 +16,11 @@ export async function extendAwaitedCoverage(
   headTime: Date,
   thorough: boolean,
 ): Promise<void> {
-  const awaited = await awaitedCoverage(deps.database.db, thorough ? FAR_FUTURE : headTime);
+  const awaited = await awaitedCoverage(
+    deps.database.db,
+    thorough ? FAR_FUTURE : headTime,
+    deps.readStrategy,
+  );
   for (const [account, wanted] of Map.groupBy(awaited, (a) => a.account)) {
     try {
       await extendAccount(deps, account, wanted, headTime);

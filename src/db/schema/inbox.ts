@@ -44,6 +44,8 @@ export const watchedAccounts = settlement.table(
     readAt: instant('read_at'),
     /** Why the account cannot be read right now, in words; null while all is well. */
     problem: text('problem'),
+    /** The first ledger that was read whole while this account was watched; null: none since the reading began. */
+    networkFrom: ledgerNumber('network_from'),
   },
   (t) => [check('coverage_is_an_interval', sql`${t.throughLedger} >= ${t.fromLedger}`)],
 );
@@ -58,6 +60,21 @@ export const assetCoverage = settlement.table(
     throughTime: instant('through_time').notNull(),
   },
   (t) => [primaryKey({ columns: [t.account, t.asset] })],
+);
+
+/**
+ * How far the network's ledgers were read whole, one after the other (DESIGN §6 c). What it covers, it covers for every
+ * account whose own coverage reaches to `network_from`.
+ */
+export const networkReading = settlement.table(
+  'network_reading',
+  {
+    id: smallint('id').primaryKey(),
+    throughLedger: ledgerNumber('through_ledger').notNull(),
+    throughTime: instant('through_time').notNull(),
+    readAt: instant('read_at').notNull().defaultNow(),
+  },
+  (t) => [check('network_reading_is_one_row', sql`${t.id} = 1`)],
 );
 
 /** The inbox: one row per movement into a watched account (P1), and the one meaning it has. */

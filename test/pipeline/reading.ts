@@ -1,0 +1,85 @@
+/** The reading side without Temporal: a sandbox ledger, a database, and turns of the watcher taken by hand. */
+import { pino } from 'pino';
+import type { Deps } from '../../src/activities/deps.ts';
+import { takeTurn, type TurnReport } from '../../src/activities/watch/turn.ts';
+import { createSettleQueue } from '../../src/db/settle-queue.ts';
+import type { ReadStrategy } from '../../src/db/watching.ts';
+import { createHorizonSource, type LedgerSource } from '../../src/horizon/source.ts';
+import { startSandboxLedger, type SandboxLedger } from '../../src/sandbox/ledger/start.ts';
+import { SandboxWallet } from '../../src/sandbox/ledger/wallet.ts';
+import { createWebhookSender } from '../../src/webhook/post.ts';
+import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+
+export type Reading = {
+  readonly database: TestDatabase;
+  readonly ledger: SandboxLedger;
+  readonly deps: Deps;
+  /** Requests to Horizon since the last `turn`, by the method of the source. */
+  readonly asked: Map<string, number>;
+  wallet(): Promise<SandboxWallet>;
+  /** Moves the ledger's clock and closes a ledger. */
+  pass(seconds: number): void;
+  turn(thorough?: boolean): Promise<TurnReport>;
+  close(): Promise<void>;
+};
+
+/** Starts a reading; the ledger's clock stands still between calls of `pass`. */
+export async function startReading(strategy: ReadStrategy): Promise<Reading> {
+  const database = await createTestDatabase();
+  let time = Date.now();
+  const ledger = await startSandboxLedger({ closeEveryMs: null, clock: () => new Date(time) });
+  const network = {
+    url: ledger.url,
+    networkPassphrase: ledger.networkPassphrase,
+    closeLedger: () => ledger.closeLedger(),
+  };
+  const asked = new Map<string, number>();
+  const source = counting(createHorizonSource({ url: ledger.url, requestsPerHour: 0 }), asked);
+  const deps: Deps = {
+    database,
+    queue: createSettleQueue(database),
+    source,
+    sender: createWebhookSender({ allowPrivate: [] }),
+    wake: () => Promise.resolve(),
+    log: pino({ level: 'silent' }),
+    pollIntervalMs: 1,
+    readStrategy: strategy,
+    networkPassphrase: ledger.networkPassphrase,
+    draining: new AbortController().signal,
+  };
+  return {
+    database,
+    ledger,
+    deps,
+    asked,
+    wallet: async () => {
+      const wallet = new SandboxWallet(network);
+      await ledger.fund(wallet.address, '10000');
+      return wallet;
+    },
+    pass: (seconds) => {
+      time += seconds * 1000;
+      ledger.closeLedger();
+    },
+    turn: (thorough = false) => {
+      asked.clear();
+      return takeTurn(deps, { isFirst: false, thorough, signal: deps.draining });
+    },
+    close: async () => {
+      await Promise.all([source.close(), deps.sender.close(), ledger.stop()]);
+      await database.close();
+    },
+  };
+}
+
+function counting(source: LedgerSource, asked: Map<string, number>): LedgerSource {
+  return new Proxy(source, {
+    get: (target, name: keyof LedgerSource) => {
+      const method = target[name] as (...args: unknown[]) => unknown;
+      return (...args: unknown[]) => {
+        asked.set(name, (asked.get(name) ?? 0) + 1);
+        return method(...args);
+      };
+    },
+  });
+}
