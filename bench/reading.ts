@@ -44,6 +44,7 @@ async function measure(strategy: ReadStrategy, accounts: number): Promise<void> 
     sender: createWebhookSender({ allowPrivate: [] }),
     wake: () => Promise.resolve(),
     log: pino({ level: 'silent' }),
+    counters: { judged: () => undefined, foundAfterEnding: () => undefined },
     pollIntervalMs: 1,
     readStrategy: strategy,
     networkPassphrase: ledger.networkPassphrase,

@@ -36,6 +36,10 @@ export const configSchema = z.object({
   DATABASE_POOL: z.coerce.number().int().min(4).default(10),
   WEBHOOK_ALLOW: listOf,
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info'),
+  METRICS_ADDRESS: z
+    .string()
+    .regex(/^[^:]+:\d+$/, 'is no host:port')
+    .optional(),
   SHUTDOWN_GRACE_MS: milliseconds(25_000, 0),
 });
 

@@ -8,7 +8,7 @@ import {
   watcherActivities,
   webhookActivities,
 } from './activities/index.ts';
-import type { Deps } from './activities/deps.ts';
+import type { Counters, Deps } from './activities/deps.ts';
 import { heartbeatInterceptor } from './activities/heartbeat.ts';
 import { ConfigError, loadConfig, type Config } from './config.ts';
 import { connect } from './db/connection.ts';
@@ -46,7 +46,7 @@ const ENSURE_EVERY_MS = 60_000;
 export async function runWorker(env: NodeJS.ProcessEnv, onReady?: () => void): Promise<void> {
   const config = loadConfig(env);
   const log = pino({ level: config.LOG_LEVEL });
-  installRuntime(log);
+  installRuntime(log, config.METRICS_ADDRESS);
   const temporal = await connectTemporal();
   const deps = createDeps(config, log, temporal, untilAskedToEnd());
   try {
@@ -69,7 +69,7 @@ export async function runWorker(env: NodeJS.ProcessEnv, onReady?: () => void): P
   }
 }
 
-function installRuntime(log: Logger): void {
+function installRuntime(log: Logger, metricsAddress: string | undefined): void {
   const levels = {
     TRACE: 'trace',
     DEBUG: 'debug',
@@ -84,7 +84,31 @@ function installRuntime(log: Logger): void {
       log[levels[level]]({ ...meta, sdk: true }, message);
     }),
     shutdownSignals: ['SIGTERM', 'SIGINT'],
+    ...(metricsAddress === undefined
+      ? {}
+      : {
+          telemetryOptions: {
+            metrics: {
+              prometheus: {
+                bindAddress: metricsAddress,
+                countersTotalSuffix: true,
+                unitSuffix: true,
+                useSecondsForDurations: true,
+              },
+            },
+          },
+        }),
   });
+}
+
+/** Our own counters, beside the SDK's on the same page. */
+function countersOf({ metricMeter }: Runtime): Counters {
+  const judged = metricMeter.createCounter('settlement_payments_judged');
+  const late = metricMeter.createCounter('settlement_found_after_ending');
+  return {
+    judged: (verdict) => judged.add(1, { verdict }),
+    foundAfterEnding: () => late.add(1),
+  };
 }
 
 /** The SDK drains by the same signals, but tells activities only when their grace is over. */
@@ -113,6 +137,7 @@ function createDeps(config: Config, log: Logger, temporal: Temporal, draining: A
     sender: createWebhookSender({ allowPrivate: config.WEBHOOK_ALLOW }),
     wake: (sessionId) => wakeSession(temporal.client, sessionId),
     log,
+    counters: countersOf(Runtime.instance()),
     pollIntervalMs: config.POLL_INTERVAL_MS,
     readStrategy: config.READ_STRATEGY,
     networkPassphrase: config.NETWORK_PASSPHRASE,

@@ -5,6 +5,14 @@ import type { SettleQueue } from '../db/settle-queue.ts';
 import type { LedgerSource } from '../horizon/source.ts';
 import type { WebhookSender } from '../webhook/post.ts';
 
+/** What is counted for the operator's dashboards; a process without metrics counts into nothing. */
+export type Counters = {
+  /** A ledger payment was given this verdict. */
+  judged(verdict: string): void;
+  /** Horizon showed a payment only after the session's ending had been proven without it. */
+  foundAfterEnding(): void;
+};
+
 /** What activities work with; the worker makes it once and passes it in. */
 export type Deps = {
   readonly database: Database;
@@ -14,6 +22,7 @@ export type Deps = {
   /** Signal-with-start of a session's workflow: "look again". Rejects quickly when Temporal is busy or away. */
   readonly wake: (sessionId: string) => Promise<void>;
   readonly log: Logger;
+  readonly counters: Counters;
   /** How often the watcher reads each account. */
   readonly pollIntervalMs: number;
   readonly readStrategy: ReadStrategy;

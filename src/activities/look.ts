@@ -1,6 +1,7 @@
 import { viewSession } from '../db/view.ts';
 import type { SessionView } from '../workflows/contract.ts';
 import type { Deps } from './deps.ts';
+import { reportSettled } from './report-settled.ts';
 
 /** `now` is the workflow's time: what is due is judged by it, so that tests can skip days. */
 export type LookInput = { sessionId: string; now: string };
@@ -11,15 +12,7 @@ export type LookInput = { sessionId: string; now: string };
  */
 export async function look(deps: Deps, { sessionId, now }: LookInput): Promise<SessionView> {
   const settled = await deps.queue.settle(sessionId);
-  for (const { payment, verdict, isNew } of settled?.verdicts ?? []) {
-    if (isNew && verdict !== 'credited') {
-      deps.log.warn({ sessionId, payment, verdict }, 'A payment is held.');
-    }
-  }
-  if (settled && settled.from !== settled.status) {
-    const { from, status, cause } = settled;
-    deps.log.info({ sessionId, from, status, cause }, 'A session was settled.');
-  }
+  if (settled !== null) reportSettled(deps, settled);
   return readView(deps, { sessionId, now });
 }
 

@@ -26,6 +26,8 @@ export type Settled = {
     txHash: string;
     verdict: Verdict;
     isNew: boolean;
+    /** It lies in ledgers that were covered when the session ended: Horizon had not shown it then. */
+    afterEnding: boolean;
   }[];
   /** Events that this settle created. */
   readonly newEvents: readonly string[];
@@ -91,6 +93,7 @@ function answers(decided: readonly Decided[]): Map<string, Settled> {
           txHash: payment.txHash,
           verdict,
           isNew: verdict !== payment.verdict,
+          afterEnding: payment.ledger <= (session.closedThroughLedger ?? -1),
         })),
         newEvents: decision.newEvents.map(({ type }) => type),
       },

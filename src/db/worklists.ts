@@ -45,6 +45,8 @@ export async function sessionsToClose(db: Db): Promise<string[]> {
   const { rows } = await db.execute<{ id: string }>(sql`
     SELECT a.session_id AS id FROM settlement.active_sessions a
     JOIN settlement.watched_accounts w ON w.account = a.account
+    -- Coverage that begins after the opening proves no ending; such a session has attention instead.
+    JOIN checkout_sessions s ON s.id = a.session_id AND s.created_at >= w.from_time
     LEFT JOIN settlement.asset_coverage c ON c.account = a.account AND c.asset = a.asset
     ${JOIN_NETWORK}
     WHERE a.deadline <= ${THROUGH_TIME}

@@ -37,7 +37,8 @@ export type AttentionKind =
   | 'paid_without_evidence'
   | 'paid_but_short'
   | 'paid_after_cancellation'
-  | 'undecoded_record';
+  | 'undecoded_record'
+  | 'opening_not_covered';
 
 /** Everything a decision may depend on, read in one snapshot. */
 export type SessionFacts = {

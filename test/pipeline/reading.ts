@@ -8,6 +8,7 @@ import { createHorizonSource, type LedgerSource } from '../../src/horizon/source
 import { startSandboxLedger, type SandboxLedger } from '../../src/sandbox/ledger/start.ts';
 import { SandboxWallet } from '../../src/sandbox/ledger/wallet.ts';
 import { createWebhookSender } from '../../src/webhook/post.ts';
+import { countingCounters } from '../support/counters.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 
 export type Reading = {
@@ -16,6 +17,7 @@ export type Reading = {
   readonly deps: Deps;
   /** Requests to Horizon since the last `turn`, by the method of the source. */
   readonly asked: Map<string, number>;
+  readonly counted: ReadonlyMap<string, number>;
   wallet(): Promise<SandboxWallet>;
   /** Moves the ledger's clock and closes a ledger. */
   pass(seconds: number): void;
@@ -35,6 +37,7 @@ export async function startReading(strategy: ReadStrategy): Promise<Reading> {
   };
   const asked = new Map<string, number>();
   const source = counting(createHorizonSource({ url: ledger.url, requestsPerHour: 0 }), asked);
+  const counters = countingCounters();
   const deps: Deps = {
     database,
     queue: createSettleQueue(database),
@@ -42,6 +45,7 @@ export async function startReading(strategy: ReadStrategy): Promise<Reading> {
     sender: createWebhookSender({ allowPrivate: [] }),
     wake: () => Promise.resolve(),
     log: pino({ level: 'silent' }),
+    counters,
     pollIntervalMs: 1,
     readStrategy: strategy,
     networkPassphrase: ledger.networkPassphrase,
@@ -52,6 +56,7 @@ export async function startReading(strategy: ReadStrategy): Promise<Reading> {
     ledger,
     deps,
     asked,
+    counted: counters.counted,
     wallet: async () => {
       const wallet = new SandboxWallet(network);
       await ledger.fund(wallet.address, '10000');

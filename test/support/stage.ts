@@ -27,6 +27,7 @@ import {
   WEBHOOKS_QUEUE,
 } from '../../src/workflows/contract.ts';
 import { SEARCH_ATTRIBUTES } from '../../src/workflows/search-attributes.ts';
+import { countingCounters } from './counters.ts';
 import { createTestDatabase, insertMerchant, type TestDatabase } from './database.ts';
 
 export type Stage = {
@@ -82,6 +83,7 @@ export async function setStage(): Promise<Stage> {
     sender: createWebhookSender({ allowPrivate: [receiver.host] }),
     wake: (sessionId) => wakeSession(env.client, sessionId),
     log: pino({ level: 'silent' }),
+    counters: countingCounters(),
     pollIntervalMs: 1,
     readStrategy: 'accounts',
     networkPassphrase: ledger.networkPassphrase,

@@ -1,5 +1,6 @@
 import { markUnmatched, sessionsToClose, sessionsWithUndecided } from '../../db/worklists.ts';
 import type { Deps } from '../deps.ts';
+import { reportSettled } from '../report-settled.ts';
 
 /**
  * Settles what the database says is undecided or can now be closed, until nothing of it is left. Returns how many
@@ -25,14 +26,7 @@ export async function settleDue(deps: Deps): Promise<number> {
         continue;
       }
       settled += 1;
-      const { from, status, cause } = result;
-      if (from !== status)
-        deps.log.info({ sessionId, from, status, cause }, 'A session was settled.');
-      for (const { payment, verdict, isNew } of result.verdicts) {
-        if (isNew && verdict !== 'credited') {
-          deps.log.warn({ sessionId, payment, verdict }, 'A payment is held.');
-        }
-      }
+      reportSettled(deps, result);
     }
   }
 }

@@ -15,7 +15,7 @@ import { assetFields } from './details.ts';
 import type { AssetKey } from './entries.ts';
 import { hex } from './envelope.ts';
 import type { Operation } from './envelope.ts';
-import type { Json } from './history.ts';
+import type { EffectRecord, Json } from './history.ts';
 import { failed, notTried, succeeded } from './result.ts';
 import type { Applied, Stage } from './stage.ts';
 
@@ -53,14 +53,14 @@ export function applyContractCall(op: Call, stage: Stage): Applied {
   const failure = authorised
     ? (credit(stage.ws, receiver, asset, amount) ?? debit(stage.ws, from, asset, amount))
     : 'not_authorised';
-  const changes = failure === null ? [balanceChange(asEvent(transfer))] : [];
+  const changes = failure === null ? [asEvent(transfer)] : [];
   const value = hex(hash(Buffer.from(`${from} ${to} ${amount}`)));
   return {
     type,
     result: failure === null ? succeeded(type, value) : failed(type, 'trapped'),
-    details: { ...callFields(call), asset_balance_changes: changes },
-    participants: [stage.source, from, receiver],
-    effects: [],
+    details: callDetails(call, changes),
+    participants: [stage.source, ...holders(changes)],
+    effects: changes.flatMap((change) => changeEffects(change, stage.address)),
     isPayment: failure === null,
   };
 }
@@ -91,7 +91,8 @@ function isAccount(address: string): boolean {
   return StrKey.isValidEd25519PublicKey(address) || StrKey.isValidMed25519PublicKey(address);
 }
 
-function callFields(call: xdr.InvokeContractArgs): Json {
+/** What Horizon tells of a call. Balance changes are null, not an empty list, when there are none. */
+export function callDetails(call: xdr.InvokeContractArgs, changes: readonly BalanceChange[]): Json {
   const text = { value: call.functionName.bytes, type: 'Sym' };
   const contract = Address.fromScAddress(call.contractAddress).toScVal();
   const name = { value: symbolXdr(text.value), type: text.type };
@@ -104,6 +105,7 @@ function callFields(call: xdr.InvokeContractArgs): Json {
     ],
     address: '',
     salt: '',
+    asset_balance_changes: changes.length === 0 ? null : changes.map(balanceChange),
   };
 }
 
@@ -117,8 +119,28 @@ function symbolXdr(bytes: Uint8Array): string {
   );
 }
 
+/** The accounts (G addresses) that gave or got; contracts are not among Horizon's participants. */
+export function holders(changes: readonly BalanceChange[]): string[] {
+  return changes
+    .flatMap(({ from, to }) => [from, to])
+    .filter((id) => id !== undefined)
+    .filter((id) => !StrKey.isValidContract(id))
+    .map(extractBaseAddress);
+}
+
+/** The effects of a balance change; what a contract holds is booked on the source, under the contract's name. */
+export function changeEffects({ from, to, asset, amount }: BalanceChange, source: string) {
+  const side = (id: string | undefined, word: 'debited' | 'credited'): EffectRecord[] => {
+    if (id === undefined) return [];
+    const details = { ...assetFields(asset), amount: formatAmount(amount) };
+    if (!StrKey.isValidContract(id)) return [{ account: id, type: `account_${word}`, details }];
+    return [{ account: source, type: `contract_${word}`, details: { ...details, contract: id } }];
+  };
+  return [...side(from, 'debited'), ...side(to, 'credited')];
+}
+
 /** The JSON of one balance change; a muxed receiver becomes its account and `destination_muxed_id`. */
-export function balanceChange(change: BalanceChange): Json {
+function balanceChange(change: BalanceChange): Json {
   const muxed = change.to !== undefined && StrKey.isValidMed25519PublicKey(change.to);
   return {
     ...assetFields(change.asset),

@@ -7,11 +7,13 @@ import {
   extractBaseAddress,
   hash,
 } from '@stellar/stellar-sdk';
+import type { xdr } from '@stellar/stellar-sdk';
 import { credit, debit, issuerOf } from './balances.ts';
-import { balanceChange } from './contract-call.ts';
+import { callDetails, changeEffects, holders } from './contract-call.ts';
 import type { BalanceChange } from './contract-call.ts';
 import type { Workspace } from './entries.ts';
 import { decodeEnvelope } from './envelope.ts';
+import type { Submission } from './envelope.ts';
 import { toid } from './history.ts';
 import type { LedgerRecord } from './history.ts';
 import { succeeded } from './result.ts';
@@ -52,13 +54,9 @@ export function recordContractCall(
 ): void {
   const envelope = contractEnvelope(call, passphrase);
   const submission = decodeEnvelope(envelope, passphrase);
-  const accounts = call.changes
-    .flatMap(({ from, to }) => [from, to])
-    .filter((id) => id !== undefined)
-    .filter((id) => !StrKey.isValidContract(id));
   for (const { from, to, asset, amount } of call.changes) {
     if (from !== undefined && ws.account(from)) debit(ws, from, asset, amount);
-    if (to !== undefined && accounts.includes(to))
+    if (to !== undefined && !StrKey.isValidContract(to))
       credit(ws, extractBaseAddress(to), asset, amount);
   }
   const value = '00'.repeat(32);
@@ -73,18 +71,21 @@ export function recordContractCall(
     ledger,
     source: call.source,
     type: 'invoke_host_function',
-    details: {
-      function: 'HostFunctionTypeHostFunctionTypeInvokeContract',
-      parameters: [],
-      address: '',
-      salt: '',
-      asset_balance_changes: call.changes.map(balanceChange),
-    },
+    details: callDetails(invocation(submission), call.changes),
     isPayment: call.changes.length > 0,
-    participants: [call.source, ...accounts.map((id) => extractBaseAddress(id))],
-    effects: [],
+    participants: [call.source, ...holders(call.changes)],
+    effects: call.changes.flatMap((change) => changeEffects(change, call.source)),
     raw: null,
   });
+}
+
+function invocation({ transaction }: Submission): xdr.InvokeContractArgs {
+  const [operation] = transaction.operations;
+  if (operation?.type === 'invokeHostFunction') {
+    const { func } = operation;
+    if (func.type === 'hostFunctionTypeInvokeContract') return func.invokeContract;
+  }
+  throw new Error('A dictated call is a call of a contract.');
 }
 
 /** The hash under which the call will be found. */

@@ -64,6 +64,11 @@ function createAccount(op: Extract<Operation, { type: 'createAccount' }>, stage:
     effects: [
       { account: op.destination, type: 'account_created', details: { starting_balance: amount } },
       moved('account_debited', stage.address, 'native', amount),
+      {
+        account: op.destination,
+        type: 'signer_created',
+        details: { weight: 1, public_key: op.destination, key: '' },
+      },
     ],
     isPayment: true,
   };

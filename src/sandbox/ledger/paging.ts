@@ -7,53 +7,70 @@ import type { View } from './view.ts';
 /** What Horizon gives when no limit is asked for, and the most it gives (db2/page_query.go). */
 const [DEFAULT_LIMIT, MAX_LIMIT] = [10, 200];
 
+const MAX_INT64 = 2n ** 63n - 1n;
+
+/** A range that a request asks for. `index` is the second number of a cursor of effects, `<operation>-<index>`. */
+export type Paging = Omit<Range, 'head'> & { readonly index: bigint | null };
+
 /**
  * The range a request asks for. An ascending cursor older than the node's history is silently moved to its
- * beginning, as Horizon does; a descending one gets 410.
+ * beginning, as Horizon does; a descending one gets 410. Checked in Horizon's order (actions/helpers.go).
  */
-export function pageRange(query: URLSearchParams, view: View): Omit<Range, 'head'> {
+export function pageRange(query: URLSearchParams, view: View): Paging {
+  const asked = query.get('cursor') ?? '';
+  const text = asked === 'now' ? String(toid(view.head.sequence + 1) - 1n) : asked;
+  const negative = readInt64(text) ?? 0n;
+  if (negative < 0n) {
+    throw invalidField('cursor', `the cursor ${negative} is a negative number: `);
+  }
+  const limit = readLimit(query.get('limit'));
   const order = query.get('order') || 'asc';
   if (order !== 'asc' && order !== 'desc') {
     throw invalidField('order', 'order: invalid value');
   }
-  const limit = readLimit(query.get('limit'));
-  const cursor = readCursor(query.get('cursor'), view);
+  const { cursor, index } = readCursor(text);
   const oldest = toid(view.elder);
   if (cursor !== null && cursor < oldest) {
     if (order === 'desc') throw beforeHistory();
-    return { order, limit, cursor: oldest - 1n };
+    return { order, limit, cursor: oldest - 1n, index: null };
   }
-  return { order, limit, cursor: cursor ?? (order === 'asc' ? oldest - 1n : null) };
+  return { order, limit, cursor: cursor ?? (order === 'asc' ? oldest - 1n : null), index };
+}
+
+/** What Go's strconv.ParseInt makes of a text; null where that is an error. */
+function readInt64(text: string): bigint | null {
+  if (!/^[+-]?\d+$/.test(text)) return null;
+  const value = BigInt(text.replace('+', ''));
+  return value <= MAX_INT64 && value >= -MAX_INT64 - 1n ? value : null;
 }
 
 function readLimit(text: string | null): number {
   if (!text) return DEFAULT_LIMIT;
-  if (!/^[+-]?\d+$/.test(text)) throw invalidField('limit', 'unparseable value');
-  const limit = Number(text);
-  if (limit <= 0) throw invalidField('limit', 'invalid limit: non-positive value provided');
-  if (limit > MAX_LIMIT) {
+  const limit = readInt64(text);
+  if (limit === null) throw invalidField('limit', 'unparseable value');
+  if (limit <= 0n) throw invalidField('limit', 'invalid limit: non-positive value provided');
+  if (limit > BigInt(MAX_LIMIT)) {
     throw invalidField(
       'limit',
       `invalid limit: value provided that is over limit max of ${MAX_LIMIT}`,
     );
   }
-  return limit;
+  return Number(limit);
 }
 
-function readCursor(text: string | null, view: View): bigint | null {
-  if (!text) return null;
-  if (text === 'now') return toid(view.head.sequence + 1) - 1n;
-  const match = /^(-?\d+)(?:-\d+)?$/.exec(text);
-  if (!match) throw invalidField('cursor', 'cursor: invalid value');
-  const cursor = BigInt(match[1] ?? 0);
-  if (cursor < 0n) {
-    throw invalidField('cursor', `the cursor ${text} is a negative number: `);
+function readCursor(text: string): { cursor: bigint | null; index: bigint | null } {
+  if (text === '') return { cursor: null, index: null };
+  const [, first = text, second] = /^([^-]*)-(.*)$/s.exec(text) ?? [];
+  const cursor = readInt64(first);
+  const index = second === undefined ? 0n : readInt64(second);
+  if (cursor === null || index === null || cursor < 0n || index < 0n) {
+    throw invalidField('cursor', 'cursor: invalid value');
   }
-  return cursor;
+  return { cursor, index: second === undefined ? null : index };
 }
 
 /** A page with its links. Each record has a `paging_token`. */
-export function page(records: readonly Json[], url: URL, range: Omit<Range, 'head'>): Json {
+export function page(records: readonly Json[], url: URL, range: Paging): Json {
   const link = (cursor: string, order: string) => {
     const target = new URL(url);
     target.searchParams.set('cursor', cursor);
@@ -62,12 +79,12 @@ export function page(records: readonly Json[], url: URL, range: Omit<Range, 'hea
     target.searchParams.sort();
     return { href: target.toString() };
   };
-  const asked = url.searchParams.get('cursor');
-  const self = asked === 'now' || asked === null ? String(range.cursor ?? '') : asked;
+  const asked = url.searchParams.get('cursor') ?? '';
+  const self = asked === 'now' ? String(range.cursor ?? '') : asked;
   const other = range.order === 'asc' ? 'desc' : 'asc';
   return {
     _links: {
-      self: link(asked === null ? '' : self, range.order),
+      self: link(self, range.order),
       next: link(token(records.at(-1)) ?? self, range.order),
       prev: link(token(records.at(0)) ?? self, other),
     },

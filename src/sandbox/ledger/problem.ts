@@ -22,6 +22,12 @@ export function notFound(): Problem {
   return new Problem(404, 'not_found', 'Resource Missing', detail);
 }
 
+/** 400: the request is wrong, and Horizon does not say where. */
+export function badRequest(): Problem {
+  const detail = 'The request you sent was invalid in some way.';
+  return new Problem(400, 'bad_request', 'Bad Request', detail);
+}
+
 /** 400: one field of the request is wrong. */
 export function invalidField(field: string, reason: string): Problem {
   const extras = { invalid_field: field, reason };

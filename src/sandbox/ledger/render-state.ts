@@ -10,7 +10,7 @@ import type { View } from './view.ts';
 const PAGED = '{?cursor,limit,order}';
 const PROTOCOL = 23;
 
-/** An account; trustlines first, lumens last, as Horizon lists them. */
+/** An account; trustlines by code and issuer first, lumens last, as Horizon lists them. */
 export function accountJson(entry: AccountEntry, view: View): Json {
   const self = `${view.base}/accounts/${entry.id}`;
   const paged = (name: string) => ({ href: `${self}/${name}${PAGED}`, templated: true });
@@ -44,7 +44,9 @@ export function accountJson(entry: AccountEntry, view: View): Json {
       auth_clawback_enabled: false,
     },
     balances: [
-      ...[...entry.trustlines].map(([asset, line]) => trustlineJson(asset, line)),
+      ...[...entry.trustlines]
+        .toSorted(([a], [b]) => byCodeAndIssuer(a, b))
+        .map(([asset, line]) => trustlineJson(asset, line)),
       {
         balance: formatAmount(entry.balance),
         buying_liabilities: '0.0000000',
@@ -58,6 +60,13 @@ export function accountJson(entry: AccountEntry, view: View): Json {
     num_sponsored: 0,
     paging_token: entry.id,
   };
+}
+
+/** By parts: as a whole, `A1:…` would come before `A:…`. */
+function byCodeAndIssuer(a: AssetKey, b: AssetKey): number {
+  const [[codeA = '', issuerA = ''], [codeB = '', issuerB = '']] = [a.split(':'), b.split(':')];
+  if (codeA !== codeB) return codeA < codeB ? -1 : 1;
+  return issuerA < issuerB ? -1 : 1;
 }
 
 function trustlineJson(asset: AssetKey, line: TrustLine): Json {
@@ -90,7 +99,7 @@ export function ledgerJson(ledger: LedgerRecord, base: string): Json {
     id: ledger.hash,
     paging_token: String(BigInt(ledger.sequence) << 32n),
     hash: ledger.hash,
-    prev_hash: ledger.previousHash,
+    ...(ledger.sequence > 1 ? { prev_hash: ledger.previousHash } : {}),
     sequence: ledger.sequence,
     successful_transaction_count: successful.length,
     failed_transaction_count: ledger.transactions.length - successful.length,

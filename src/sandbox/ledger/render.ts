@@ -22,6 +22,9 @@ const EFFECT_NUMBERS: Readonly<Record<string, number>> = {
   account_removed: 1,
   account_credited: 2,
   account_debited: 3,
+  signer_created: 10,
+  contract_credited: 96,
+  contract_debited: 97,
 };
 
 /** A time as Horizon writes it: UTC, whole seconds. */

@@ -1,8 +1,15 @@
 /** GET: the part of Horizon's REST API that payments need. */
-import { StrKey } from '@stellar/stellar-sdk';
-import type { Json, LedgerRecord, OperationRecord, TransactionRecord } from './history.ts';
+import {
+  accountId,
+  includesFailed,
+  joinsTransactions,
+  ledgerId,
+  operationId,
+  transactionHash,
+} from './fields.ts';
+import type { Json, OperationRecord, TransactionRecord } from './history.ts';
 import { page, pageRange } from './paging.ts';
-import { beforeHistory, invalidField, notFound } from './problem.ts';
+import { Problem, badRequest, beforeHistory, notFound } from './problem.ts';
 import { effectsJson, operationJson, transactionJson } from './render.ts';
 import { accountJson, ledgerJson, rootJson } from './render-state.ts';
 import type { View } from './view.ts';
@@ -11,26 +18,37 @@ import type { View } from './view.ts';
 export type Request = { readonly view: View; readonly url: URL };
 
 /** What goes back: the body, and headers beside the usual ones. */
-export type Answer = { readonly body: Json; readonly headers?: Readonly<Record<string, string>> };
+export type Answer = {
+  readonly body: Json;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** 200 unless given. */
+  readonly status?: number;
+};
+
+/** What Horizon takes for the index of a cursor of effects that has none (math.MaxInt32). */
+const LAST_INDEX = 2n ** 31n - 1n;
 
 type Route = readonly [RegExp, (request: Request, part: string) => Answer];
 
+/** Checks the last part of what was asked, and finds what is meant by it. Throws a Problem when it cannot. */
+type Find = (view: View) => readonly OperationRecord[];
+
 const ROUTES: readonly Route[] = [
   [/^\/$/, ({ view }) => ({ body: rootJson(view) })],
-  [/^\/accounts\/(\w+)$/, account],
+  [/^\/accounts\/([^/]+)$/, account],
   [/^\/accounts\/(\w+)\/payments$/, (request, id) => ofAccount(request, id, true)],
   [/^\/accounts\/(\w+)\/operations$/, (request, id) => ofAccount(request, id, false)],
-  [/^\/payments$/, (request) => operations(request, request.view.payments, { payments: true })],
+  [/^\/payments$/, (request) => operations(request, (view) => view.payments, { payments: true })],
   [/^\/ledgers$/, ledgers],
-  [/^\/ledgers\/(\w+)$/, oneLedger],
-  [/^\/ledgers\/(\w+)\/payments$/, (request, id) => ofLedger(request, id, true)],
-  [/^\/ledgers\/(\w+)\/operations$/, (request, id) => ofLedger(request, id, false)],
+  [/^\/ledgers\/([^/]+)$/, oneLedger],
+  [/^\/ledgers\/([^/]+)\/payments$/, (request, id) => ofLedger(request, id, true)],
+  [/^\/ledgers\/([^/]+)\/operations$/, (request, id) => ofLedger(request, id, false)],
   [/^\/transactions\/([^/]+)$/, transaction],
   [/^\/transactions\/([^/]+)\/payments$/, (request, hash) => ofTransaction(request, hash, true)],
   [/^\/transactions\/([^/]+)\/operations$/, (request, hash) => ofTransaction(request, hash, false)],
   [/^\/transactions\/([^/]+)\/effects$/, transactionEffects],
-  [/^\/operations\/(\d+)$/, operation],
-  [/^\/operations\/(\d+)\/effects$/, operationEffects],
+  [/^\/operations\/([^/]+)$/, operation],
+  [/^\/operations\/([^/]+)\/effects$/, operationEffects],
 ];
 
 /** Answers a GET. Throws a Problem when Horizon would. */
@@ -43,85 +61,81 @@ export function route(request: Request): Answer {
   throw notFound();
 }
 
-/** Only G addresses: a muxed address in the path is refused (facts: poll the base account). */
-function checkAccount(id: string): string {
-  if (!StrKey.isValidEd25519PublicKey(id)) {
-    throw invalidField(
-      'account_id',
-      'Account ID must start with `G` and contain 56 alphanum characters',
-    );
-  }
-  return id;
-}
-
-function checkHash(hash: string): string {
-  if (/^[0-9a-f]{64}$/.test(hash)) return hash;
-  throw invalidField('tx_id', 'invalid hash format');
-}
-
+/** Even an answer that there is no such account says as of which ledger. */
 function account({ view }: Request, id: string): Answer {
-  const entry = view.account(checkAccount(id));
-  if (!entry) throw notFound();
-  return {
-    body: accountJson(entry, view),
-    headers: { 'Latest-Ledger': String(view.head.sequence) },
-  };
+  const headers = { 'Latest-Ledger': String(view.head.sequence) };
+  try {
+    const entry = view.account(accountId(id));
+    if (!entry) throw notFound();
+    return { body: accountJson(entry, view), headers };
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    return { status: error.status, body: error.body, headers };
+  }
 }
 
 type Filter = { readonly payments: boolean; readonly failedToo?: boolean };
 
-function operations(
-  request: Request,
-  list: readonly OperationRecord[],
-  { payments, failedToo }: Filter,
-): Answer {
+function operations(request: Request, find: Find, { payments, failedToo }: Filter): Answer {
   const { view, url } = request;
   const range = pageRange(url.searchParams, view);
-  const join = url.searchParams.get('join') ?? '';
-  if (join !== '' && join !== 'transactions') {
-    throw invalidField('join', 'Accepted values: transactions');
-  }
-  const all = failedToo === true || url.searchParams.get('include_failed') === 'true';
+  const all = includesFailed(url.searchParams) || failedToo === true;
+  const join = joinsTransactions(url.searchParams);
+  const list = find(view);
+  if (range.index !== null) throw badRequest();
   const found = view.page(
     list,
     range,
     (one) => (one.isPayment || !payments) && (all || one.transaction?.successful !== false),
   );
-  const records = found.map((one) => operationJson(one, view.base, join === 'transactions'));
-  return { body: page(records, url, range) };
+  return {
+    body: page(
+      found.map((one) => operationJson(one, view.base, join)),
+      url,
+      range,
+    ),
+  };
 }
 
 function ofAccount(request: Request, id: string, payments: boolean): Answer {
-  const list = request.view.ofAccount(checkAccount(id));
-  if (!list) throw notFound();
-  return operations(request, list, { payments });
-}
-
-function ledger(view: View, id: string): LedgerRecord {
-  if (!/^\d{1,10}$/.test(id)) throw invalidField('ledger_id', 'invalid value');
-  const found = view.ledger(Number(id));
-  if (!found) throw notFound();
-  return found;
+  const find: Find = (view) => {
+    const list = view.ofAccount(accountId(id));
+    if (!list) throw notFound();
+    return list;
+  };
+  return operations(request, find, { payments });
 }
 
 /** Below its history 410, while the lists of such a ledger are 404. */
 function oneLedger({ view }: Request, id: string): Answer {
-  if (/^\d{1,10}$/.test(id) && view.isBeforeHistory(Number(id))) throw beforeHistory();
-  return { body: ledgerJson(ledger(view, id), view.base) };
+  const sequence = ledgerId(id);
+  if (view.isBeforeHistory(sequence)) throw beforeHistory();
+  const found = view.ledger(sequence);
+  if (!found) throw notFound();
+  return { body: ledgerJson(found, view.base) };
 }
 
+/** Ledger 0 is no filter: Horizon then shows the operations of all ledgers. */
 function ofLedger(request: Request, id: string, payments: boolean): Answer {
-  return operations(request, ledger(request.view, id).operations, { payments });
+  const find: Find = (view) => {
+    const sequence = ledgerId(id);
+    if (sequence === 0) return payments ? view.payments : view.operations;
+    const found = view.ledger(sequence);
+    if (!found) throw notFound();
+    return found.operations;
+  };
+  return operations(request, find, { payments });
 }
 
 function ledgers({ view, url }: Request): Answer {
   const range = pageRange(url.searchParams, view);
+  if (range.index !== null) throw badRequest();
   const records = view.ledgers(range).map((one) => ledgerJson(one, view.base));
   return { body: page(records, url, range) };
 }
 
 function find(view: View, hash: string): TransactionRecord {
-  const found = view.transaction(checkHash(hash));
+  const found = view.transaction(transactionHash(hash));
   if (!found) throw notFound();
   return found;
 }
@@ -136,33 +150,54 @@ function operationsOf(record: TransactionRecord): OperationRecord[] {
 
 /** Of one transaction, failed operations are shown without being asked for. */
 function ofTransaction(request: Request, hash: string, payments: boolean): Answer {
-  const list = operationsOf(find(request.view, hash));
+  const list: Find = (view) => operationsOf(find(view, hash));
   return operations(request, list, { payments, failedToo: true });
 }
 
-function operation({ view, url }: Request, id: string): Answer {
-  if (view.isBeforeHistory(Number(BigInt(id) >> 32n))) throw beforeHistory();
-  const found = view.operation(id);
+function operation({ view, url }: Request, text: string): Answer {
+  const id = operationId(text, 'id');
+  const join = joinsTransactions(url.searchParams);
+  if (view.isBeforeHistory(Number(id >> 32n) | 0)) throw beforeHistory();
+  const found = view.operation(String(id));
   if (!found) throw notFound();
-  const join = url.searchParams.get('join') === 'transactions';
   return { body: operationJson(found, view.base, join) };
 }
 
-function effects({ view, url }: Request, list: readonly OperationRecord[]): Answer {
+function effects({ view, url }: Request, find: Find): Answer {
   const range = pageRange(url.searchParams, view);
-  const all = list.flatMap((one) => effectsJson(one, view.base));
-  const ordered = range.order === 'asc' ? all : all.toReversed();
-  // An effect's token is `<operation>-<number>`: a cursor in the list is where the page before it ended.
-  const cursor = url.searchParams.get('cursor');
-  const after = ordered.findIndex((one) => one['paging_token'] === cursor) + 1;
-  return { body: page(ordered.slice(after, after + range.limit), url, range) };
+  const all = find(view).flatMap((one) =>
+    effectsJson(one, view.base).map((json, i) => ({ json, id: one.id, index: BigInt(i + 1) })),
+  );
+  // A cursor without an index stands behind all effects of its operation.
+  const [from, index] = [range.cursor, range.index ?? LAST_INDEX];
+  const ascending = range.order === 'asc';
+  const isBeyond = (one: { id: bigint; index: bigint }) => {
+    if (from === null || one.id === from) {
+      return from === null || (ascending ? one.index > index : one.index < index);
+    }
+    return ascending ? one.id > from : one.id < from;
+  };
+  const ordered = ascending ? all : all.toReversed();
+  const records = ordered.filter(isBeyond).slice(0, range.limit);
+  return {
+    body: page(
+      records.map(({ json }) => json),
+      url,
+      range,
+    ),
+  };
 }
 
 function transactionEffects(request: Request, hash: string): Answer {
-  return effects(request, operationsOf(find(request.view, hash)));
+  return effects(request, (view) => operationsOf(find(view, hash)));
 }
 
-function operationEffects(request: Request, id: string): Answer {
-  const found = request.view.operation(id);
-  return effects(request, found ? [found] : []);
+/** Operation 0 is no filter. */
+function operationEffects(request: Request, text: string): Answer {
+  return effects(request, (view) => {
+    const id = operationId(text, 'op_id');
+    if (id === 0n) return view.operations;
+    const found = view.operation(String(id));
+    return found ? [found] : [];
+  });
 }

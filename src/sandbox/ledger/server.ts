@@ -38,7 +38,7 @@ async function handle(
   response: ServerResponse,
 ): Promise<void> {
   const base = `http://${request.headers.host ?? 'localhost'}`;
-  const url = new URL(request.url ?? '/', base);
+  const url = new URL(base + (request.url ?? '/'));
   const body = await readBody(request);
   if (url.pathname.startsWith('/sandbox/')) {
     send(response, await answer(() => admin(served.controls, url, body)));

@@ -44,7 +44,7 @@ export function transactionRecord(
 
 /**
  * `memo_type`, `memo` and, for texts, `memo_bytes`. Only the bytes are exact: Horizon replaces what is not
- * UTF-8 and drops NUL from `memo`.
+ * UTF-8 and drops NUL from `memo` (history/transaction_batch_insert_builder.go).
  */
 function memoFields({ memo }: Transaction): Json {
   switch (memo.type) {
@@ -54,7 +54,7 @@ function memoFields({ memo }: Transaction): Json {
       return { memo_type: 'id', memo: String(memo.value) };
     case 'text': {
       const bytes = Buffer.from(memo.value ?? '');
-      const text = bytes.toString('utf8').replaceAll('\0', '');
+      const text = scrub(bytes).replaceAll('\0', '');
       return { memo_type: 'text', memo_bytes: bytes.toString('base64'), memo: text };
     }
     case 'hash':
@@ -63,6 +63,19 @@ function memoFields({ memo }: Transaction): Json {
     default:
       throw new Error(`Stellar has no memo of type ${String(memo.type)}.`);
   }
+}
+
+/** Well-formed UTF-8, of one to four bytes (RFC 3629), or else any byte. */
+const CHARACTER =
+  /([^\x80-\xff]|[\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}|\xed[\x80-\x9f][\x80-\xbf]|\xf0[\x90-\xbf][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}|\xf4[\x80-\x8f][\x80-\xbf]{2})|[^]/g;
+
+/** Go replaces each byte that begins no character; JavaScript would replace a broken sequence once. */
+function scrub(bytes: Buffer): string {
+  return bytes
+    .toString('latin1')
+    .replaceAll(CHARACTER, (_, character?: string) =>
+      character === undefined ? '\uFFFD' : Buffer.from(character, 'latin1').toString('utf8'),
+    );
 }
 
 function preconditions(transaction: Transaction): Json | null {

@@ -74,6 +74,13 @@ export class View {
     return this.chain.history.payments;
   }
 
+  /** All operations of the network. */
+  get operations(): readonly OperationRecord[] {
+    return [...this.chain.history.operations.values()].filter(
+      (one) => this.shows(one.ledger) && one.transaction?.hidden !== true,
+    );
+  }
+
   /** A page out of a sorted list of operations. */
   page(
     list: readonly OperationRecord[],

@@ -1,0 +1,19 @@
+import type { Settled } from '../db/settle.ts';
+import type { Deps } from './deps.ts';
+
+/** Tells the log and the metrics what a settle brought: a new status, new verdicts. Says nothing when nothing is new. */
+export function reportSettled({ log, counters }: Deps, settled: Settled): void {
+  const { sessionId, from, status, cause } = settled;
+  if (from !== status) log.info({ sessionId, from, status, cause }, 'A session was settled.');
+  for (const { payment, verdict, isNew, afterEnding } of settled.verdicts) {
+    if (!isNew) continue;
+    counters.judged(verdict);
+    if (verdict !== 'credited') log.warn({ sessionId, payment, verdict }, 'A payment is held.');
+    if (!afterEnding) continue;
+    counters.foundAfterEnding();
+    log.error(
+      { sessionId, payment, verdict, status },
+      'Horizon shows a payment in ledgers that were covered when the session ended.',
+    );
+  }
+}
