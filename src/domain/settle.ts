@@ -2,9 +2,10 @@
  * The one decision of the system: from the facts about a session, what its state must be, and what differs from
  * that. Pure; db/settle.ts reads the facts and writes the difference in one SERIALIZABLE transaction.
  */
-import { judge, type InboxPayment, type Judged, type Judgement, type Verdict } from './judge.ts';
+import { attentionFor, type AttentionKind } from './attention.ts';
+import { judge, type InboxPayment, type Judged, type Judgement } from './judge.ts';
 import type { LedgerPayment } from './ledger-payment.ts';
-import { formatAmount, type Stroops } from './money.ts';
+import type { Stroops } from './money.ts';
 import { dueEvents, type EventFact } from './event.ts';
 import {
   effectiveDeadline,
@@ -30,15 +31,6 @@ export type PaymentRow = {
   readonly sender: string;
   readonly confirmedAt: Date;
 };
-
-/** Why a person must look. Each is explained in docs/operations.md. */
-export type AttentionKind =
-  | 'ambiguous_reference'
-  | 'paid_without_evidence'
-  | 'paid_but_short'
-  | 'paid_after_cancellation'
-  | 'undecoded_record'
-  | 'opening_not_covered';
 
 /** Everything a decision may depend on, read in one snapshot. */
 export type SessionFacts = {
@@ -202,48 +194,4 @@ function paymentFor(completing: LedgerPayment, credited: Stroops): PaymentRow {
     sender: completing.sender,
     confirmedAt: completing.closedAt,
   };
-}
-
-function attentionFor(
-  session: Session,
-  facts: SessionFacts,
-  { judged, credited, completing }: Judgement,
-): { kind: AttentionKind; detail: string }[] {
-  const found: { kind: AttentionKind; detail: string }[] = [];
-  const by = (verdict: Verdict) =>
-    judged.filter((j) => j.verdict === verdict && !j.payment.resolved);
-  const name = ({ payment }: Judged) => `${formatAmount(payment.amount)} in ${payment.txHash}`;
-  const [ambiguous] = by('ambiguous');
-  if (ambiguous) {
-    found.push({
-      kind: 'ambiguous_reference',
-      detail: `Another session has the reference ${session.reference} on this account: ${name(ambiguous)} is held.`,
-    });
-  }
-  if (session.status === 'paid' && facts.paymentRow === null && completing === null) {
-    found.push({
-      kind: 'paid_without_evidence',
-      detail: `The session is paid, but there is no payments row and the ledger shows ${formatAmount(credited)} of ${formatAmount(session.price)}.`,
-    });
-  }
-  // What an operator returned of a paid session (its surplus, say) does not make it short.
-  const everCredited = judged.filter((j) => j.verdict === 'credited').map((j) => j.payment.amount);
-  const short = everCredited.reduce((sum, amount) => sum + amount, 0n) < session.price;
-  // A row whose transaction never came into the inbox is of before our time: it is judged by the row alone.
-  const row = facts.paymentRow?.txHash ?? '';
-  const seen = judged.some(({ payment: p }) => p.txHash === row || p.innerTxHash === row);
-  if (facts.paymentRow !== null && short && (seen || everCredited.length > 0)) {
-    found.push({
-      kind: 'paid_but_short',
-      detail: `The payments row says paid, but the ledger shows ${formatAmount(credited)} of ${formatAmount(session.price)}.`,
-    });
-  }
-  const [afterCancellation] = by('after_cancellation');
-  if (afterCancellation) {
-    found.push({
-      kind: 'paid_after_cancellation',
-      detail: `Everybody was told that the session is cancelled; then ${name(afterCancellation)} was found, sent in time.`,
-    });
-  }
-  return found;
 }

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { audit } from '../../src/db/audit.ts';
 import { openSession } from '../../src/db/sessions.ts';
 import { settleTogether } from '../../src/db/settle.ts';
+import { sessionsToClose } from '../../src/db/worklists.ts';
 import { parseAmount } from '../../src/domain/money.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { minute, USDC } from '../domain/build.ts';
@@ -89,6 +90,19 @@ describe('a backend that goes on writing', () => {
     ]);
     const { findings } = await audit(database.db);
     expect(findings).toEqual([]);
+  });
+});
+
+describe('a session older than the watching of its account', () => {
+  test('never ends by itself: it asks for a person, once its deadline is covered', async () => {
+    const session = await insertSession(database, { covered: [1, 31] });
+    expect(await sessionsToClose(database.db)).not.toContain(session.id);
+    expect(await settle(session)).toMatchObject({ status: 'pending', closedThroughLedger: null });
+    const attention = await database.rows(
+      'SELECT kind FROM settlement.attention WHERE subject = $1',
+      [session.id],
+    );
+    expect(attention).toEqual([{ kind: 'opening_not_covered' }]);
   });
 });
 

@@ -96,11 +96,7 @@ describe('the ending', () => {
     ['a record could not be decoded', { undecoded: true }],
   ])('not proven: %s', (_, missing) => {
     const decision = decide({ ...SILENT, ...missing, now: minute(100_000) });
-    expect(decision).toMatchObject({
-      status: 'pending',
-      closedThroughLedger: null,
-      changes: false,
-    });
+    expect(decision).toMatchObject({ status: 'pending', closedThroughLedger: null, newEvents: [] });
   });
 
   test('an undecoded record holds back the ending only, not the payment', () => {

@@ -1,0 +1,72 @@
+import type { Judged, Judgement, Verdict } from './judge.ts';
+import { formatAmount } from './money.ts';
+import { effectiveDeadline, isOpen, type Session } from './session.ts';
+import type { SessionFacts } from './settle.ts';
+
+/** Why a person must look. Each is explained in docs/operations.md. */
+export type AttentionKind =
+  | 'ambiguous_reference'
+  | 'paid_without_evidence'
+  | 'paid_but_short'
+  | 'paid_after_cancellation'
+  | 'undecoded_record'
+  | 'opening_not_covered';
+
+/** Every reason to look that the facts of a session, as it is settled, give. */
+export function attentionFor(
+  session: Session,
+  facts: SessionFacts,
+  { judged, credited, completing }: Judgement,
+): { kind: AttentionKind; detail: string }[] {
+  const found: { kind: AttentionKind; detail: string }[] = [];
+  const by = (verdict: Verdict) =>
+    judged.filter((j) => j.verdict === verdict && !j.payment.resolved);
+  const name = ({ payment }: Judged) => `${formatAmount(payment.amount)} in ${payment.txHash}`;
+  const [ambiguous] = by('ambiguous');
+  if (ambiguous) {
+    found.push({
+      kind: 'ambiguous_reference',
+      detail: `Another session has the reference ${session.reference} on this account: ${name(ambiguous)} is held.`,
+    });
+  }
+  if (session.status === 'paid' && facts.paymentRow === null && completing === null) {
+    found.push({
+      kind: 'paid_without_evidence',
+      detail: `The session is paid, but there is no payments row and the ledger shows ${formatAmount(credited)} of ${formatAmount(session.price)}.`,
+    });
+  }
+  // What an operator returned of a paid session (its surplus, say) does not make it short.
+  const everCredited = judged.filter((j) => j.verdict === 'credited').map((j) => j.payment.amount);
+  const short = everCredited.reduce((sum, amount) => sum + amount, 0n) < session.price;
+  // A row whose transaction never came into the inbox is of before our time: it is judged by the row alone.
+  const row = facts.paymentRow?.txHash ?? '';
+  const seen = judged.some(({ payment: p }) => p.txHash === row || p.innerTxHash === row);
+  if (facts.paymentRow !== null && short && (seen || everCredited.length > 0)) {
+    found.push({
+      kind: 'paid_but_short',
+      detail: `The payments row says paid, but the ledger shows ${formatAmount(credited)} of ${formatAmount(session.price)}.`,
+    });
+  }
+  const [afterCancellation] = by('after_cancellation');
+  if (afterCancellation) {
+    found.push({
+      kind: 'paid_after_cancellation',
+      detail: `Everybody was told that the session is cancelled; then ${name(afterCancellation)} was found, sent in time.`,
+    });
+  }
+  if (neverProven(session, facts)) {
+    found.push({
+      kind: 'opening_not_covered',
+      detail: `Its account is read only from ${facts.coverage?.fromTime.toISOString()} on, after its opening: no reading can prove how it ended.`,
+    });
+  }
+  return found;
+}
+
+/** Its deadline is covered, but its opening is not and never will be: coverage does not grow backwards. */
+function neverProven(session: Session, { coverage }: SessionFacts): boolean {
+  if (coverage === null || !isOpen(session.status)) return false;
+  return (
+    coverage.fromTime > session.createdAt && coverage.throughTime >= effectiveDeadline(session)
+  );
+}
