@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Memo } from '@stellar/stellar-sdk';
+import { insertMerchant } from '../support/database.ts';
 import { setStage, type Stage } from '../support/stage.ts';
 
 const MINUTE = 60_000;
@@ -156,6 +157,55 @@ describe('webhooks', () => {
     const hours = ((times.at(-1) ?? 0) - (times[0] ?? 0)) / HOUR;
     expect(hours).toBeGreaterThan(75.6 * 0.9);
     expect(hours).toBeLessThan(75.6 * 1.1);
+  });
+
+  test('are never sent inside: the refusal is written down, tried again, and ends as a dead letter', async () => {
+    const inside = await insertMerchant(stage.database, {
+      webhookUrl: 'http://169.254.169.254/latest/meta-data',
+    });
+    const { id, memo } = await stage.open({ merchantId: inside });
+    await pay(memo);
+    await stage.watch();
+    expect(await stage.runEnd(id)).toMatchObject({
+      deliveries: [{ status: 'dead', attempts: 10 }],
+    });
+    const [attempt] = await stage.database.rows(
+      `SELECT a.outcome, a.detail FROM settlement.delivery_attempts a
+       JOIN webhook_deliveries d USING (delivery_id) WHERE d.session_id = $1 AND a.attempt = 1`,
+      [id],
+    );
+    expect(attempt).toEqual({
+      outcome: 'refused',
+      detail: expect.stringContaining('169.254.169.254, which is not public'),
+    });
+  });
+
+  test('that failed for ten minutes give way to a payment.confirmed behind them', async () => {
+    const { id, memo } = await stage.open();
+    await stage.skip(31 * MINUTE);
+    stage.receiver.answerWith(({ event }) => ({ status: event === 'session.expired' ? 500 : 200 }));
+    await stage.watch();
+    await stage.receiver.waitFor((p) => p.sessionId === id);
+    // On-time money that is found late, as after a gap in history that was filled: the session is paid after all.
+    const hash = await pay(memo);
+    await stage.watch();
+    await stage.database.rows(
+      `UPDATE settlement.ledger_payments SET verdict = NULL, closed_at = closed_at - interval '1 day' WHERE tx_hash = $1`,
+      [hash],
+    );
+    await stage.client.wake(id);
+    expect(await stage.runEnd(id)).toMatchObject({
+      status: 'paid',
+      deliveries: [
+        { event: 'session.expired', status: 'dead' },
+        { event: 'payment.confirmed', status: 'delivered' },
+      ],
+    });
+    const [letter] = await stage.database.rows(
+      'SELECT reason FROM webhook_dead_letters WHERE session_id = $1',
+      [id],
+    );
+    expect(letter).toEqual({ reason: 'gave_way' });
   });
 
   test('become a dead letter after ten attempts, and are sent under the same id when asked for', async () => {

@@ -8,7 +8,7 @@ import type { SandboxWallet } from '../ledger/wallet.ts';
 import { startWorker, type WorkerProcess } from '../worker-process.ts';
 import { castPlayers, type Cast } from './cast.ts';
 import { PRICE, SCENES, type Act, type Scene } from './scenes.ts';
-import { auditLines, places, problemsOf, table, type Ending } from './screen.ts';
+import { auditLines, places, problemsOf, table, thingsToTry, type Ending } from './screen.ts';
 import { setStage, type Stage } from './stage.ts';
 
 /** How the demo is played. */
@@ -152,7 +152,7 @@ async function conclude(
     `\n${table(endings)}\n\n${auditLines(report)}\n\n${places(stage)}${stay ? '' : '\n(they end with the demo; `npm run demo -- --stay` keeps them)'}\n`,
   );
   if (stay) {
-    progress('Everything keeps running. Ctrl-C ends it.');
+    progress(`${thingsToTry(stage)}\n`);
     await new Promise<void>((resolve) => {
       for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
     });

@@ -82,3 +82,15 @@ export function places(stage: Stage): string {
     `Worker's log        ${stage.logFile}`,
   ].join('\n');
 }
+
+/** What to try while everything keeps running. */
+export function thingsToTry({ temporalAddress, databaseUrl }: Stage): string {
+  return [
+    'Everything keeps running; Ctrl-C ends it. In another terminal:',
+    `  export TEMPORAL_ADDRESS=${temporalAddress} DATABASE_URL=${databaseUrl}`,
+    '  npm run settle -- payments held',
+    '  npm run settle -- payments why <tx hash>',
+    '  npm run settle -- session show <session id>',
+    '  npm run settle -- audit',
+  ].join('\n');
+}
