@@ -18,13 +18,9 @@ export function createLedgers(http: HorizonHttp, head: () => Promise<Head>) {
   async function ledger(sequence: number): Promise<ClosedLedger | null> {
     const remembered = known.get(sequence);
     if (remembered) return remembered;
-    const answer = await http.get(`/ledgers/${sequence}`);
-    if (answer === null) return null;
-    const parsed = ledgerSchema.safeParse(answer.body);
-    if (!parsed.success || parsed.data.sequence !== sequence) {
-      throw new HorizonUnavailable(`Horizon's answer about ledger ${sequence} cannot be read.`);
-    }
-    const found = { sequence, closedAt: parsed.data.closed_at };
+    const read = await readLedger(http, sequence);
+    if (read === null) return null;
+    const found = { sequence, closedAt: read.closed_at };
     known.set(sequence, found);
     const [oldest] = known.keys();
     if (known.size > REMEMBERED && oldest !== undefined) known.delete(oldest);
@@ -49,5 +45,19 @@ export function createLedgers(http: HorizonHttp, head: () => Promise<Head>) {
     }
   }
 
-  return { ledger, ledgerClosedBefore };
+  return {
+    ledger,
+    ledgerClosedBefore,
+    ledgerHash: async (sequence: number) => (await readLedger(http, sequence))?.hash ?? null,
+  };
+}
+
+async function readLedger(http: HorizonHttp, sequence: number) {
+  const answer = await http.get(`/ledgers/${sequence}`);
+  if (answer === null) return null;
+  const parsed = ledgerSchema.safeParse(answer.body);
+  if (!parsed.success || parsed.data.sequence !== sequence) {
+    throw new HorizonUnavailable(`Horizon's answer about ledger ${sequence} cannot be read.`);
+  }
+  return parsed.data;
 }

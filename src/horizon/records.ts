@@ -86,7 +86,7 @@ export const rootSchema = z.object({
   network_passphrase: z.string(),
 });
 
-export const ledgerSchema = z.object({ sequence: z.int().positive(), closed_at: instant });
+export const ledgerSchema = z.object({ sequence: z.int().positive(), closed_at: instant, hash });
 
 export const accountSchema = z.object({
   account_id: z.string(),

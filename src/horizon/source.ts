@@ -61,6 +61,8 @@ export type LedgerSource = {
   accountEntries(account: string): Promise<AccountEntries | null>;
   /** Null when the node does not have it. */
   ledger(sequence: number): Promise<ClosedLedger | null>;
+  /** The hash of a ledger as the node says now, never from memory; null when the node does not have it. */
+  ledgerHash(sequence: number): Promise<string | null>;
   /** A ledger that closed before the given time, not far from it; the node's oldest one if all closed later. */
   ledgerClosedBefore(time: Date): Promise<ClosedLedger>;
   /** Everything a ledger moved into the given accounts, read whole; null when the node does not have it. */

@@ -4,6 +4,7 @@ import { discoverForeignSessions } from './discover.ts';
 import { extendAwaitedCoverage } from './evidence.ts';
 import { readAccount } from './read-account.ts';
 import { readLedgers } from './read-ledgers.ts';
+import { refuseReset } from './refuse-reset.ts';
 import { settleDue } from './settle-due.ts';
 
 /** Accounts without open sessions are still read (late and double payments come), but this much more rarely. */
@@ -41,6 +42,7 @@ export async function takeTurn(deps: Deps, options: TurnOptions): Promise<TurnRe
   let settled = await settleDue(deps);
   const head = await deps.source.head();
   const report = { pages: 0, payments: 0, settled, problems: 0, headLedger: head.latestLedger };
+  await refuseReset(deps, head, thorough);
   await discoverForeignSessions(deps, isFirst);
   const accounts = await watchedAccounts(deps.database.db);
   for (const account of accounts) {

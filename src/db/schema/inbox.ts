@@ -22,6 +22,9 @@ export const network = settlement.table(
   {
     id: smallint('id').primaryKey(),
     passphrase: text('passphrase').notNull(),
+    /** A ledger and its hash, as they were: after a reset of a test network the hash is another one. */
+    checkpointLedger: ledgerNumber('checkpoint_ledger'),
+    checkpointHash: text('checkpoint_hash'),
     createdAt: instant('created_at').notNull().defaultNow(),
   },
   (t) => [check('network_is_one_row', sql`${t.id} = 1`)],

@@ -6,4 +6,6 @@ CREATE TABLE "settlement"."network_reading" (
 	CONSTRAINT "network_reading_is_one_row" CHECK ("settlement"."network_reading"."id" = 1)
 );
 --> statement-breakpoint
+ALTER TABLE "settlement"."network" ADD COLUMN "checkpoint_ledger" bigint;--> statement-breakpoint
+ALTER TABLE "settlement"."network" ADD COLUMN "checkpoint_hash" text;--> statement-breakpoint
 ALTER TABLE "settlement"."watched_accounts" ADD COLUMN "network_from" bigint;
