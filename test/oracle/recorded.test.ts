@@ -1,0 +1,129 @@
+/** What the real Horizon answered, read with our decoder. contract.test.ts records it, and notices when it is stale. */
+import { createHash } from 'node:crypto';
+import { describe, expect, test } from '@jest/globals';
+import { Keypair } from '@stellar/stellar-sdk';
+import { decodeAll } from '../../src/horizon/decode.ts';
+import { accountSchema, ledgerSchema, rootSchema } from '../../src/horizon/records.ts';
+import { SANDBOX_PASSPHRASE } from '../../src/sandbox/ledger/start.ts';
+import { recorded, recordedNames } from './recorded.ts';
+import { keyOf, muxed } from './scenario.ts';
+
+const address = (name: string) => keyOf(name).publicKey();
+const [SHOP, CUSTOMER, ISSUER] = [address('shop'), address('customer'), address('issuer')];
+const SPLITTER = 'CCXTBXLINPW7JHR2COHWIQMHCFWCBBLCQVOQZWIXXGCLMHKUN6AN6K3W';
+const network = createHash('sha256').update(SANDBOX_PASSPHRASE).digest();
+const ROOT = Keypair.fromRawEd25519Seed(network).publicKey();
+const EVERYBODY = new Set([SHOP, CUSTOMER, ISSUER, address('newcomer'), address('other')]);
+
+type Page = { _embedded: { records: unknown[] } };
+
+const body = (name: string): unknown => recorded(name)?.body;
+const recordsOf = (name: string) => (body(name) as Page)._embedded.records;
+
+const pages = recordedNames().filter(
+  (name) => (body(name) as Partial<Page>)._embedded !== undefined,
+);
+
+describe('recorded answers of Horizon', () => {
+  test('include pages of payments', () => {
+    expect(pages.length).toBeGreaterThan(8);
+  });
+
+  test.each(pages)('%s: every record can be read', (name) => {
+    const { undecoded } = decodeAll(recordsOf(name), EVERYBODY);
+    expect(undecoded).toEqual([]);
+  });
+
+  test('the payments to the shop are these', () => {
+    const { payments } = decodeAll(recordsOf('all payments of the shop'), new Set([SHOP]), SHOP);
+    const told = payments.map((one) => [
+      `${one.ledger}.${one.opIndex}.${one.subIndex}`,
+      one.type,
+      one.amount,
+      one.asset.code,
+      one.sender,
+      one.reference,
+      one.referenceSource,
+    ]);
+    const hash = (text: string) => createHash('sha256').update(text).digest('hex');
+    const send = 'path_payment_strict_send';
+    const receive = 'path_payment_strict_receive';
+    const call = 'invoke_host_function';
+    const [newcomer, max] = [address('newcomer'), '18446744073709551615'];
+    expect(told).toEqual([
+      ['2.0.0', 'create_account', 10_000_000_000n, 'XLM', ROOT, null, null],
+      ['9.0.0', 'payment', 10_000_001n, 'XLM', CUSTOMER, null, null],
+      ['10.0.0', 'payment', 10_000_001n, 'XLM', CUSTOMER, max, 'memo_id'],
+      ['11.0.0', 'payment', 10_000_001n, 'USDC', CUSTOMER, 'order 7 – für <dich> & m', 'memo_text'],
+      ['12.0.0', 'payment', 10_000_001n, 'XLM', CUSTOMER, null, null],
+      ['13.0.0', 'payment', 10_000_001n, 'USDC', CUSTOMER, hash('hash'), 'memo_hash'],
+      ['14.0.0', 'payment', 10_000_001n, 'XLM', CUSTOMER, hash('return'), 'memo_return'],
+      ['15.0.0', 'payment', 10_000_001n, 'XLM', CUSTOMER, null, null],
+      ['16.0.0', 'payment', 10_000_001n, 'XLM', CUSTOMER, null, null],
+      ['17.0.0', 'payment', 10_000_001n, 'XLM', CUSTOMER, null, null],
+      ['18.0.0', 'payment', 20_000_000n, 'USDC', CUSTOMER, '9007199254740993', 'muxed'],
+      ['19.0.0', 'payment', 20_000_000n, 'XLM', CUSTOMER, '0', 'muxed'],
+      ['20.0.0', 'payment', 30_000_000n, 'XLM', muxed(CUSTOMER, '0'), null, null],
+      ['21.0.0', 'payment', 30_000_000n, 'XLM', muxed(CUSTOMER, max), '7', 'muxed'],
+      ['22.0.0', send, 20_000_000n, 'USDC', CUSTOMER, '77', 'memo_id'],
+      ['23.0.0', receive, 30_000_003n, 'USDC', CUSTOMER, '77', 'memo_id'],
+      ['24.0.0', send, 40_000_000n, 'USDC', CUSTOMER, '12', 'muxed'],
+      ['25.0.0', receive, 40_000_000n, 'USDC', CUSTOMER, null, null],
+      ['30.0.0', 'payment', 10_000_000n, 'XLM', newcomer, '42', 'memo_text'],
+      ['31.0.0', 'account_merge', 189_999_800n, 'XLM', newcomer, '42', 'memo_id'],
+      ['33.0.0', 'account_merge', 49_999_900n, 'XLM', newcomer, '43', 'muxed'],
+      ['34.0.0', 'payment', 60_000_000n, 'USDC', CUSTOMER, '99', 'memo_id'],
+      ['35.0.0', 'payment', 70_000_000n, 'USDC', CUSTOMER, '99', 'memo_id'],
+      ['37.0.0', 'payment', 10_000_000n, 'XLM', CUSTOMER, '1', 'memo_id'],
+      ['37.2.0', 'payment', 20_000_000n, 'USDC', CUSTOMER, '1', 'muxed'],
+      ['37.4.0', 'payment', 40_000_000n, 'USDC', CUSTOMER, '1', 'memo_id'],
+      ['39.0.0', 'payment', 110_000_000n, 'XLM', CUSTOMER, null, null],
+      ['39.0.0', 'payment', 120_000_000n, 'USDC', ISSUER, null, null],
+      ['41.0.0', call, 25_000_000n, 'XLM', CUSTOMER, null, null],
+      ['42.0.0', call, 10_000_000n, 'USDC', CUSTOMER, '0', 'muxed'],
+      ['43.0.0', call, 30_000_000n, 'USDC', ISSUER, '8', 'muxed'],
+      ['46.0.1', call, 10_000_000n, 'USDC', SPLITTER, max, 'muxed'],
+      ['46.0.2', call, 10_000_000n, 'XLM', SPLITTER, null, null],
+      ['54.0.0', 'payment', 1n, 'XLM', CUSTOMER, null, null],
+    ]);
+  });
+
+  test('a fee bump has one hash, whichever was asked for', () => {
+    const read = (name: string) =>
+      decodeAll(recordsOf(name), new Set([SHOP])).payments.map(({ txHash, innerTxHash }) => ({
+        txHash,
+        innerTxHash,
+      }));
+    const [outer, inner] = ['', 'inner of '].map((which) =>
+      read(`payments of the transaction: ${which}fee bump`),
+    );
+    expect(outer).toEqual(inner);
+    expect(outer).toHaveLength(1);
+    expect(outer?.[0]?.innerTxHash).toMatch(/^[0-9a-f]{64}$/);
+    expect(outer?.[0]?.innerTxHash).not.toBe(outer?.[0]?.txHash);
+  });
+
+  test.each(['failed', 'failed fee bump', 'inner of failed fee bump'])(
+    'the payments of a %s transaction bring nothing in',
+    (name) => {
+      const records = recordsOf(`payments of the transaction: ${name}`);
+      expect(records.length).toBeGreaterThan(0);
+      expect(decodeAll(records, EVERYBODY)).toEqual({ payments: [], undecoded: [] });
+    },
+  );
+
+  test('an account says as of which ledger, and so does its absence', () => {
+    const account = accountSchema.parse(body('the account of the shop'));
+    expect(account.account_id).toBe(SHOP);
+    expect(account.data).toEqual({ 'config.memo_required': 'MQ==' });
+    expect(recorded('the account of the shop')?.latestLedger).toBe('55');
+    const absent = recorded('an account nobody has funded');
+    expect([absent?.status, absent?.latestLedger]).toEqual([404, '55']);
+  });
+
+  test('the root and a ledger can be read', () => {
+    const { history_latest_ledger, history_elder_ledger } = rootSchema.parse(body('the root'));
+    expect([history_elder_ledger, history_latest_ledger]).toEqual([1, 55]);
+    expect(ledgerSchema.parse(body('the last ledger')).sequence).toBe(55);
+  });
+});
