@@ -36,7 +36,10 @@ export async function startReading(strategy: ReadStrategy): Promise<Reading> {
     closeLedger: () => ledger.closeLedger(),
   };
   const asked = new Map<string, number>();
-  const source = counting(createHorizonSource({ url: ledger.url, requestsPerHour: 0 }), asked);
+  const source = counting(
+    createHorizonSource({ url: ledger.url, requestsPerHour: 0, answerWithinMs: 500 }),
+    asked,
+  );
   const counters = countingCounters();
   const deps: Deps = {
     database,
