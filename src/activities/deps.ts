@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import type { Database } from '../db/connection.ts';
 import type { ReadStrategy } from '../db/watching.ts';
 import type { SettleQueue } from '../db/settle-queue.ts';
-import type { LedgerSource } from '../horizon/source.ts';
+import type { LedgerSource } from '../domain/ledger-source.ts';
 import type { WebhookSender } from '../webhook/post.ts';
 
 /** What is counted for the operator's dashboards; a process without metrics counts into nothing. */

@@ -1,15 +1,10 @@
 /** From Horizon's records to ledger payments. Decoding a record never throws: what cannot be read is kept as it is. */
 import { z } from 'zod';
 import { isAssetCode, NATIVE, type Asset } from '../domain/asset.ts';
-import type { LedgerPayment, UndecodedRecord } from '../domain/ledger-payment.ts';
+import type { UndecodedRecord } from '../domain/ledger-payment.ts';
+import type { Decoded } from '../domain/ledger-source.ts';
 import { movementsOf } from './movements.ts';
 import { joinedSchema, operationSchema } from './records.ts';
-
-/** What a record, or a whole page, holds for the watched accounts. */
-export type Decoded = {
-  readonly payments: readonly LedgerPayment[];
-  readonly undecoded: readonly UndecodedRecord[];
-};
 
 /**
  * Reads one record: the movements into the watched accounts, or the record itself where it cannot be read. Failed

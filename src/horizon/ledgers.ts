@@ -1,10 +1,7 @@
+import type { ClosedLedger, Head } from '../domain/ledger-source.ts';
 import { HorizonUnavailable } from './errors.ts';
 import type { HorizonHttp } from './http.ts';
 import { ledgerSchema } from './records.ts';
-import type { Head } from './source.ts';
-
-/** A ledger that has closed: a fact that never changes. */
-export type ClosedLedger = { readonly sequence: number; readonly closedAt: Date };
 
 /** Ledgers remembered: an hour and a half of them on the public network. */
 const REMEMBERED = 1000;

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { pageProves, type Covers } from './coverage.ts';
+import type { Covers } from '../domain/ledger-source.ts';
+import { pageProves } from './coverage.ts';
 import { HorizonUnavailable } from './errors.ts';
 import type { HorizonHttp } from './http.ts';
 import { pageSchema } from './records.ts';

@@ -1,78 +1,17 @@
-/** The ledger as this system reads it, and Horizon as the one source of it. */
-import type { LedgerPayment, UndecodedRecord } from '../domain/ledger-payment.ts';
+/** Horizon as the source of the ledger. */
 import { assetKey } from '../domain/asset.ts';
+import type { AccountEntries, Found, Head, LedgerSource } from '../domain/ledger-source.ts';
 import { createHorizonHttp, type HorizonHttp, type HorizonOptions } from './http.ts';
-import { assetOf, decodeAll, type Decoded } from './decode.ts';
+import { assetOf, decodeAll } from './decode.ts';
 import { HorizonUnavailable } from './errors.ts';
-import type { Covers } from './coverage.ts';
-import { createLedgers, type ClosedLedger } from './ledgers.ts';
+import { createLedgers } from './ledgers.ts';
 import { MOST, readPage } from './pages.ts';
 import { accountSchema, rootSchema, transactionSchema } from './records.ts';
 
-/** Where a node's history stands. Two answers may come from two nodes: nothing is concluded from them together. */
-export type Head = {
-  readonly latestLedger: number;
-  readonly latestClosedAt: Date;
-  readonly oldestLedger: number;
-  readonly networkPassphrase: string;
-};
-
-/** One page of an account's payments. */
-export type Page = Decoded & {
-  readonly nextCursor: string;
-  /** How many records the page had, of whatever kind. */
-  readonly records: number;
-  readonly covers: Covers | null;
-};
-
-/** The ledger entries of an account, all of one moment. */
-export type AccountEntries = {
-  readonly account: string;
-  /** The ledger this answer is of. */
-  readonly asOfLedger: number;
-  readonly accountModifiedLedger: number;
-  /** By assetKey. */
-  readonly trustlines: ReadonlyMap<string, { lastModifiedLedger: number; authorized: boolean }>;
-  /** SEP-29: wallets refuse to pay it without a memo. */
-  readonly memoRequired: boolean;
-};
-
-/** A transaction, or how far a node had read when it did not show it. */
-export type Found =
-  | {
-      readonly kind: 'found';
-      readonly successful: boolean;
-      /** The outer hash, whichever was asked for. */
-      readonly txHash: string;
-      readonly innerTxHash: string | null;
-      readonly ledger: number;
-      readonly closedAt: Date;
-      readonly payments: readonly LedgerPayment[];
-      readonly undecoded: readonly UndecodedRecord[];
-    }
-  | { readonly kind: 'not_found'; readonly asOfLedger: number };
-
-/** Reading the ledger. Every method throws HorizonUnavailable, HorizonRateLimited or HorizonRefused when it gets no answer. */
-export type LedgerSource = {
-  head(): Promise<Head>;
-  /** The account's payments after the cursor, oldest first. An account that the node does not know is an empty page. */
-  page(account: string, cursor: string, limit: number): Promise<Page>;
-  /** Null when the node does not know the account. */
-  accountEntries(account: string): Promise<AccountEntries | null>;
-  /** Null when the node does not have it. */
-  ledger(sequence: number): Promise<ClosedLedger | null>;
-  /** The hash of a ledger as the node says now, never from memory; null when the node does not have it. */
-  ledgerHash(sequence: number): Promise<string | null>;
-  /** A ledger that closed before the given time, not far from it; the node's oldest one if all closed later. */
-  ledgerClosedBefore(time: Date): Promise<ClosedLedger>;
-  /** Everything a ledger moved into the given accounts, read whole; null when the node does not have it. */
-  ledgerPayments(sequence: number, accounts: ReadonlySet<string>): Promise<Decoded | null>;
-  /** A transaction by its outer or inner hash, with what it moved into the given accounts. */
-  transaction(hash: string, accounts: ReadonlySet<string>): Promise<Found>;
-  close(): Promise<void>;
-};
-
-/** Reads from one Horizon, with one request budget for everything. */
+/**
+ * Reads from one Horizon, with one request budget for everything. Every method throws HorizonUnavailable,
+ * HorizonRateLimited or HorizonRefused when it gets no answer.
+ */
 export function createHorizonSource(options: HorizonOptions): LedgerSource {
   const http = createHorizonHttp(options);
   const head = () => readHead(http);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
-import { pageProves, unchangedSince } from '../../src/horizon/coverage.ts';
-import type { AccountEntries } from '../../src/horizon/source.ts';
+import { unchangedSince, type AccountEntries } from '../../src/domain/ledger-source.ts';
+import { pageProves } from '../../src/horizon/coverage.ts';
 import { OTHER, SHOP, USDC } from './records.ts';
 
 const second = (s: number) => new Date(Date.UTC(2026, 2, 1, 12, 0, s));

@@ -1,6 +1,7 @@
 /** A sandbox network of its own for each test, with a few people in it, and the ledger source that reads it. */
 import { Keypair } from '@stellar/stellar-sdk';
-import { createHorizonSource, type LedgerSource } from '../../src/horizon/source.ts';
+import type { LedgerSource } from '../../src/domain/ledger-source.ts';
+import { createHorizonSource } from '../../src/horizon/source.ts';
 import { startSandboxLedger, type SandboxLedger } from '../../src/sandbox/ledger/start.ts';
 import { SandboxWallet } from '../../src/sandbox/ledger/wallet.ts';
 

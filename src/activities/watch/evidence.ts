@@ -1,6 +1,6 @@
 import { storeFindings } from '../../db/inbox.ts';
 import { awaitedCoverage, extendCoverage, type AwaitedCoverage } from '../../db/watching.ts';
-import { unchangedSince } from '../../horizon/coverage.ts';
+import { unchangedSince } from '../../domain/ledger-source.ts';
 import type { Deps } from '../deps.ts';
 
 /** Ledgers read whole in one turn to close the gap of one account: three minutes of ledgers on the public network. */

@@ -1,5 +1,5 @@
 import { networkReading, beginNetworkReading, storeLedger } from '../../db/network-reading.ts';
-import type { Head } from '../../horizon/source.ts';
+import type { Head } from '../../domain/ledger-source.ts';
 import type { Deps } from '../deps.ts';
 
 /** Ledgers read in one turn, so that a backlog does not keep the rest waiting: a quarter of an hour of them. */

@@ -1,5 +1,5 @@
 import { noteReset, remembered, storeCheckpoint } from '../../db/checkpoint.ts';
-import type { Head } from '../../horizon/source.ts';
+import type { Head } from '../../domain/ledger-source.ts';
 import type { Deps } from '../deps.ts';
 
 /** A node may lag, but not by this many ledgers (an hour and a half). */
