@@ -53,29 +53,32 @@ export async function finishAttempt(
     WITH finished AS (
       UPDATE settlement.delivery_attempts SET finished_at = ${at}, outcome = ${outcome.kind},
         response_status = ${response}, detail = ${outcome.detail}, duration_ms = ${durationMs}
-      WHERE delivery_id = ${deliveryId} AND attempt = ${attempt})
-    UPDATE webhook_deliveries SET status = ${status}::webhook_delivery_status,
-      response_status = ${response}, attempt_log = attempt_log || ${entry}::jsonb,
-      delivered_at = CASE WHEN ${status} = 'delivered' THEN ${at}::timestamptz ELSE delivered_at END,
-      next_retry_at = ${next.kind === 'retry' ? next.at.toISOString() : null}
-    WHERE delivery_id = ${deliveryId} AND status IN ('pending', 'failed')`);
-  if (next.kind === 'dead') await storeDeadLetter(db, deliveryId, next.reason);
+      WHERE delivery_id = ${deliveryId} AND attempt = ${attempt}),
+    delivery AS (
+      UPDATE webhook_deliveries SET status = ${status}::webhook_delivery_status,
+        response_status = ${response}, attempt_log = attempt_log || ${entry}::jsonb,
+        delivered_at = CASE WHEN ${status} = 'delivered' THEN ${at}::timestamptz ELSE delivered_at END,
+        next_retry_at = ${next.kind === 'retry' ? next.at.toISOString() : null}
+      WHERE delivery_id = ${deliveryId} AND status IN ('pending', 'failed') RETURNING *)
+    ${deadLetter(next.kind === 'dead' ? next.reason : null)}`);
 }
 
 /** Gives a delivery up without another POST. */
 export async function giveUp(db: Db, deliveryId: string, reason: DeadReason): Promise<void> {
   await db.execute(sql`
-    UPDATE webhook_deliveries SET status = 'dead', next_retry_at = NULL
-    WHERE delivery_id = ${deliveryId} AND status IN ('pending', 'failed')`);
-  await storeDeadLetter(db, deliveryId, reason);
+    WITH delivery AS (
+      UPDATE webhook_deliveries SET status = 'dead', next_retry_at = NULL
+      WHERE delivery_id = ${deliveryId} AND status IN ('pending', 'failed') RETURNING *)
+    ${deadLetter(reason)}`);
 }
 
-async function storeDeadLetter(db: Db, deliveryId: string, reason: DeadReason): Promise<void> {
-  await db.execute(sql`
+/** The end of a statement: a `delivery` that has just become dead gets its letter in the same one. */
+function deadLetter(reason: DeadReason | null) {
+  return sql`
     INSERT INTO webhook_dead_letters (merchant_id, delivery_id, session_id, event, payload, attempts, reason)
-    SELECT merchant_id, delivery_id, session_id, event, payload, attempt_log, ${reason}
-    FROM webhook_deliveries WHERE delivery_id = ${deliveryId} AND status = 'dead'
-    ON CONFLICT (delivery_id) DO UPDATE SET attempts = excluded.attempts, reason = excluded.reason`);
+    SELECT merchant_id, delivery_id, session_id, event, payload, attempt_log, ${reason}::text
+    FROM delivery WHERE status = 'dead'
+    ON CONFLICT (delivery_id) DO UPDATE SET attempts = excluded.attempts, reason = excluded.reason`;
 }
 
 /** Sends a delivery later, without counting an attempt. */

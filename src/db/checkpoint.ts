@@ -2,9 +2,10 @@
 import { sql } from 'drizzle-orm';
 import type { Db } from './connection.ts';
 
-/** What was remembered of the ledger: the last one covered anywhere, and one with its hash. */
+/** What was remembered of the ledger: the last one covered anywhere with its close time, and one with its hash. */
 export type Remembered = {
   readonly highestLedger: number;
+  readonly highestTime: Date;
   readonly checkpoint: { readonly ledger: number; readonly hash: string } | null;
 };
 
@@ -12,16 +13,21 @@ export type Remembered = {
 export async function remembered(db: Db): Promise<Remembered> {
   const { rows } = await db.execute<{
     highest: string | null;
+    highest_time: string | null;
     ledger: string | null;
     hash: string | null;
   }>(sql`
-    SELECT greatest((SELECT max(through_ledger) FROM settlement.watched_accounts),
-        (SELECT through_ledger FROM settlement.network_reading)) AS highest,
+    SELECT covered.through_ledger AS highest, covered.through_time::text AS highest_time,
       checkpoint_ledger AS ledger, checkpoint_hash AS hash
-    FROM settlement.network`);
+    FROM settlement.network LEFT JOIN (
+      SELECT through_ledger, through_time FROM settlement.watched_accounts
+      UNION ALL SELECT through_ledger, through_time FROM settlement.asset_coverage
+      UNION ALL SELECT through_ledger, through_time FROM settlement.network_reading
+      ORDER BY through_ledger DESC LIMIT 1) covered ON true`);
   const [row] = rows;
   return {
     highestLedger: Number(row?.highest ?? 0),
+    highestTime: new Date(row?.highest_time ?? 0),
     checkpoint: row?.ledger && row.hash ? { ledger: Number(row.ledger), hash: row.hash } : null,
   };
 }

@@ -61,6 +61,8 @@ export async function gatherFacts(
       'reportedAt', (
         SELECT max(r.first_at) FROM settlement.reported_payments r
         WHERE r.session_id = s.id AND r.answered_at IS NULL),
+      'everReported', EXISTS (
+        SELECT FROM settlement.reported_payments r WHERE r.session_id = s.id),
       'events', (
         SELECT json_agg(e.told) FROM (
           SELECT e.type || ' ' || e.fact AS told FROM settlement.events e WHERE e.session_id = s.id
@@ -109,6 +111,7 @@ type RawFacts = {
   coverage: { fromTime: string; throughLedger: number; throughTime: string } | null;
   undecoded: boolean;
   reportedAt: string | null;
+  everReported: boolean;
   events: string[] | null;
   legacy: boolean;
   attention: string[] | null;
@@ -151,6 +154,7 @@ function toFacts(raw: RawFacts): GatheredFacts {
     },
     undecoded: raw.undecoded,
     reportedAt: dateOrNull(raw.reportedAt),
+    everReported: raw.everReported,
     existingEvents: new Set(raw.events),
     legacy: raw.legacy,
     openAttention: new Set(raw.attention),

@@ -44,6 +44,8 @@ export type SessionFacts = {
   readonly undecoded: boolean;
   /** When the latest unanswered report was made; null without one. */
   readonly reportedAt: Date | null;
+  /** Any report was ever made, answered or not: then a `processing` is ours, and not an older backend's. */
+  readonly everReported: boolean;
   /** `type` and `fact` of the events that exist, joined by a space. */
   readonly existingEvents: ReadonlySet<string>;
   /** Its payments row is older than this system's care: whoever wrote it told the merchant, or did not. */
@@ -179,12 +181,15 @@ function causeOfPaid(session: Session, facts: SessionFacts): string {
 }
 
 /** Since when the session shows `processing`; null when it should not. A legacy row is timed from when we first saw it. */
-function processingSince(session: Session, { reportedAt, now }: SessionFacts): Date | null {
+function processingSince(
+  session: Session,
+  { reportedAt, everReported, now }: SessionFacts,
+): Date | null {
   const young = (since: Date) => now.getTime() - since.getTime() < PROCESSING_SHOWN_MS;
   if (reportedAt !== null && young(reportedAt)) return session.processingSince ?? reportedAt;
-  if (session.status !== 'processing') return null;
+  if (session.status !== 'processing' || everReported) return null;
   const since = session.processingSince ?? now;
-  return reportedAt === null && young(since) ? since : null;
+  return young(since) ? since : null;
 }
 
 function paymentFor(completing: LedgerPayment, credited: Stroops): PaymentRow {

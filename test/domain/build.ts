@@ -104,6 +104,7 @@ export function facts(fields: Partial<SessionFacts> = {}): SessionFacts {
     coverage: null,
     undecoded: false,
     reportedAt: null,
+    everReported: false,
     legacy: false,
     existingEvents: new Set(),
     openAttention: new Set(),

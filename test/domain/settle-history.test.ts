@@ -80,7 +80,7 @@ function happen(
       return refused ? now : set({ cancelAt: minute(pick) });
     }
     case 'report':
-      return { ...now, reportedAt: now.now };
+      return { ...now, reportedAt: now.now, everReported: true };
     case 'answer':
       return { ...now, reportedAt: null };
     case 'park':

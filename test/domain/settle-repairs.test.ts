@@ -65,7 +65,7 @@ describe('a row without paid', () => {
 
 describe('processing', () => {
   const seconds = (n: number) => new Date(minute(6).getTime() + n * 1000);
-  const reported = facts({ reportedAt: minute(6), now: minute(6) });
+  const reported = facts({ reportedAt: minute(6), everReported: true, now: minute(6) });
 
   test('shows from an unanswered report on, for two minutes', () => {
     expect(PROCESSING_SHOWN_MS).toBe(120_000);
@@ -88,6 +88,11 @@ describe('processing', () => {
   test('goes on showing since when, though another report comes', () => {
     const since = session({ status: 'processing', processingSince: minute(5) });
     expect(decide({ ...reported, session: since })).toMatchObject({ processingSince: minute(5) });
+  });
+
+  test('ends with the answer to the report', () => {
+    const since = apply(reported, decide(reported));
+    expect(shown({ ...since, reportedAt: null, now: seconds(1) })).toBe('pending');
   });
 
   test('stuck without a report goes back to pending, two minutes after it was first seen', () => {

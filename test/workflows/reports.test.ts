@@ -91,7 +91,7 @@ describe('a reported transaction', () => {
     });
     expect((await stage.client.reportPayment(one.id, back.hash)).kind).toBe('pays_another');
     expect(await stage.client.sessionState(one.id)).toMatchObject({
-      status: 'processing',
+      status: 'pending',
       credited: '0.0000000',
     });
     expect((await stage.client.reportPayment(other.id, toOther.hash)).kind).toBe('paid');

@@ -12,15 +12,24 @@ export class NetworkReset extends Error {
 
 /**
  * Refuses to read a network that was reset: same passphrase, ledger numbers from the beginning. It shows in a head far
- * below what was covered, or in another hash of a ledger that was remembered. @throws NetworkReset
+ * below what was covered, in a head that is below it and yet closed later, or in another hash of a ledger that was
+ * remembered. @throws NetworkReset
  */
 export async function refuseReset(deps: Deps, head: Head, thorough: boolean): Promise<void> {
   const { db } = deps.database;
-  const { highestLedger, checkpoint } = await remembered(db);
+  const { highestLedger, highestTime, checkpoint } = await remembered(db);
   if (head.latestLedger < highestLedger - MOST_BEHIND) {
     await refuse(
       deps,
       `Horizon is at ledger ${head.latestLedger}, but ledger ${highestLedger} was read before`,
+    );
+  }
+  // A node that lags shows an older time. Found only when a hash is compared, the new entry of an account would have
+  // proven meanwhile that nothing had come on the old ledgers.
+  if (head.latestLedger <= highestLedger && head.latestClosedAt > highestTime) {
+    await refuse(
+      deps,
+      `Ledger ${head.latestLedger} closed at ${head.latestClosedAt.toISOString()}, but ledger ${highestLedger} was read before, of ${highestTime.toISOString()}`,
     );
   }
   if (!thorough) return;
