@@ -12,33 +12,29 @@ import { startSystem, until, type System } from '../support/system.ts';
 const HISTORIES = fileURLToPath(new URL('../histories', import.meta.url));
 
 /** `RECORD_HISTORIES=1` records them anew: after a change that is made on purpose, behind a patch. */
-const record = process.env['RECORD_HISTORIES'] ? test : test.skip;
+if (process.env['RECORD_HISTORIES']) test('histories are recorded', recordAll, 300_000);
 
-record(
-  'histories are recorded',
-  async () => {
-    const cli = await findTemporalCli(() => undefined);
-    const system = await startSystem();
-    await system.worker();
-    for (const [name, play] of Object.entries(FLOWS)) {
-      const id = await play(system);
-      await until(
-        () => system.client.sessionState(id),
-        (view) => view?.atRest === true,
-      );
-      const [first = ''] = await runsOf(system, id);
-      const args = ['workflow', 'show', '--address', system.temporal.address, '-o', 'json'];
-      const { stdout } = await promisify(execFile)(
-        cli,
-        [...args, '-w', `checkout-session:${id}`, '-r', first],
-        { maxBuffer: 10_000_000 },
-      );
-      writeFileSync(`${HISTORIES}/${name}.json`, stdout);
-    }
-    await system.close();
-  },
-  300_000,
-);
+async function recordAll(): Promise<void> {
+  const cli = await findTemporalCli(() => undefined);
+  const system = await startSystem();
+  await system.worker();
+  for (const [name, play] of Object.entries(FLOWS)) {
+    const id = await play(system);
+    await until(
+      () => system.client.sessionState(id),
+      (view) => view?.atRest === true,
+    );
+    const [first = ''] = await runsOf(system, id);
+    const args = ['workflow', 'show', '--address', system.temporal.address, '-o', 'json'];
+    const { stdout } = await promisify(execFile)(
+      cli,
+      [...args, '-w', `checkout-session:${id}`, '-r', first],
+      { maxBuffer: 10_000_000 },
+    );
+    writeFileSync(`${HISTORIES}/${name}.json`, stdout);
+  }
+  await system.close();
+}
 
 /** The runs of a session, the first one first. */
 async function runsOf(system: System, id: string): Promise<string[]> {
