@@ -1,5 +1,7 @@
+import { createHmac } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Memo } from '@stellar/stellar-sdk';
+import { Webhook } from 'standardwebhooks';
 import { insertMerchant } from '../support/database.ts';
 import { setStage, type Stage } from '../support/stage.ts';
 
@@ -27,6 +29,24 @@ describe('a session', () => {
     await stage.watch();
     expect(await stage.runEnd(id)).toMatchObject({ status: 'paid', paidBy: hash, atRest: true });
     expect(postsOf(id).map(({ event }) => event)).toEqual(['payment.confirmed']);
+  });
+
+  test('is told so in a way that both kinds of receivers verify', async () => {
+    const { id, memo } = await stage.open();
+    await pay(memo);
+    await stage.watch();
+    await stage.runEnd(id);
+    const [post] = postsOf(id);
+    const { headers = {}, body = '' } = post ?? {};
+    const secret = 'a'.repeat(64);
+    const verified = new Webhook(secret).verify(body, { ...headers });
+    expect(verified).toMatchObject({ event: 'payment.confirmed', data: { sessionId: id } });
+    // As the existing backend's documentation has it.
+    const [delivery, timestamp] = ['delivery-id', 'timestamp'].map(
+      (h) => headers[`x-orbitstream-${h}`],
+    );
+    const hmac = createHmac('sha256', secret).update(`${delivery}.${timestamp}.${body}`);
+    expect(headers['x-orbitstream-signature']).toBe(`sha256=${hmac.digest('hex')}`);
   });
 
   test('takes a hundred wakes at once and does everything once', async () => {
