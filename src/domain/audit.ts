@@ -135,11 +135,10 @@ function auditFixpoint(facts: SessionFacts): Violation[] {
     });
   }
   const fresh = facts.payments.map((p) => ({ ...p, verdict: null }));
-  const anew = judge(facts.session, fresh, {
-    ambiguous: facts.ambiguous,
-    paidByTxHash: facts.paymentRow?.txHash ?? null,
-  });
-  if (facts.session.closedThroughLedger === null && anew.credited > decision.judgement.credited) {
+  const anew = judge(facts.session, fresh, { ambiguous: facts.ambiguous, paidByTxHash: null });
+  // Once it is paid or closed, what counted was decided by what had been found until then.
+  const isUndecided = facts.paymentRow === null && facts.session.closedThroughLedger === null;
+  if (isUndecided && anew.credited > decision.judgement.credited) {
     found.push({
       promise: 'P1',
       problem: `${formatAmount(anew.credited)} would be credited if it were judged now, but ${formatAmount(decision.judgement.credited)} is.`,

@@ -26,6 +26,7 @@ describe('what settle wrote is in order', () => {
     ['an open session', UNPAID],
     ['a paid one', PAID],
     ['one paid in parts', settled({ payments: [pay(1, '4'), pay(2, '6')] })],
+    ['one whose last part came beside a double payment', settled({ payments: partBesideDouble() })],
     ['an overpaid one', settled({ payments: [pay(1, '12')] })],
     ['one that is short', settled({ payments: [pay(1, '4')] })],
     ['an expired one', EXPIRED],
@@ -56,6 +57,7 @@ describe('what settle wrote is in order', () => {
         amount: fc.constantFrom('0.0000000', '0.0000001', '4', '6', '10', '12'),
         minute: fc.integer({ min: -1, max: 35 }),
         asset: fc.constantFrom(session().asset, FAKE_USDC, NATIVE),
+        sameTransaction: fc.boolean(),
       }),
       { maxLength: 6 },
     );
@@ -63,8 +65,11 @@ describe('what settle wrote is in order', () => {
       fc.property(arrivals, fc.option(fc.integer({ min: 1, max: 40 })), (list, cancelled) => {
         const cancelAt = cancelled === null ? null : minute(cancelled);
         let known = facts({ session: session({ cancelAt }) });
-        for (const [i, { amount, asset, minute: at }] of list.entries()) {
-          const payment = pay(i + 1, amount, { asset, closedAt: minute(at) });
+        let transaction = { n: 0, at: 0 };
+        for (const [i, { amount, asset, minute: at, sameTransaction }] of list.entries()) {
+          if (i === 0 || !sameTransaction) transaction = { n: i + 1, at };
+          const closedAt = minute(transaction.at);
+          const payment = pay(transaction.n, amount, { asset, closedAt, opIndex: i });
           const more = { ...known, payments: [...known.payments, payment] };
           known = apply(more, decide(more));
           expect(auditSession(known)).toEqual([]);
@@ -85,6 +90,11 @@ function allKinds() {
     pay(5, '10', { asset: NATIVE }),
     pay(6, '10', { closedAt: minute(31) }),
   ];
+}
+
+/** Four come first; one transaction brings the missing six and, by its other operation, ten too many. */
+function partBesideDouble() {
+  return [pay(1, '4'), pay(2, '6'), pay(2, '10', { opIndex: 1 })];
 }
 
 /** A session of the older backend: an issued asset without its issuer. */
