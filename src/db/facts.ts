@@ -5,7 +5,13 @@ import type { SessionFacts } from '../domain/settle.ts';
 import type { Db } from './connection.ts';
 import { JOIN_NETWORK, THROUGH_LEDGER, THROUGH_TIME } from './coverage.ts';
 import { merchantEndpointId } from './ids.ts';
-import { INBOX_PAYMENT, parseStored, toInboxPayment, type RawPayment } from './inbox-payment.ts';
+import {
+  INBOX_PAYMENT,
+  parseStored,
+  PAYMENTS_OF_SESSION,
+  toInboxPayment,
+  type RawPayment,
+} from './inbox-payment.ts';
 
 /** Where events of a session go. Which of them it wants is `events`; an empty list means the default ones. */
 export type Subscriber = { readonly endpointId: string; readonly events: readonly EventType[] };
@@ -13,6 +19,8 @@ export type Subscriber = { readonly endpointId: string; readonly events: readonl
 /** The facts of a session, and what writing its events needs. */
 export type GatheredFacts = SessionFacts & {
   readonly subscribers: readonly Subscriber[];
+  /** The id of the live `payments` row. */
+  readonly paymentRowId: string | null;
   /** The last sequence number given out, by endpoint. */
   readonly lastSequence: Readonly<Record<string, number>>;
 };
@@ -33,16 +41,17 @@ export async function gatherFacts(
       'metadata', s.metadata, 'expiresAt', s.expires_at, 'createdAt', s.created_at,
       'cancelAt', s.cancel_at, 'closedThroughLedger', s.closed_through_ledger,
       'processingSince', s.processing_since, 'now', clock_timestamp(),
-      'payments', (
-        SELECT json_agg(${INBOX_PAYMENT})
-        FROM settlement.ledger_payments lp
-        -- What already belongs to another session with the same reference (old data) is never ours, too.
-        WHERE lp.account = s.receiving_account AND lp.reference = s.memo
-          AND (lp.session_id IS NULL OR lp.session_id = s.id)),
+      'legacyEnding', s.legacy IS TRUE,
+      'historyFrom', (SELECT n.history_from FROM settlement.network n),
+      'payments', (SELECT json_agg(${INBOX_PAYMENT}) FROM ${PAYMENTS_OF_SESSION} lp),
       'paymentRow', (
         SELECT json_build_object('txHash', p.tx_hash, 'amount', p.amount::text,
-          'sender', p.sender_address, 'confirmedAt', p.confirmed_at)
-        FROM payments p WHERE p.session_id = s.id AND p.superseded_by IS NULL LIMIT 1),
+          'sender', p.sender_address, 'confirmedAt', p.confirmed_at, 'id', p.id,
+          'settled', p.settled_at IS NOT NULL AND p.id IS NOT DISTINCT FROM s.payment_id,
+          'legacy', p.created_at < n.created_at,
+          'foreign', p.settled_at IS NULL AND p.created_at > n.adopted_at)
+        FROM payments p, settlement.network n
+        WHERE p.session_id = s.id AND p.superseded_by IS NULL LIMIT 1),
       'ambiguous', EXISTS (
         SELECT FROM checkout_sessions o
         WHERE o.receiving_account = s.receiving_account AND o.memo = s.memo AND o.id <> s.id),
@@ -70,12 +79,10 @@ export async function gatherFacts(
           -- A payment.confirmed that an older backend has put into its queue is that event.
           SELECT 'payment.confirmed paid' FROM webhook_deliveries d
           WHERE d.session_id = s.id AND d.event_id IS NULL AND d.event = 'payment.confirmed') e),
-      'legacy', EXISTS (
-        SELECT FROM payments p, settlement.network n
-        WHERE p.session_id = s.id AND p.superseded_by IS NULL AND p.created_at < n.created_at),
       'attention', (
-        SELECT json_agg(a.kind) FROM settlement.attention a
-        WHERE a.subject = s.id::text AND a.resolved_at IS NULL),
+        SELECT json_agg(json_build_object('kind', a.kind, 'detail', a.detail,
+          'open', a.resolved_at IS NULL)) FROM settlement.attention a
+        WHERE a.subject = s.id::text AND a.resolved_by IS DISTINCT FROM 'settle'),
       'merchantUrl', (SELECT m.webhook_url IS NOT NULL FROM merchants m WHERE m.id = s.merchant_id),
       'endpoints', (
         SELECT json_agg(json_build_object('endpointId', w.id, 'events', w.events) ORDER BY w.id)
@@ -106,15 +113,25 @@ type RawFacts = {
   processingSince: string | null;
   now: string;
   payments: RawPayment[] | null;
-  paymentRow: { txHash: string; amount: string; sender: string; confirmedAt: string } | null;
+  legacyEnding: boolean;
+  historyFrom: string | null;
+  paymentRow: {
+    txHash: string;
+    amount: string;
+    sender: string;
+    confirmedAt: string;
+    id: string;
+    settled: boolean;
+    legacy: boolean;
+    foreign: boolean | null;
+  } | null;
   ambiguous: boolean;
   coverage: { fromTime: string; throughLedger: number; throughTime: string } | null;
   undecoded: boolean;
   reportedAt: string | null;
   everReported: boolean;
   events: string[] | null;
-  legacy: boolean;
-  attention: string[] | null;
+  attention: { kind: string; detail: string; open: boolean }[] | null;
   merchantUrl: boolean;
   endpoints: { endpointId: string; events: EventType[] | null }[] | null;
   sequences: Record<string, number> | null;
@@ -123,7 +140,33 @@ type RawFacts = {
 const date = (text: string) => new Date(text);
 const dateOrNull = (text: string | null) => (text === null ? null : new Date(text));
 
+function paymentRowFacts(row: RawFacts['paymentRow']) {
+  if (row === null) {
+    return {
+      paymentRow: null,
+      paymentRowId: null,
+      rowSettled: false,
+      rowForeign: false,
+      legacy: false,
+    };
+  }
+  const { txHash, sender } = row;
+  return {
+    paymentRow: {
+      txHash,
+      sender,
+      amount: parseStored(row.amount),
+      confirmedAt: date(row.confirmedAt),
+    },
+    paymentRowId: row.id,
+    rowSettled: row.settled,
+    rowForeign: row.foreign === true,
+    legacy: row.legacy,
+  };
+}
+
 function toFacts(raw: RawFacts): GatheredFacts {
+  const attention = raw.attention ?? [];
   return {
     session: {
       id: raw.id,
@@ -141,11 +184,9 @@ function toFacts(raw: RawFacts): GatheredFacts {
       metadata: raw.metadata,
     },
     payments: (raw.payments ?? []).map(toInboxPayment),
-    paymentRow: raw.paymentRow && {
-      ...raw.paymentRow,
-      amount: parseStored(raw.paymentRow.amount),
-      confirmedAt: date(raw.paymentRow.confirmedAt),
-    },
+    ...paymentRowFacts(raw.paymentRow),
+    legacyEnding: raw.legacyEnding,
+    historyFrom: dateOrNull(raw.historyFrom),
     ambiguous: raw.ambiguous,
     coverage: raw.coverage && {
       fromTime: date(raw.coverage.fromTime),
@@ -156,8 +197,10 @@ function toFacts(raw: RawFacts): GatheredFacts {
     reportedAt: dateOrNull(raw.reportedAt),
     everReported: raw.everReported,
     existingEvents: new Set(raw.events),
-    legacy: raw.legacy,
-    openAttention: new Set(raw.attention),
+    openAttention: new Set(attention.filter((a) => a.open).map((a) => a.kind)),
+    answeredAttention: new Set(
+      attention.filter((a) => !a.open).map((a) => `${a.kind} ${a.detail}`),
+    ),
     now: date(raw.now),
     subscribers: [
       ...(raw.merchantUrl ? [{ endpointId: merchantEndpointId(raw.merchantId), events: [] }] : []),

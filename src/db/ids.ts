@@ -15,6 +15,11 @@ export function deliveryId(event: string, endpoint: string): string {
   return v5(`delivery:${event}:${endpoint}`, NAMESPACE);
 }
 
+/** The id of the row in `payments` by which a session is paid. */
+export function paymentId(sessionId: string, txHash: string): string {
+  return v5(`payment:${sessionId}:${txHash}`, NAMESPACE);
+}
+
 /** The endpoint behind a merchant's `webhook_url`, which has no row of its own in `webhook_endpoints`. */
 export function merchantEndpointId(merchantId: string): string {
   return v5(`endpoint:${merchantId}`, NAMESPACE);

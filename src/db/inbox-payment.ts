@@ -10,7 +10,18 @@ export const INBOX_PAYMENT = sql`json_build_object(
   'closedAt', lp.closed_at, 'type', lp.type, 'account', lp.account, 'sender', lp.sender,
   'assetCode', lp.asset_code, 'assetIssuer', lp.asset_issuer, 'amount', lp.amount::text,
   'reference', lp.reference, 'referenceSource', lp.reference_source,
-  'verdict', lp.verdict, 'resolved', lp.resolved_at IS NOT NULL)`;
+  'verdict', lp.verdict, 'resolved', lp.resolved_at IS NOT NULL,
+  'assigned', lp.assigned_to IS NOT NULL)`;
+
+/**
+ * The ledger payments of the session that the statement calls `s`: those that name it and belong to no other session
+ * (old data has two with one reference), and those that an operator gave to it.
+ */
+export const PAYMENTS_OF_SESSION = sql`(
+  SELECT p.* FROM settlement.ledger_payments p
+  WHERE p.account = s.receiving_account AND p.reference = s.memo AND p.assigned_to IS NULL
+    AND (p.session_id IS NULL OR p.session_id = s.id)
+  UNION ALL SELECT p.* FROM settlement.ledger_payments p WHERE p.assigned_to = s.id)`;
 
 /** What that JSON becomes when the driver has parsed it. */
 export type RawPayment = Omit<InboxPayment, 'closedAt' | 'asset' | 'amount'> & {

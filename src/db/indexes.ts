@@ -1,4 +1,5 @@
 import type { Client } from 'pg';
+import { FOREIGN, SUSPECT, UNCLOSED, UNSETTLED } from './suspects.ts';
 
 /**
  * The indexes we need on the backend's tables. They are built CONCURRENTLY, outside of any transaction, so that a
@@ -31,6 +32,31 @@ const INDEXES: readonly { name: string; ddl: string }[] = [
     ddl: "ON webhook_deliveries ((coalesce(next_retry_at, created_at))) WHERE status IN ('pending', 'failed')",
   },
   {
+    // Reconciliation: states that settle never leaves behind. src/db/discrepancies.ts asks in the same words.
+    name: 'checkout_sessions_suspect',
+    ddl: `ON checkout_sessions (id) WHERE ${SUSPECT}`,
+  },
+  {
+    // Reconciliation: what is not over, by its deadline. What lies far in the past is overdue.
+    name: 'checkout_sessions_unclosed',
+    ddl: `ON checkout_sessions (expires_at, id) WHERE ${UNCLOSED}`,
+  },
+  {
+    // The foreign key of payment_id: deleting a payment must not scan the sessions.
+    name: 'checkout_sessions_by_payment',
+    ddl: 'ON checkout_sessions (payment_id) WHERE payment_id IS NOT NULL',
+  },
+  {
+    // Reconciliation: payments that somebody else has written.
+    name: 'payments_unsettled',
+    ddl: `ON payments (session_id) WHERE ${UNSETTLED}`,
+  },
+  {
+    // Reconciliation: deliveries that an older backend has left open.
+    name: 'webhook_deliveries_foreign',
+    ddl: `ON webhook_deliveries (delivery_id) WHERE ${FOREIGN}`,
+  },
+  {
     name: 'webhook_endpoints_by_merchant',
     ddl: 'ON webhook_endpoints (merchant_id)',
   },
@@ -50,6 +76,18 @@ export async function ensureIndexes(client: Client): Promise<void> {
     await client.query(
       `CREATE ${UNIQUE.has(name) ? 'UNIQUE ' : ''}INDEX CONCURRENTLY ${name} ${ddl}`,
     );
+  }
+}
+
+/** The foreign key that migration 2 adds without reading the table. Validating locks out no reader and no writer. */
+export async function validateForeignKey(client: Client): Promise<void> {
+  const name = 'checkout_sessions_payment_id_payments_id_fk';
+  const { rows } = await client.query<{ valid: boolean }>(
+    'SELECT convalidated AS valid FROM pg_constraint WHERE conname = $1',
+    [name],
+  );
+  if (rows[0]?.valid === false) {
+    await client.query(`ALTER TABLE public.checkout_sessions VALIDATE CONSTRAINT ${name}`);
   }
 }
 

@@ -4,7 +4,7 @@ import { Client } from 'pg';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { migrate as runMigrations } from 'drizzle-orm/node-postgres/migrator';
 import { SEARCH_PATH } from './connection.ts';
-import { ensureIndexes, supersedeDoubledPayments } from './indexes.ts';
+import { ensureIndexes, supersedeDoubledPayments, validateForeignKey } from './indexes.ts';
 import { errorCode } from './sqlstate.ts';
 
 const MIGRATIONS_FOLDER = fileURLToPath(new URL('../../drizzle', import.meta.url));
@@ -24,6 +24,13 @@ export class WrongNetwork extends Error {
   }
 }
 
+/** For which network, and how far back what an older backend has ended is judged anew. */
+export type MigrationOptions = {
+  readonly networkPassphrase: string;
+  /** Stored by the first migration only; without it, 30 days before that. */
+  readonly historyFrom?: Date | null;
+};
+
 /** What a migration did. */
 export type MigrationReport = { readonly network: string; readonly supersededPayments: number };
 
@@ -34,7 +41,7 @@ export type MigrationReport = { readonly network: string; readonly supersededPay
  */
 export async function migrate(
   url: string,
-  { networkPassphrase }: { networkPassphrase: string },
+  { networkPassphrase, historyFrom = null }: MigrationOptions,
 ): Promise<MigrationReport> {
   const client = new Client({
     connectionString: url,
@@ -53,11 +60,13 @@ export async function migrate(
       }),
     );
     await client.query(
-      'INSERT INTO settlement.network (id, passphrase) VALUES (1, $1) ON CONFLICT DO NOTHING',
-      [networkPassphrase],
+      `INSERT INTO settlement.network (id, passphrase, history_from)
+       VALUES (1, $1, coalesce($2, now() - interval '30 days')) ON CONFLICT DO NOTHING`,
+      [networkPassphrase, historyFrom],
     );
     await refuseOtherNetwork(client, networkPassphrase);
     const supersededPayments = await supersedeDoubledPayments(client);
+    await validateForeignKey(client);
     await ensureIndexes(client);
     return { network: networkPassphrase, supersededPayments };
   } finally {

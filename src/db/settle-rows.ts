@@ -4,7 +4,7 @@ import { formatAmount } from '../domain/money.ts';
 import { effectiveDeadline } from '../domain/session.ts';
 import type { Decision } from '../domain/settle.ts';
 import type { GatheredFacts } from './facts.ts';
-import { deliveryId, eventId } from './ids.ts';
+import { deliveryId, eventId, paymentId } from './ids.ts';
 
 /** A session's facts and what was decided from them. */
 export type Decided = { readonly facts: GatheredFacts; readonly decision: Decision };
@@ -21,23 +21,43 @@ export function documentOf(changed: readonly Decided[]): object {
     attention: changed.flatMap(({ facts, decision }) =>
       decision.newAttention.map((a) => ({ subject: facts.session.id, ...a })),
     ),
+    gone: changed.flatMap(({ facts, decision }) =>
+      decision.goneAttention.map((kind) => ({ subject: facts.session.id, kind })),
+    ),
   };
 }
 
-function sessionRow({ facts: { session }, decision }: Decided) {
-  const over = decision.status === 'paid' || decision.closedThroughLedger !== null;
+function sessionRow({ facts, decision }: Decided) {
+  const { session } = facts;
+  const over =
+    decision.legacyEnding || decision.status === 'paid' || decision.closedThroughLedger !== null;
   return {
     id: session.id,
     status: decision.status,
     cancel_at: decision.cancelAt,
     closed_through_ledger: decision.closedThroughLedger,
     processing_since: decision.processingSince,
+    legacy: decision.legacyEnding ? true : null,
+    payment_id: paymentRowId(facts, decision),
+    settles_row: decision.settlesRow,
+    wake: needsRun(decision, over),
     account: session.receivingAccount,
     asset: assetKey(session.asset),
     deadline: over
       ? null
       : effectiveDeadline({ expiresAt: session.expiresAt, cancelAt: decision.cancelAt }),
   };
+}
+
+/** The live payment of a paid session: the one there is, or the one that is written now. */
+function paymentRowId(facts: GatheredFacts, { newPayment }: Decision): string | null {
+  if (newPayment !== null) return paymentId(facts.session.id, newPayment.txHash);
+  return facts.paymentRowId;
+}
+
+/** A session that is over, and of which only old rows were put in order, needs no workflow. */
+function needsRun({ newEvents, newAttention, goneAttention }: Decision, over: boolean): boolean {
+  return !over || newEvents.length + newAttention.length + goneAttention.length > 0;
 }
 
 function verdictRows({ facts: { session }, decision }: Decided) {
@@ -54,6 +74,7 @@ function paymentRows({ facts: { session }, decision: { newPayment } }: Decided) 
   if (newPayment === null) return [];
   return [
     {
+      id: paymentId(session.id, newPayment.txHash),
       session_id: session.id,
       merchant_id: session.merchantId,
       tx_hash: newPayment.txHash,

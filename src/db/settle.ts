@@ -108,10 +108,15 @@ async function write(tx: Db, changed: readonly Decided[]): Promise<void> {
     WITH doc AS (SELECT ${document}::jsonb AS d),
     sessions AS (
       UPDATE checkout_sessions s SET status = x.status::session_status, cancel_at = x.cancel_at,
-        closed_through_ledger = x.closed_through_ledger, processing_since = x.processing_since
+        closed_through_ledger = x.closed_through_ledger, processing_since = x.processing_since,
+        payment_id = x.payment_id, legacy = x.legacy
       FROM doc, jsonb_to_recordset(d->'sessions') AS x(id uuid, status text, cancel_at timestamptz,
-        closed_through_ledger bigint, processing_since timestamptz)
+        closed_through_ledger bigint, processing_since timestamptz, payment_id uuid, legacy boolean)
       WHERE s.id = x.id),
+    found AS (
+      UPDATE payments p SET settled_at = now()
+      FROM doc, jsonb_to_recordset(d->'sessions') AS x(payment_id uuid, settles_row boolean)
+      WHERE x.settles_row AND p.id = x.payment_id),
     verdicts AS (
       UPDATE settlement.ledger_payments lp
       SET verdict = x.verdict, session_id = x.session_id, decided_at = now()
@@ -123,11 +128,11 @@ async function write(tx: Db, changed: readonly Decided[]): Promise<void> {
       USING doc, jsonb_to_recordset(d->'verdicts') AS x(tx_hash text, op_index int, sub_index int)
       WHERE (u.tx_hash, u.op_index, u.sub_index) = (x.tx_hash, x.op_index, x.sub_index)),
     paid AS (
-      INSERT INTO payments (session_id, merchant_id, tx_hash, amount, asset_code, asset_issuer,
-        sender_address, confirmed_at)
-      SELECT x.session_id, x.merchant_id, x.tx_hash, x.amount, x.asset_code, x.asset_issuer,
-        x.sender_address, x.confirmed_at
-      FROM doc, jsonb_to_recordset(d->'payments') AS x(session_id uuid, merchant_id uuid,
+      INSERT INTO payments (id, session_id, merchant_id, tx_hash, amount, asset_code, asset_issuer,
+        sender_address, confirmed_at, settled_at)
+      SELECT x.id, x.session_id, x.merchant_id, x.tx_hash, x.amount, x.asset_code, x.asset_issuer,
+        x.sender_address, x.confirmed_at, now()
+      FROM doc, jsonb_to_recordset(d->'payments') AS x(id uuid, session_id uuid, merchant_id uuid,
         tx_hash text, amount numeric, asset_code text, asset_issuer text, sender_address text,
         confirmed_at timestamptz)),
     events AS (
@@ -148,9 +153,20 @@ async function write(tx: Db, changed: readonly Decided[]): Promise<void> {
         from_status text, to_status text, cause text, ledger bigint)),
     attention AS (
       INSERT INTO settlement.attention (subject, kind, detail)
-      SELECT x.* FROM doc, jsonb_to_recordset(d->'attention') AS x(subject text, kind text, detail text))
+      SELECT x.* FROM doc, jsonb_to_recordset(d->'attention') AS x(subject text, kind text, detail text)),
+    gone AS (
+      UPDATE settlement.attention a SET resolved_at = now(), resolved_by = 'settle', reason = 'it is no longer so'
+      FROM doc, jsonb_to_recordset(d->'gone') AS x(subject text, kind text)
+      WHERE a.subject = x.subject AND a.kind = x.kind AND a.resolved_at IS NULL),
+    -- A session that needs no run of its own wakes one that is there.
+    known AS (
+      UPDATE settlement.active_sessions a SET deadline = x.deadline, wake_after = now()
+      FROM doc, jsonb_to_recordset(d->'sessions') AS x(id uuid, deadline timestamptz, wake boolean)
+      WHERE a.session_id = x.id AND NOT x.wake)
     INSERT INTO settlement.active_sessions AS a (session_id, account, asset, deadline, wake_after)
     SELECT x.id, x.account, x.asset, x.deadline, now()
-    FROM doc, jsonb_to_recordset(d->'sessions') AS x(id uuid, account text, asset text, deadline timestamptz)
+    FROM doc, jsonb_to_recordset(d->'sessions') AS x(id uuid, account text, asset text,
+      deadline timestamptz, wake boolean)
+    WHERE x.wake
     ON CONFLICT (session_id) DO UPDATE SET deadline = excluded.deadline, wake_after = now()`);
 }

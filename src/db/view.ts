@@ -3,6 +3,7 @@ import { headDueAt } from '../domain/delivery.ts';
 import type { SessionStatus } from '../domain/session.ts';
 import { PROCESSING_SHOWN_MS } from '../domain/settle.ts';
 import type { Db } from './connection.ts';
+import { PAYMENTS_OF_SESSION } from './inbox-payment.ts';
 
 /** A session as an operator wants to see it, and what is still to be done for it. */
 export type StoredView = {
@@ -71,18 +72,13 @@ export async function viewSession(
       'closedThroughLedger', s.closed_through_ledger, 'processingSince', s.processing_since,
       'wakeAfter', a.wake_after::text,
       'credited', (SELECT coalesce(sum(lp.amount), 0)::numeric(19,7)::text
-        FROM settlement.ledger_payments lp
-        WHERE lp.account = s.receiving_account AND lp.reference = s.memo AND lp.session_id = s.id
-          AND lp.verdict = 'credited' AND lp.resolved_at IS NULL),
+        FROM ${PAYMENTS_OF_SESSION} lp WHERE lp.verdict = 'credited' AND lp.resolved_at IS NULL),
       'paidBy', (SELECT p.tx_hash FROM payments p
         WHERE p.session_id = s.id AND p.superseded_by IS NULL LIMIT 1),
       'payments', (SELECT coalesce(json_agg(json_build_object(
           'payment', concat_ws(':', lp.tx_hash, lp.op_index, lp.sub_index),
           'verdict', coalesce(lp.verdict, 'undecided')) ORDER BY lp.operation_id, lp.sub_index), '[]')
-        FROM settlement.ledger_payments lp
-        -- Not what belongs to another session with the same reference (old data), as in db/facts.ts.
-        WHERE lp.account = s.receiving_account AND lp.reference = s.memo
-          AND (lp.session_id IS NULL OR lp.session_id = s.id)),
+        FROM ${PAYMENTS_OF_SESSION} lp),
       'deliveries', (SELECT json_agg(json_build_object('deliveryId', d.delivery_id,
           'endpointId', d.endpoint_id, 'event', d.event, 'status', d.status, 'attempts', d.attempts,
           'at', greatest(d.next_retry_at, e.paused_until),

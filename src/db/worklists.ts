@@ -11,10 +11,14 @@ const BATCH = 200;
 /** Sessions that have an undecided ledger payment. */
 export async function sessionsWithUndecided(db: Db): Promise<string[]> {
   const { rows } = await db.execute<{ id: string }>(sql`
-    SELECT DISTINCT s.id FROM (
-      SELECT * FROM settlement.undecided_payments ORDER BY since LIMIT ${BATCH * 5}) u
-    JOIN settlement.ledger_payments lp USING (tx_hash, op_index, sub_index)
-    JOIN checkout_sessions s ON s.receiving_account = lp.account AND s.memo = lp.reference
+    WITH undecided AS (
+      SELECT lp.account, lp.reference, lp.assigned_to FROM (
+        SELECT * FROM settlement.undecided_payments ORDER BY since LIMIT ${BATCH * 5}) u
+      JOIN settlement.ledger_payments lp USING (tx_hash, op_index, sub_index))
+    SELECT s.id FROM undecided u
+    JOIN checkout_sessions s ON s.receiving_account = u.account AND s.memo = u.reference
+    WHERE u.assigned_to IS NULL
+    UNION SELECT s.id FROM undecided u JOIN checkout_sessions s ON s.id = u.assigned_to
     LIMIT ${BATCH * 5}`);
   return rows.map(({ id }) => id);
 }
@@ -28,7 +32,7 @@ export async function markUnmatched(db: Db): Promise<number> {
     WITH lost AS (
       DELETE FROM settlement.undecided_payments u USING settlement.ledger_payments lp
       WHERE (lp.tx_hash, lp.op_index, lp.sub_index) = (u.tx_hash, u.op_index, u.sub_index)
-        AND NOT EXISTS (SELECT FROM checkout_sessions s
+        AND lp.assigned_to IS NULL AND NOT EXISTS (SELECT FROM checkout_sessions s
           WHERE s.receiving_account = lp.account AND s.memo = lp.reference)
       RETURNING u.tx_hash, u.op_index, u.sub_index),
     marked AS (

@@ -7,13 +7,46 @@ import type { SessionFacts } from './settle.ts';
 export type AttentionKind =
   | 'ambiguous_reference'
   | 'paid_without_evidence'
+  | 'foreign_payment'
   | 'paid_but_short'
   | 'paid_after_cancellation'
   | 'undecoded_record'
   | 'opening_not_covered';
 
-/** Every reason to look that the facts of a session, as it is settled, give. */
-export function attentionFor(
+/** Reasons that stand or fall with the facts of a session. The others stand until a person answers them. */
+const OF_FACTS: readonly AttentionKind[] = [
+  'ambiguous_reference',
+  'paid_without_evidence',
+  'paid_but_short',
+  'paid_after_cancellation',
+  'opening_not_covered',
+];
+
+/**
+ * What a person must look at from now on, and what no longer. What a person has answered is not asked again as long
+ * as it is the same in every detail.
+ */
+export function attentionChanges(
+  session: Session,
+  facts: SessionFacts,
+  judgement: Judgement,
+): {
+  newAttention: { kind: AttentionKind; detail: string }[];
+  goneAttention: AttentionKind[];
+} {
+  const reasons = attentionFor(session, facts, judgement);
+  const newAttention = reasons.filter(
+    ({ kind, detail }) =>
+      !facts.openAttention.has(kind) && !facts.answeredAttention.has(`${kind} ${detail}`),
+  );
+  const standing = new Set(reasons.map(({ kind }) => kind));
+  const goneAttention = OF_FACTS.filter(
+    (kind) => facts.openAttention.has(kind) && !standing.has(kind),
+  );
+  return { newAttention, goneAttention };
+}
+
+function attentionFor(
   session: Session,
   facts: SessionFacts,
   { judged, credited, completing }: Judgement,
@@ -29,10 +62,17 @@ export function attentionFor(
       detail: `Another session has the reference ${session.reference} on this account: ${name(ambiguous)} is held.`,
     });
   }
-  if (session.status === 'paid' && facts.paymentRow === null && completing === null) {
+  const unproven = session.status === 'paid' && facts.paymentRow === null && completing === null;
+  if (unproven && isReadFar(session, facts)) {
     found.push({
       kind: 'paid_without_evidence',
       detail: `The session is paid, but there is no payments row and the ledger shows ${formatAmount(credited)} of ${formatAmount(session.price)}.`,
+    });
+  }
+  if (facts.rowForeign) {
+    found.push({
+      kind: 'foreign_payment',
+      detail: `Somebody else wrote the payments row of ${facts.paymentRow?.txHash} after this system had taken over. Switch off what wrote it.`,
     });
   }
   // What an operator returned of a paid session (its surplus, say) does not make it short.
@@ -62,6 +102,16 @@ export function attentionFor(
   }
   return found;
 }
+
+/** The ledger is read as far as evidence for the session can lie: through its deadline, or to where the ledger is now. */
+function isReadFar(session: Session, { coverage, now }: SessionFacts): boolean {
+  if (coverage === null) return false;
+  const far = Math.min(effectiveDeadline(session).getTime(), now.getTime() - READ_LAG_MS);
+  return coverage.throughTime.getTime() >= far;
+}
+
+/** The reading may be this far behind the ledger and still count as being there. */
+const READ_LAG_MS = 120_000;
 
 /** Its deadline is covered, but its opening is not and never will be: coverage does not grow backwards. */
 function neverProven(session: Session, { coverage }: SessionFacts): boolean {

@@ -27,6 +27,8 @@ export type InboxPayment = LedgerPayment & {
   readonly verdict: Verdict | null;
   /** An operator has dealt with it (returned it, say): it never counts again. */
   readonly resolved: boolean;
+  /** An operator gave it to this session, whatever its reference says. */
+  readonly assigned: boolean;
 };
 
 /** A ledger payment and what it means. */
@@ -91,7 +93,7 @@ function judgeOne(
   alreadyPaid: boolean,
 ): Verdict {
   if (payment.verdict !== null && payment.verdict !== 'unmatched') return payment.verdict;
-  if (context.ambiguous) return 'ambiguous';
+  if (context.ambiguous && !payment.assigned) return 'ambiguous';
   if (!hasAsset(session) || !sameAsset(payment.asset, session.asset)) return 'wrong_asset';
   if (payment.amount === 0n) return 'nothing';
   if (isNamedBy(context.paidByTxHash, payment) && !alreadyPaid) return 'credited';

@@ -2,7 +2,7 @@
  * The one decision of the system: from the facts about a session, what its state must be, and what differs from
  * that. Pure; db/settle.ts reads the facts and writes the difference in one SERIALIZABLE transaction.
  */
-import { attentionFor, type AttentionKind } from './attention.ts';
+import { attentionChanges, type AttentionKind } from './attention.ts';
 import { judge, type InboxPayment, type Judged, type Judgement } from './judge.ts';
 import type { LedgerPayment } from './ledger-payment.ts';
 import type { Stroops } from './money.ts';
@@ -50,7 +50,18 @@ export type SessionFacts = {
   readonly existingEvents: ReadonlySet<string>;
   /** Its payments row is older than this system's care: whoever wrote it told the merchant, or did not. */
   readonly legacy: boolean;
+  /** The payments row was made or found by settle before, and the session names it. */
+  readonly rowSettled: boolean;
+  /** Somebody else wrote the payments row after this system had taken over. */
+  readonly rowForeign: boolean;
+  /** Settle has found before that it ended before our time, and stands by its row. */
+  readonly legacyEnding: boolean;
+  /** What ended before this, by somebody else, is not judged anew; null: everything is. */
+  readonly historyFrom: Date | null;
+  /** Kinds of what needs a person now. */
   readonly openAttention: ReadonlySet<string>;
+  /** `kind` and `detail`, joined by a space, of what a person has dealt with. */
+  readonly answeredAttention: ReadonlySet<string>;
   /** The database's clock. It decides how long `processing` shows; never anything about money. */
   readonly now: Date;
 };
@@ -68,6 +79,12 @@ export type Decision = {
   readonly newPayment: PaymentRow | null;
   readonly newEvents: readonly EventFact[];
   readonly newAttention: readonly { kind: AttentionKind; detail: string }[];
+  /** Open kinds whose cause is gone. */
+  readonly goneAttention: readonly AttentionKind[];
+  /** The payments row is to be marked as found, and named by the session. */
+  readonly settlesRow: boolean;
+  /** It ended before our time and stands by its row. */
+  readonly legacyEnding: boolean;
   /** Whether anything must be written at all. */
   readonly changes: boolean;
 };
@@ -98,14 +115,17 @@ export function decide(facts: SessionFacts): Decision {
       !facts.existingEvents.has(`${type} ${fact}`) &&
       !(facts.legacy && type === 'payment.confirmed'),
   );
-  const newAttention = attentionFor(settled, facts, judgement).filter(
-    ({ kind }) => !facts.openAttention.has(kind),
-  );
+  const { newAttention, goneAttention } = attentionChanges(settled, facts, judgement);
+  const settlesRow = newPayment !== null || (facts.paymentRow !== null && !facts.rowSettled);
+  const legacyEnding = facts.legacyEnding || endedBeforeOurTime(settled, facts);
   const changes =
     verdicts.length > 0 ||
     newPayment !== null ||
     newEvents.length > 0 ||
     newAttention.length > 0 ||
+    goneAttention.length > 0 ||
+    settlesRow ||
+    legacyEnding !== facts.legacyEnding ||
     status !== facts.session.status ||
     closedThroughLedger !== facts.session.closedThroughLedger ||
     session.cancelAt?.getTime() !== facts.session.cancelAt?.getTime() ||
@@ -121,6 +141,9 @@ export function decide(facts: SessionFacts): Decision {
     newPayment,
     newEvents,
     newAttention,
+    goneAttention,
+    settlesRow,
+    legacyEnding,
     changes,
   };
 }
@@ -148,6 +171,17 @@ function endingProven(session: Session, { coverage, undecoded }: SessionFacts): 
   const fromOpening = coverage.fromTime <= session.createdAt;
   const toDeadline = coverage.throughTime >= effectiveDeadline(session);
   return fromOpening && toDeadline ? coverage.throughLedger : null;
+}
+
+/**
+ * An ending that an older backend wrote, of a session that is older than what is read back of the ledger: nothing can
+ * prove or disprove it any more.
+ */
+function endedBeforeOurTime(session: Session, { coverage, historyFrom }: SessionFacts): boolean {
+  if (historyFrom === null || session.createdAt >= historyFrom) return false;
+  const isEnded = session.status === 'expired' || session.status === 'cancelled';
+  if (!isEnded || session.closedThroughLedger !== null) return false;
+  return coverage === null || coverage.fromTime > session.createdAt;
 }
 
 function nextStatus(

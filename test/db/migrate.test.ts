@@ -172,14 +172,17 @@ describe('the database of an existing backend', () => {
     ).toEqual([
       'checkout_sessions.cancel_at YES',
       'checkout_sessions.closed_through_ledger YES',
+      'checkout_sessions.legacy YES',
+      'checkout_sessions.payment_id YES',
       'checkout_sessions.processing_since YES',
+      'payments.settled_at YES',
       'payments.superseded_by YES',
       'webhook_deliveries.endpoint_id YES',
       'webhook_deliveries.event_id YES',
     ]);
     expect(
-      await database.rows(`SELECT to_jsonb(s) - 'cancel_at' - 'closed_through_ledger' - 'processing_since' AS row
-        FROM checkout_sessions s`),
+      await database.rows(`SELECT to_jsonb(s) - 'cancel_at' - 'closed_through_ledger' - 'processing_since' - 'payment_id'
+          - 'legacy' AS row FROM checkout_sessions s`),
     ).toEqual(rows);
     expect(await tables('public')).toEqual(BACKEND_TABLES);
     expect(await schemaProblems(database.db, NETWORK)).toEqual([]);

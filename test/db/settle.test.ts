@@ -179,7 +179,10 @@ describe('what an older backend left half done', () => {
   });
 
   test('paid without a row or money: stays paid, and a person is asked once', async () => {
-    const session = await insertSession(database, { status: 'paid' });
+    const session = await insertSession(database, { status: 'paid', covered: [-1, 29] });
+    await settle(session.id);
+    expect(await stateOf(database, session.id)).toMatchObject({ status: 'paid', attention: [] });
+    await cover(database, session.account, -1, 31);
     await settle(session.id);
     await settle(session.id);
     expect(await stateOf(database, session.id)).toMatchObject({

@@ -75,6 +75,7 @@ export function pay(n: number, amount: string, fields: Partial<InboxPayment> = {
     referenceSource: 'memo_id',
     verdict: null,
     resolved: false,
+    assigned: false,
     ...fields,
   };
 }
@@ -106,8 +107,13 @@ export function facts(fields: Partial<SessionFacts> = {}): SessionFacts {
     reportedAt: null,
     everReported: false,
     legacy: false,
+    rowSettled: false,
+    rowForeign: false,
+    legacyEnding: false,
+    historyFrom: null,
     existingEvents: new Set(),
     openAttention: new Set(),
+    answeredAttention: new Set(),
     now: minute(6),
     ...fields,
   };
@@ -119,6 +125,7 @@ export function apply(before: SessionFacts, decision: Decision): SessionFacts {
   const verdicts = new Map(
     decision.verdicts.map(({ payment, verdict }) => [ledgerPaymentKey(payment), verdict]),
   );
+  const gone = new Set<string>(decision.goneAttention);
   return {
     ...before,
     session: { ...before.session, status, cancelAt, closedThroughLedger, processingSince },
@@ -131,8 +138,11 @@ export function apply(before: SessionFacts, decision: Decision): SessionFacts {
       ...before.existingEvents,
       ...decision.newEvents.map(({ type, fact }) => `${type} ${fact}`),
     ]),
+    rowSettled: before.rowSettled || decision.settlesRow,
+    rowForeign: false,
+    legacyEnding: decision.legacyEnding,
     openAttention: new Set([
-      ...before.openAttention,
+      ...[...before.openAttention].filter((kind) => !gone.has(kind)),
       ...decision.newAttention.map(({ kind }) => kind),
     ]),
   };

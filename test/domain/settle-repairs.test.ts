@@ -129,7 +129,8 @@ describe('attention', () => {
   });
 
   test('is not asked for twice while it is open', () => {
-    const asked = facts({ session: PAID });
+    const asked = facts({ session: PAID, coverage: covered(0, 30), now: minute(60) });
+    expect(kinds(asked)).toEqual(['paid_without_evidence']);
     expect(decide(apply(asked, decide(asked)))).toMatchObject({ newAttention: [], changes: false });
   });
 

@@ -16,6 +16,7 @@ import {
   timestamp,
   unique,
   uuid,
+  type AnyPgColumn,
 } from 'drizzle-orm/pg-core';
 
 const id = () => uuid('id').primaryKey().defaultRandom();
@@ -87,6 +88,12 @@ export const checkoutSessions = pgTable('checkout_sessions', {
   closedThroughLedger: bigint('closed_through_ledger', { mode: 'number' }),
   /** Ours. Since when the session is `processing`. */
   processingSince: instant('processing_since'),
+  /** Ours. The live payment that settle found or made; null again when somebody deletes that row. */
+  paymentId: uuid('payment_id').references((): AnyPgColumn => payments.id, {
+    onDelete: 'set null',
+  }),
+  /** Ours. It had ended before our time, and stands by its row; null for all others. */
+  legacy: boolean('legacy'),
 });
 
 export const payments = pgTable(
@@ -108,6 +115,8 @@ export const payments = pgTable(
     createdAt: createdAt(),
     /** Ours. The row that counts instead of this one; a row without it is live. */
     supersededBy: uuid('superseded_by'),
+    /** Ours. When settle made or found this row; null: somebody else has written it, and nobody has looked yet. */
+    settledAt: instant('settled_at'),
   },
   (t) => [unique('payment_idempotency_key').on(t.txHash, t.sessionId)],
 );

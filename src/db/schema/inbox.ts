@@ -12,6 +12,7 @@ import {
   primaryKey,
   smallint,
   text,
+  unique,
   uuid,
 } from 'drizzle-orm/pg-core';
 import { instant, ledgerNumber, settlement } from './columns.ts';
@@ -25,6 +26,12 @@ export const network = settlement.table(
     /** A ledger and its hash, as they were: after a reset of a test network the hash is another one. */
     checkpointLedger: ledgerNumber('checkpoint_ledger'),
     checkpointHash: text('checkpoint_hash'),
+    /** Sessions that had ended before this are judged by their row alone; null: none are. */
+    historyFrom: instant('history_from'),
+    /** When a worker first ran: what an older backend writes after this is somebody's mistake. */
+    adoptedAt: instant('adopted_at'),
+    /** When an operator accepted that the (test) network began anew; endings before it prove nothing about it. */
+    resetAt: instant('reset_at'),
     createdAt: instant('created_at').notNull().defaultNow(),
   },
   (t) => [check('network_is_one_row', sql`${t.id} = 1`)],
@@ -49,6 +56,10 @@ export const watchedAccounts = settlement.table(
     problem: text('problem'),
     /** The first ledger that was read whole while this account was watched; null: none since the reading began. */
     networkFrom: ledgerNumber('network_from'),
+    /** Horizon's paging token up to which what was read has been read once more (reconciliation). */
+    recheckCursor: text('recheck_cursor'),
+    /** When that second reading last reached the first one. */
+    recheckedAt: instant('rechecked_at'),
   },
   (t) => [check('coverage_is_an_interval', sql`${t.throughLedger} >= ${t.fromLedger}`)],
 );
@@ -103,6 +114,8 @@ export const ledgerPayments = settlement.table(
     /** What it means (domain/judge.ts); null only until its first settle. */
     verdict: text('verdict'),
     sessionId: uuid('session_id'),
+    /** The session that an operator gave it to, whatever its reference says. */
+    assignedTo: uuid('assigned_to'),
     decidedAt: instant('decided_at'),
     resolvedAt: instant('resolved_at'),
     resolvedBy: text('resolved_by'),
@@ -115,6 +128,9 @@ export const ledgerPayments = settlement.table(
     index('ledger_payments_by_inner_hash')
       .on(t.innerTxHash)
       .where(sql`${t.innerTxHash} is not null`),
+    index('ledger_payments_by_assignment')
+      .on(t.assignedTo)
+      .where(sql`${t.assignedTo} is not null`),
     check('received_amount_is_not_negative', sql`${t.amount} >= 0`),
     check(
       'verdict_is_known',
@@ -137,6 +153,27 @@ export const undecidedPayments = settlement.table(
     since: instant('since').notNull().defaultNow(),
   },
   (t) => [primaryKey({ columns: [t.txHash, t.opIndex, t.subIndex] })],
+);
+
+/** What an operator sent back: the outgoing movement is proof for one ledger payment only. */
+export const returnedPayments = settlement.table(
+  'returned_payments',
+  {
+    txHash: text('tx_hash').notNull(),
+    opIndex: integer('op_index').notNull(),
+    subIndex: integer('sub_index').notNull(),
+    returnTxHash: text('return_tx_hash').notNull(),
+    returnOpIndex: integer('return_op_index').notNull(),
+    returnSubIndex: integer('return_sub_index').notNull(),
+    amount: numeric('amount', { precision: 19, scale: 7 }).notNull(),
+    returnedTo: text('returned_to').notNull(),
+    provenAt: instant('proven_at').notNull().defaultNow(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.txHash, t.opIndex, t.subIndex] }),
+    unique('return_proves_one_payment').on(t.returnTxHash, t.returnOpIndex, t.returnSubIndex),
+    check('returned_amount_is_positive', sql`${t.amount} > 0`),
+  ],
 );
 
 /** Records that could not be decoded, kept whole. An unresolved one holds back every ending on its account. */

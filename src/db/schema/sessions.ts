@@ -23,6 +23,8 @@ export const activeSessions = settlement.table(
     deadline: instant('deadline'),
     /** When the session's workflow is to be woken if it has not come to rest; null: nothing to wake for. */
     wakeAfter: instant('wake_after'),
+    /** When reconciliation last made sure that its workflow runs. */
+    checkedAt: instant('checked_at'),
   },
   (t) => [
     index('active_sessions_by_deadline').on(t.account, t.deadline),
@@ -91,5 +93,31 @@ export const attention = settlement.table(
     uniqueIndex('attention_open_once')
       .on(t.subject, t.kind)
       .where(sql`${t.resolvedAt} is null`),
+    index('attention_by_subject').on(t.subject, t.kind),
   ],
 );
+
+/** Append-only: what operators decided, who and why. What concerns a session stands in its journal, too. */
+export const operatorJournal = settlement.table(
+  'operator_journal',
+  {
+    id: bigint('id', { mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
+    at: instant('at').notNull().defaultNow(),
+    actor: text('actor').notNull(),
+    action: text('action').notNull(),
+    /** `session <id>`, `payment <key>`, `account <G…>`, `endpoint <id>` or `network`. */
+    subject: text('subject').notNull(),
+    reason: text('reason').notNull(),
+    detail: jsonb('detail'),
+  },
+  (t) => [index('operator_journal_by_subject').on(t.subject)],
+);
+
+/** The finished runs of reconciliation of the last 30 days, and what each found. */
+export const reconcileRuns = settlement.table('reconcile_runs', {
+  id: bigint('id', { mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
+  startedAt: instant('started_at').notNull().defaultNow(),
+  finishedAt: instant('finished_at').notNull(),
+  /** Found, repaired and left, by class. */
+  report: jsonb('report').notNull(),
+});
