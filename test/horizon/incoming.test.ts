@@ -3,7 +3,19 @@ import { describe, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
 import { formatAmount, MAX_STROOPS, parseAmount } from '../../src/domain/money.ts';
 import { decodeAll, decodeRecord } from '../../src/horizon/decode.ts';
-import { CONTRACT, OTHER, PAYER, recorded, SHOP, type Json } from './records.ts';
+import { muxed } from '../oracle/cast.ts';
+import {
+  changed,
+  CUSTOMER,
+  hashOf,
+  operation,
+  OTHER,
+  recorded,
+  recordOf,
+  SHOP,
+  USDC,
+  type Json,
+} from './records.ts';
 
 const WATCHED = new Set([SHOP]);
 const paymentsIn = (record: unknown, watched: ReadonlySet<string> = WATCHED) => {
@@ -11,50 +23,57 @@ const paymentsIn = (record: unknown, watched: ReadonlySet<string> = WATCHED) => 
   expect(undecoded).toEqual([]);
   return payments;
 };
-const hash = (twoDigits: string) => twoDigits.repeat(32);
+const changesOf = (record: Json) => record['asset_balance_changes'] as Json[];
 
 describe('what comes in to whom', () => {
-  test.each<[string, Json]>([
-    ['to somebody else', recorded('payment', { to: OTHER })],
-    ['out of the watched account', recorded('payment', { from: SHOP, to: PAYER })],
-    ['from the watched account to itself', recorded('payment', { from: SHOP })],
+  test.each<[string, Json, Json]>([
+    ['to somebody else', operation('several operations', 2), { from: CUSTOMER, to: USDC.issuer }],
+    [
+      'out of the watched account',
+      recordOf('payments of a ledger of three transactions', 2),
+      { from: SHOP, to: CUSTOMER },
+    ],
+    ['from the watched account to itself', operation('to oneself'), { from: SHOP, to: SHOP }],
     [
       'from one of its muxed addresses to another',
-      recorded('payment-muxed-zero', { from: SHOP, from_muxed: undefined }),
+      operation('between muxed addresses of oneself'),
+      { from_muxed: muxed(SHOP, '1'), to_muxed: muxed(SHOP, '2') },
     ],
-    ['in a failed transaction', recorded('payment', { transaction_successful: false })],
+    ['in a failed transaction', operation('failed'), { from: CUSTOMER, to: SHOP }],
     [
       'in a failed transaction, though nobody could read it otherwise',
-      { transaction_successful: false, type: 'teleport' },
+      changed(operation('failed'), { type: 'teleport', from: undefined }, { memo_type: null }),
+      { to: SHOP },
     ],
-  ])('nothing: %s', (_, record) => {
+  ])('nothing: %s', (_, record, parties) => {
+    expect(record).toMatchObject(parties);
     expect(decodeRecord(record, WATCHED)).toEqual({ payments: [], undecoded: [] });
   });
 
   test('one contract call, to each watched account what is its own', () => {
     const both = paymentsIn(recorded('invoke-host-function'), new Set([SHOP, OTHER]));
     expect(both.map(({ account, subIndex }) => [account, subIndex])).toEqual([
-      [OTHER, 0],
       [SHOP, 1],
       [SHOP, 2],
-      [SHOP, 3],
+      [OTHER, 7],
+      [SHOP, 8],
+      [SHOP, 9],
     ]);
   });
 
   test('a contract call from the watched account to itself is nothing', () => {
-    const change = { asset_type: 'native', type: 'transfer', from: SHOP, to: SHOP, amount: '5' };
-    const record = recorded('invoke-host-function', { asset_balance_changes: [change] });
-    expect(paymentsIn(record)).toEqual([]);
+    const [, , toShop] = changesOf(recorded('invoke-host-function'));
+    const within = { ...toShop, from: SHOP };
+    const record = recorded('invoke-host-function', { asset_balance_changes: [toShop, within] });
+    expect(paymentsIn(record)).toMatchObject([{ subIndex: 0 }]);
   });
 
   test('what a contract call moves to others is none of our business, however strange', () => {
-    const strange = { asset_type: 'native', type: 'transfer', from: PAYER, to: CONTRACT };
-    const changes = [
-      { ...strange, amount: '170141183460469231731.6871588' },
-      { asset_type: 'native', type: 'transfer', from: PAYER, to: SHOP, amount: '5.0000000' },
-    ];
-    const record = recorded('invoke-host-function', { asset_balance_changes: changes });
-    expect(paymentsIn(record)).toMatchObject([{ subIndex: 1, amount: 50_000_000n }]);
+    const record = recorded('invoke-host-function');
+    const amounts = changesOf(record).map(({ amount }) => amount);
+    // More than any account could hold.
+    expect(amounts[6]).toBe('17014118346046923173168730371588.4105727');
+    expect(paymentsIn(record)).toHaveLength(4);
   });
 
   test('a list is read record by record: one that cannot be read spoils no other', () => {
@@ -66,18 +85,19 @@ describe('what comes in to whom', () => {
 });
 
 describe('fee bumps', () => {
-  const bump = {
-    fee_bump_transaction: { hash: hash('b1') },
-    inner_transaction: { hash: hash('b2') },
-  };
+  const [outer, inner] = [hashOf('fee bump'), hashOf('inner of fee bump')];
+  const askedByInner = operation('inner of fee bump');
 
   test.each([
-    ['outer', hash('b1')],
-    ['inner', hash('b2')],
-  ])('asked for by its %s hash, it is the same ledger payment', (_, asked) => {
-    const fields = { transaction_hash: asked };
-    const record = recorded('payment', fields, { ...bump, hash: asked });
-    expect(paymentsIn(record)).toMatchObject([{ txHash: hash('b1'), innerTxHash: hash('b2') }]);
+    ['outer hash', operation('fee bump')],
+    ['inner hash', askedByInner],
+    // No Horizon known does this.
+    [
+      'inner hash, and told of under it',
+      changed(askedByInner, { transaction_hash: inner }, { hash: inner }),
+    ],
+  ])('asked for by its %s, it is the same ledger payment', (_, record) => {
+    expect(paymentsIn(record)).toMatchObject([{ txHash: outer, innerTxHash: inner }]);
   });
 });
 

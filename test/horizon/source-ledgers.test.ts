@@ -4,6 +4,7 @@ import { Memo } from '@stellar/stellar-sdk';
 import { ledgerPaymentKey } from '../../src/domain/ledger-payment.ts';
 import { HorizonUnavailable } from '../../src/horizon/errors.ts';
 import { paymentTo } from '../../src/sandbox/ledger/wallet.ts';
+import { recorded } from './records.ts';
 import { headOf, inTown, noOne, START } from './town.ts';
 
 describe('ledgers', () => {
@@ -70,7 +71,8 @@ describe('ledgers', () => {
     inTown(async (town) => {
       const { source, ledger, shop, customer } = town;
       const id = String(BigInt(headOf(town) + 1) << 32n);
-      const strange = { id, paging_token: id, type: 'teleport', into: customer.address };
+      const merge = { type: 'teleport', into: customer.address };
+      const strange = recorded('account-merge', { ...merge, id, paging_token: id });
       const sequence = await ledger.injectRecord(customer.address, strange);
       const of = async (account: string) =>
         (await source.ledgerPayments(sequence, new Set([account])))?.undecoded.length;

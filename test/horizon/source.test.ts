@@ -4,6 +4,7 @@ import { Memo } from '@stellar/stellar-sdk';
 import { muxedAddress } from '../../src/horizon/address.ts';
 import { HorizonUnavailable } from '../../src/horizon/errors.ts';
 import { paymentTo } from '../../src/sandbox/ledger/wallet.ts';
+import { recorded } from './records.ts';
 import { headOf, inTown, noOne, START } from './town.ts';
 
 test(
@@ -84,12 +85,7 @@ describe('the payments of an account', () => {
     inTown(async (town) => {
       const { source, ledger, shop, customer } = town;
       const id = String(BigInt(headOf(town) + 1) << 32n);
-      const strange = {
-        id,
-        paging_token: id,
-        type: 'teleport',
-        created_at: '2026-03-01T13:00:00Z',
-      };
+      const strange = recorded('payment', { id, paging_token: id, type: 'teleport' });
       await ledger.injectRecord(shop.address, strange);
       await customer.pay(shop.address, '1');
       const page = await source.page(shop.address, '0', 200);

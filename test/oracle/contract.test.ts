@@ -8,8 +8,9 @@ import { answerOf, type Answer } from './answer.ts';
 import { copyHistory, reapBelow } from './copy-history.ts';
 import { createHorizonTables, startHorizon, type Horizon } from './horizon.ts';
 import { binary, reality } from './reality.ts';
-import { isRecording, record, recorded } from './recorded.ts';
-import { AFTER_REAPING, REQUESTS } from './requests.ts';
+import { isRecording, record, recorded, recordedNames } from './recorded.ts';
+import { AFTER_REAPING } from './requests-after-reaping.ts';
+import { REQUESTS } from './requests.ts';
 import { play, type Scenario } from './scenario.ts';
 
 /** Fields that are not the sandbox's to get right; `at` is a path into the answer. */
@@ -73,6 +74,12 @@ reality('the sandbox answers as the real Horizon does to', () => {
     if (isRecording) record(name, asked, whole);
     // Differs after a change of the play: record again.
     expect(recorded(name)).toEqual({ path: asked, ...whole });
+  });
+
+  test('only its answers are kept as fixtures', () => {
+    const asked = REQUESTS.filter(({ keep }) => keep).map(({ path }) => path(scenario));
+    const kept = recordedNames().map((name) => recorded(name)?.path);
+    expect(kept.toSorted()).toEqual(asked.toSorted());
   });
 
   describe('requests about what was reaped', () => {

@@ -23,6 +23,16 @@ export function recorded(name: string): Recorded | null {
   return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Recorded) : null;
 }
 
+/** The records of the page kept under a name. @throws Error when none is */
+export function recordsIn(name: string): Record<string, unknown>[] {
+  const page = recorded(name)?.body as
+    { _embedded?: { records: Record<string, unknown>[] } } | undefined;
+  if (page?._embedded === undefined) {
+    throw new Error(`No page called "${name}" is recorded: see test/oracle/requests.ts.`);
+  }
+  return page._embedded.records;
+}
+
 /** The names of all that is kept. */
 export function recordedNames(): string[] {
   return readdirSync(FOLDER).map((file) => file.replace(/\.json$/, ''));

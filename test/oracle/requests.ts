@@ -1,32 +1,15 @@
 /** What both servers are asked. */
-import { keyOf, muxed, type Scenario } from './scenario.ts';
+import { addressOf, muxed } from './cast.ts';
+import { hashOf, ledgerOf, operationOf, type Request } from './request.ts';
+import type { Scenario } from './scenario.ts';
 
-/** A GET. `keep`: the real answer is kept as a fixture. */
-export type Request = {
-  readonly name: string;
-  readonly path: (scenario: Scenario) => string;
-  readonly keep?: true;
-};
-
-const STRANGER = keyOf('stranger').publicKey();
+const STRANGER = addressOf('stranger');
 const CONTRACT = 'CDOE3OWBDW2OKSLH23KJCMXHF2UXDWIWGJXUM66HT5VNCCCW5EYV6HXE';
 
 const payments = (name: string, query: string): Request => ({
   name: `payments of the shop with ${name}`,
   path: ({ shop }) => `/accounts/${shop}/payments?${query}`,
 });
-
-const hashOf = ({ hashes }: Scenario, name: string): string => {
-  const hash = hashes.get(name);
-  if (hash === undefined) throw new Error(`The play has no transaction "${name}".`);
-  return hash;
-};
-
-const ledgerOf = (scenario: Scenario, name: string): number =>
-  scenario.ledger.chain.history.transaction(hashOf(scenario, name))?.ledger.sequence ?? 0;
-
-const operationOf = (scenario: Scenario, name: string, order = 1): bigint =>
-  (scenario.ledger.chain.history.transaction(hashOf(scenario, name))?.id ?? 0n) + BigInt(order);
 
 const middle = (scenario: Scenario) => operationOf(scenario, 'strict send');
 
@@ -176,6 +159,7 @@ const ACCOUNTS: readonly Request[] = [
 
 const TRANSACTION_NAMES = [
   'issue',
+  'no memo',
   'id memo',
   'text memo',
   'empty text memo',
@@ -184,20 +168,34 @@ const TRANSACTION_NAMES = [
   'NUL memo',
   'not UTF-8 memo',
   'cut short memo',
+  'id memo 0',
+  'digits memo',
+  'byte order mark memo',
+  'id typed as text',
+  'to muxed',
   'to muxed 0',
+  'operation from muxed 0',
   'transaction from muxed',
   'strict send',
+  'strict send over a path',
+  'strict receive of a long code',
   'failed strict send',
   'failed strict receive',
+  'merge after a payment',
   'fee bump',
   'inner of fee bump',
   'fee bump from muxed',
   'failed fee bump',
   'inner of failed fee bump',
+  'merge in a fee bump',
+  'inner of merge in a fee bump',
   'several operations',
+  'to oneself',
+  'between muxed addresses of oneself',
   'failed',
   'contract transfer',
   'failed contract transfer',
+  'contract call',
 ];
 
 const TRANSACTIONS: readonly Request[] = TRANSACTION_NAMES.flatMap((name) => [
@@ -209,7 +207,7 @@ const TRANSACTIONS: readonly Request[] = TRANSACTION_NAMES.flatMap((name) => [
     name: `payments of the transaction: ${name}`,
     path: (scenario: Scenario) =>
       `/transactions/${hashOf(scenario, name)}/payments?join=transactions&limit=200`,
-    ...(/fee bump|^failed$|several/.test(name) ? { keep: true as const } : {}),
+    keep: true as const,
   },
   {
     name: `operations of the transaction: ${name}`,
@@ -389,49 +387,4 @@ export const REQUESTS: readonly Request[] = [
     name: `a path: ${path}`,
     path: () => path,
   })),
-];
-
-/** Asked when history begins at the merge. */
-export const AFTER_REAPING: readonly Request[] = [
-  { name: 'the root', path: () => '/' },
-  ...['asc', 'desc'].map((order) => ({
-    name: `an old cursor, ${order}`,
-    path: ({ shop }: Scenario) => `/accounts/${shop}/payments?cursor=4294967296&order=${order}`,
-  })),
-  ...['asc', 'desc'].map((order) => ({
-    name: `no cursor, ${order}`,
-    path: ({ shop }: Scenario) => `/accounts/${shop}/payments?limit=200&order=${order}`,
-  })),
-  {
-    name: 'payments of an account all of whose payments are gone',
-    path: ({ customer, hashes }) =>
-      `/accounts/${customer}/payments?cursor=${hashes.size > 0 ? 1 : 0}&limit=1`,
-  },
-  { name: 'the network, from an old cursor', path: () => '/payments?cursor=1&limit=2' },
-  { name: 'ledgers, from an old cursor', path: () => '/ledgers?cursor=1&limit=2' },
-  { name: 'ledgers backwards from an old cursor', path: () => '/ledgers?cursor=1&order=desc' },
-  { name: 'a ledger that is gone', path: () => '/ledgers/2' },
-  { name: 'ledger 0', path: () => '/ledgers/0' },
-  { name: 'payments of a ledger that is gone', path: () => '/ledgers/2/payments' },
-  {
-    name: 'an operation that is gone',
-    path: (scenario) => `/operations/${operationOf(scenario, 'id memo')}`,
-  },
-  {
-    name: 'a transaction that is gone',
-    path: (scenario) => `/transactions/${hashOf(scenario, 'id memo')}`,
-  },
-  {
-    name: 'payments of a transaction that is gone',
-    path: (scenario) => `/transactions/${hashOf(scenario, 'id memo')}/payments`,
-  },
-  {
-    name: 'the account of the issuer, last changed in a ledger that is gone',
-    path: ({ issuer }) => `/accounts/${issuer}`,
-  },
-  {
-    name: 'the account of somebody whose ledgers are gone',
-    path: () => `/accounts/${keyOf('other').publicKey()}`,
-  },
-  { name: 'an ancient operation', path: () => '/operations/7' },
 ];

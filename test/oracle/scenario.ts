@@ -2,21 +2,20 @@
  * A stretch of history with everything that payments can be. Keys, times and signatures are the same each time, so
  * that what Horizon makes of it is, too, and can be recorded.
  */
-import { createHash } from 'node:crypto';
 import {
   Account,
   Asset,
   BASE_FEE,
-  Keypair,
   Memo,
   MuxedAccount,
   Operation,
-  StrKey,
   TransactionBuilder,
+  type Transaction,
 } from '@stellar/stellar-sdk';
 import type { BalanceChange } from '../../src/sandbox/ledger/contract-call.ts';
 import { startSandboxLedger, type SandboxLedger } from '../../src/sandbox/ledger/start.ts';
 import { SandboxWallet, assetOf, paymentTo } from '../../src/sandbox/ledger/wallet.ts';
+import { addressOf, digest, keyOf, muxed, SPLITTER } from './cast.ts';
 
 /** Who took part, the hashes by what they are of, and where history stands. */
 export type Scenario = {
@@ -33,18 +32,6 @@ export type Scenario = {
 
 const LEDGER_EVERY_S = 5;
 const START = Date.UTC(2026, 8, 1);
-
-const digest = (text: string) => createHash('sha256').update(text).digest();
-
-/** The key of somebody in the play. */
-export function keyOf(name: string): Keypair {
-  return Keypair.fromRawEd25519Seed(digest(`oracle: ${name}`));
-}
-
-/** The muxed address of an account with an id. */
-export function muxed(account: string, id: string): string {
-  return new MuxedAccount(new Account(account, '0'), id).accountId();
-}
 
 type Stage = {
   readonly ledger: SandboxLedger;
@@ -106,6 +93,7 @@ async function setUp({ ledger, shop, customer, issuer, usdc, note }: Stage): Pro
   for (const { address } of [shop, customer, issuer]) await ledger.fund(address, '1000');
   await note('trust', shop.trust(usdc));
   await shop.trust(`ALPHABET:${issuer.address}`, '5000');
+  await shop.trust(`BRIDGECOIN:${issuer.address}`);
   await customer.trust(usdc);
   await note('issue', issuer.pay(customer.address, '500', usdc));
 }
@@ -124,6 +112,9 @@ async function payWithMemos({ shop, customer, usdc, note }: Stage): Promise<void
   // The first two of a euro sign's three bytes, a surrogate, an overlong slash.
   const broken = [0x31, 0xe2, 0x82, 0x32, 0xed, 0xa0, 0x80, 0x33, 0xc0, 0xaf, 0xf0, 0x9f, 0x98];
   await pay('cut short memo', Memo.text(Buffer.from(broken)));
+  await pay('id memo 0', Memo.id('0'));
+  await pay('digits memo', Memo.text('0042'));
+  await pay('byte order mark memo', Memo.text(Buffer.from([0xef, 0xbb, 0xbf, 0x34])));
 }
 
 async function payMuxed({ ledger, shop, customer, usdc, note }: Stage): Promise<void> {
@@ -132,7 +123,10 @@ async function payMuxed({ ledger, shop, customer, usdc, note }: Stage): Promise<
   await note('to muxed 0', customer.pay(muxed(shop.address, '0'), '2', 'native', { memo }));
   const source = muxed(customer.address, '0');
   const payment = { destination: shop.address, asset: Asset.native(), amount: '3' };
-  await note('operation from muxed 0', customer.run([Operation.payment({ ...payment, source })]));
+  await note(
+    'operation from muxed 0',
+    customer.run([Operation.payment({ ...payment, source })], { memo: Memo.id('9') }),
+  );
   const from = new MuxedAccount(
     new Account(customer.address, String(await customer.sequence())),
     '18446744073709551615',
@@ -175,6 +169,12 @@ async function payAlongPaths({ ledger, shop, customer, issuer, usdc, note }: Sta
     'strict receive without conversion',
     customer.pathPayStrictReceive({ ...legs, send: usdc, sendMax: '9', destAmount: '4' }),
   );
+  ledger.setRate('native', `BRIDGECOIN:${issuer.address}`, '3');
+  const bridge = { ...legs, receive: `BRIDGECOIN:${issuer.address}` };
+  await note(
+    'strict receive of a long code',
+    customer.pathPayStrictReceive({ ...bridge, sendMax: '9', destAmount: '10' }),
+  );
   await note(
     'failed strict send',
     customer.pathPayStrictSend({ ...legs, sendAmount: '8', destMin: '100' }),
@@ -188,21 +188,24 @@ async function payAlongPaths({ ledger, shop, customer, issuer, usdc, note }: Sta
 async function openAndMerge({ shop, customer, newcomer, note }: Stage): Promise<void> {
   await note('create account', customer.createAccount(newcomer.address, '20'));
   const source = muxed(customer.address, '31');
-  const other = { destination: keyOf('other').publicKey(), startingBalance: '1.5' };
+  const other = { destination: addressOf('other'), startingBalance: '1.5' };
   await note(
     'create account from muxed',
     customer.run([Operation.createAccount({ ...other, source })]),
   );
-  await newcomer.pay(shop.address, '1', 'native', { memo: Memo.text('42') });
+  const typed = { memo: Memo.text('42') };
+  await note('id typed as text', newcomer.pay(shop.address, '1', 'native', typed));
   await note('merge', newcomer.merge(shop.address, { memo: Memo.id('42') }));
   await customer.createAccount(newcomer.address, '5');
   await note('merge into muxed', newcomer.merge(muxed(shop.address, '43')));
+  await customer.createAccount(newcomer.address, '5');
+  const merge = Operation.accountMerge({ destination: muxed(shop.address, '44') });
+  await note('merge after a payment', newcomer.run([paymentTo(customer.address, '1'), merge]));
 }
 
-async function bumpFees({ ledger, shop, customer, issuer, usdc, note }: Stage): Promise<void> {
-  const bump = async (name: string, amount: string, payer: string) => {
-    const memo = Memo.id('99');
-    const inner = await customer.build([paymentTo(shop.address, amount, usdc)], { memo });
+async function bumpFees(stage: Stage): Promise<void> {
+  const { ledger, shop, customer, issuer, newcomer, usdc, note } = stage;
+  const bump = async (name: string, inner: Transaction, payer: string) => {
     const outer = TransactionBuilder.buildFeeBumpTransaction(
       payer,
       '250',
@@ -213,9 +216,15 @@ async function bumpFees({ ledger, shop, customer, issuer, usdc, note }: Stage): 
     await note(`inner of ${name}`, Promise.resolve({ hash: hex(inner.hash()) }));
     await note(name, issuer.submit(outer));
   };
-  await bump('fee bump', '6', issuer.address);
-  await bump('fee bump from muxed', '7', muxed(issuer.address, '3'));
-  await bump('failed fee bump', '100000', issuer.address);
+  const pay = (amount: string) =>
+    customer.build([paymentTo(shop.address, amount, usdc)], { memo: Memo.id('99') });
+  await bump('fee bump', await pay('6'), issuer.address);
+  await bump('fee bump from muxed', await pay('7'), muxed(issuer.address, '3'));
+  await bump('failed fee bump', await pay('100000'), issuer.address);
+  await customer.createAccount(newcomer.address, '5');
+  const merge = Operation.accountMerge({ destination: shop.address });
+  const inner = await newcomer.build([merge], { memo: Memo.id('45') });
+  await bump('merge in a fee bump', inner, issuer.address);
 }
 
 async function payInBatches(stage: Stage): Promise<void> {
@@ -245,6 +254,9 @@ async function payInBatches(stage: Stage): Promise<void> {
   for (const transaction of together) await customer.enqueue(transaction);
   close();
   await note('to oneself', shop.pay(shop.address, '5'));
+  const [source, destination] = [muxed(shop.address, '1'), muxed(shop.address, '2')];
+  const within = Operation.payment({ source, destination, asset: Asset.native(), amount: '6' });
+  await note('between muxed addresses of oneself', shop.run([within]));
 }
 
 async function payByContract(
@@ -259,15 +271,21 @@ async function payByContract(
   await note('contract mint', issuer.contractTransfer(muxed(shop.address, '8'), '3', usdc));
   await note('contract burn', customer.contractTransfer(issuer.address, '4', usdc));
   await note('failed contract transfer', customer.contractTransfer(shop.address, '99999', usdc));
-  const contract = StrKey.encodeContract(digest('a splitter'));
   const change = { type: 'transfer' as const, amount: 10_000_000n };
   const changes: BalanceChange[] = [
-    { ...change, asset: usdc, from: customer.address, to: contract },
-    { ...change, asset: usdc, from: contract, to: muxed(shop.address, '18446744073709551615') },
-    { ...change, asset: 'native', from: contract, to: shop.address },
+    { ...change, asset: usdc, from: customer.address, to: SPLITTER },
+    { ...change, asset: usdc, from: SPLITTER, to: muxed(shop.address, '18446744073709551615') },
+    { ...change, asset: 'native', from: SPLITTER, to: shop.address },
     { type: 'burn', asset: usdc, from: customer.address, amount: 1n },
     { type: 'clawback', asset: usdc, from: customer.address, amount: 2n },
-    { type: 'mint', asset: usdc, to: contract, amount: 9_223_372_036_854_775_807n },
+    { type: 'mint', asset: usdc, to: SPLITTER, amount: 9_223_372_036_854_775_807n },
+    // What a contract holds may be more than an account can: the largest i128.
+    { type: 'mint', asset: usdc, to: SPLITTER, amount: 2n ** 127n - 1n },
+    { ...change, asset: usdc, from: customer.address, to: addressOf('other') },
+    { ...change, asset: 'native', from: SPLITTER, to: shop.address, amount: 0n },
+    { type: 'mint', asset: usdc, to: muxed(shop.address, '0'), amount: 25_000_000n },
+    { type: 'burn', asset: usdc, from: shop.address, amount: 30_000_000n },
+    { type: 'clawback', asset: usdc, from: shop.address, amount: 40_000_000n },
   ];
   const call = await ledger.addContractCall(customer.address, changes);
   dictated.set(call.hash, changes);
