@@ -45,7 +45,12 @@ async function measure(strategy: ReadStrategy, accounts: number): Promise<void> 
     sender: createWebhookSender({ allowPrivate: [] }),
     wake: () => Promise.resolve(),
     log: pino({ level: 'silent' }),
-    counters: { judged: () => undefined, foundAfterEnding: () => undefined },
+    counters: {
+      judged: () => undefined,
+      foundAfterEnding: () => undefined,
+      reconciled: () => undefined,
+      reconcileEnded: () => undefined,
+    },
     pollIntervalMs: 1,
     readStrategy: strategy,
     networkPassphrase: ledger.networkPassphrase,

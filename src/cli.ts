@@ -6,6 +6,8 @@ import { demoCommand } from './cli/demo.ts';
 import { EXIT, explain } from './cli/errors.ts';
 import { migrateCommand } from './cli/migrate.ts';
 import { paymentsCommand } from './cli/payments.ts';
+import { reconcileCommand } from './cli/reconcile.ts';
+import { scheduleCommand } from './cli/schedule.ts';
 import { sessionCommand } from './cli/session.ts';
 import { workerCommand } from './cli/worker.ts';
 
@@ -22,6 +24,8 @@ Exit codes: 0 done · 1 failed, or a promise is broken · 2 wrong input or setti
   .addCommand(workerCommand())
   .addCommand(demoCommand())
   .addCommand(auditCommand())
+  .addCommand(reconcileCommand())
+  .addCommand(scheduleCommand())
   .addCommand(sessionCommand())
   .addCommand(paymentsCommand());
 for (const command of allOf(program)) {

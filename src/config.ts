@@ -32,6 +32,7 @@ export const configSchema = z.object({
     .default(NETWORKS.testnet ?? ''),
   HORIZON_REQUESTS_PER_HOUR: z.coerce.number().int().min(0).default(3600),
   POLL_INTERVAL_MS: milliseconds(5_000, 100),
+  RECONCILE_INTERVAL_MS: milliseconds(300_000, 10_000),
   READ_STRATEGY: z.enum(['accounts', 'ledgers']).default('accounts'),
   DATABASE_POOL: z.coerce.number().int().min(4).default(10),
   WEBHOOK_ALLOW: listOf,
@@ -75,6 +76,14 @@ const databaseSchema = configSchema.pick({ DATABASE_URL: true, NETWORK_PASSPHRAS
 /** The settings of commands that need the database alone. @throws ConfigError naming every problem at once. */
 export function loadDatabaseConfig(env: NodeJS.ProcessEnv): z.infer<typeof databaseSchema> {
   return read(databaseSchema, env, []);
+}
+
+const scheduleSchema = configSchema.pick({ NETWORK_PASSPHRASE: true, RECONCILE_INTERVAL_MS: true });
+
+/** What the schedule of reconciliation needs to know. @throws ConfigError naming every problem at once. */
+export function loadCadence(env: NodeJS.ProcessEnv): { networkName: string; everyMs: number } {
+  const { NETWORK_PASSPHRASE, RECONCILE_INTERVAL_MS } = read(scheduleSchema, env, []);
+  return { networkName: networkName(NETWORK_PASSPHRASE), everyMs: RECONCILE_INTERVAL_MS };
 }
 
 /** An empty variable is an unset one: that is how shells and compose files leave things out. */

@@ -1,29 +1,41 @@
 /** The composition root: configuration in, one worker process out. Everything is made here and passed down. */
 import { fileURLToPath } from 'node:url';
-import { DefaultLogger, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
+import { Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
 import { pino, type Logger } from 'pino';
 import {
   horizonActivities,
+  reconcileActivities,
   settlementActivities,
   watcherActivities,
   webhookActivities,
 } from './activities/index.ts';
-import type { Counters, Deps } from './activities/deps.ts';
+import type { Deps } from './activities/deps.ts';
+import type { ReconcileDeps } from './activities/reconcile/deps.ts';
 import { heartbeatInterceptor } from './activities/heartbeat.ts';
 import { ConfigError, loadConfig, type Config } from './config.ts';
 import { connect } from './db/connection.ts';
 import { createSettleQueue } from './db/settle-queue.ts';
 import { schemaProblems } from './db/check.ts';
+import { noteAdoption } from './db/reconcile-runs.ts';
 import { createHorizonSource } from './horizon/source.ts';
+import { countersOf, installRuntime } from './runtime.ts';
+import { ensureSchedule } from './schedule.ts';
 import {
   connectTemporal,
   ensureWatcher,
+  isRunning,
   namespaceProblems,
   wakeSession,
   type Temporal,
 } from './temporal.ts';
 import { createWebhookSender } from './webhook/post.ts';
-import { HORIZON_QUEUE, SETTLEMENT_QUEUE, WEBHOOKS_QUEUE } from './workflows/contract.ts';
+import {
+  HORIZON_QUEUE,
+  sessionWorkflowId,
+  SETTLEMENT_QUEUE,
+  watcherWorkflowId,
+  WEBHOOKS_QUEUE,
+} from './workflows/contract.ts';
 
 /** The worker must not start like this; every reason is named. */
 export class NotReady extends Error {
@@ -39,7 +51,7 @@ const CACHED_RUNS = 500;
 const POSTS_AT_ONCE = 50;
 /** Activities that ask Horizon: the watcher, and reports. */
 const HORIZON_AT_ONCE = 20;
-/** How often the watcher's existence is made sure of: a Temporal store that was lost heals by itself. */
+/** How often watcher and schedule are made sure of: a Temporal store that was lost heals by itself. */
 const ENSURE_EVERY_MS = 60_000;
 
 /** Runs a worker until SIGTERM or SIGINT, then drains. @throws ConfigError, NotReady */
@@ -52,7 +64,8 @@ export async function runWorker(env: NodeJS.ProcessEnv, onReady?: () => void): P
   try {
     await refuseUnfit(deps, temporal);
     const workers = await createWorkers(config, deps, temporal);
-    const ensuring = keepWatcher(temporal, config.networkName, log);
+    await noteAdoption(deps.database.db);
+    const ensuring = keepWatching(temporal, config, log);
     log.info({ network: config.networkName, temporal: temporal.address }, 'The worker runs.');
     onReady?.();
     try {
@@ -69,48 +82,6 @@ export async function runWorker(env: NodeJS.ProcessEnv, onReady?: () => void): P
   }
 }
 
-function installRuntime(log: Logger, metricsAddress: string | undefined): void {
-  const levels = {
-    TRACE: 'trace',
-    DEBUG: 'debug',
-    INFO: 'info',
-    WARN: 'warn',
-    ERROR: 'error',
-  } as const;
-  Runtime.install({
-    logger: new DefaultLogger('WARN', ({ level, message, meta }) => {
-      // Two of the three task queues have activities only, and that is as it should be.
-      if (message.startsWith('No workflows registered')) return;
-      log[levels[level]]({ ...meta, sdk: true }, message);
-    }),
-    shutdownSignals: ['SIGTERM', 'SIGINT'],
-    ...(metricsAddress === undefined
-      ? {}
-      : {
-          telemetryOptions: {
-            metrics: {
-              prometheus: {
-                bindAddress: metricsAddress,
-                countersTotalSuffix: true,
-                unitSuffix: true,
-                useSecondsForDurations: true,
-              },
-            },
-          },
-        }),
-  });
-}
-
-/** Our own counters, beside the SDK's on the same page. */
-function countersOf({ metricMeter }: Runtime): Counters {
-  const judged = metricMeter.createCounter('settlement_payments_judged');
-  const late = metricMeter.createCounter('settlement_found_after_ending');
-  return {
-    judged: (verdict) => judged.add(1, { verdict }),
-    foundAfterEnding: () => late.add(1),
-  };
-}
-
 /** The SDK drains by the same signals, but tells activities only when their grace is over. */
 function untilAskedToEnd(): AbortSignal {
   const ending = new AbortController();
@@ -119,7 +90,12 @@ function untilAskedToEnd(): AbortSignal {
 }
 
 /** Makes what the activities work with. */
-function createDeps(config: Config, log: Logger, temporal: Temporal, draining: AbortSignal): Deps {
+function createDeps(
+  config: Config,
+  log: Logger,
+  temporal: Temporal,
+  draining: AbortSignal,
+): ReconcileDeps {
   const database = connect(config.DATABASE_URL, {
     max: config.DATABASE_POOL,
     applicationName: 'settlement worker',
@@ -142,7 +118,20 @@ function createDeps(config: Config, log: Logger, temporal: Temporal, draining: A
     readStrategy: config.READ_STRATEGY,
     networkPassphrase: config.NETWORK_PASSPHRASE,
     draining,
+    networkName: config.networkName,
+    isRunning: (sessionId) => isRunning(temporal.client, sessionWorkflowId(sessionId)),
+    watcher: {
+      isRunning: () => isRunning(temporal.client, watcherWorkflowId(config.networkName)),
+      start: () => ensureWatcher(temporal.client, config.networkName),
+    },
+    pagesToReadAgain: pagesToReadAgain(config),
   };
+}
+
+/** Half of what the request budget allows in one interval. */
+function pagesToReadAgain({ HORIZON_REQUESTS_PER_HOUR, RECONCILE_INTERVAL_MS }: Config): number {
+  if (HORIZON_REQUESTS_PER_HOUR === 0) return Number.POSITIVE_INFINITY;
+  return Math.ceil((HORIZON_REQUESTS_PER_HOUR / 2) * (RECONCILE_INTERVAL_MS / 3_600_000));
 }
 
 /** Database, network and namespace must all fit; every problem is told at once. */
@@ -169,7 +158,11 @@ async function horizonProblems({ source, networkPassphrase }: Deps): Promise<str
   }
 }
 
-async function createWorkers(config: Config, deps: Deps, temporal: Temporal): Promise<Worker[]> {
+async function createWorkers(
+  config: Config,
+  deps: ReconcileDeps,
+  temporal: Temporal,
+): Promise<Worker[]> {
   const common = {
     connection: temporal.native,
     namespace: temporal.namespace,
@@ -198,7 +191,11 @@ async function createWorkers(config: Config, deps: Deps, temporal: Temporal): Pr
     Worker.create({
       ...common,
       taskQueue: HORIZON_QUEUE,
-      activities: { ...horizonActivities(deps), ...watcherActivities(deps) },
+      activities: {
+        ...horizonActivities(deps),
+        ...watcherActivities(deps),
+        ...reconcileActivities(deps),
+      },
       maxConcurrentActivityTaskExecutions: HORIZON_AT_ONCE,
     }),
   ]);
@@ -213,11 +210,15 @@ function workflowCode(): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath'>
   return { workflowsPath: fileURLToPath(new URL(`./workflows/index${ending}`, import.meta.url)) };
 }
 
-/** Starts the watcher now and makes sure of it every minute. */
-function keepWatcher({ client }: Temporal, network: string, log: Logger): NodeJS.Timeout {
+/** Starts the watcher and makes the schedule now, and makes sure of both every minute. */
+function keepWatching({ client }: Temporal, config: Config, log: Logger): NodeJS.Timeout {
+  const { networkName, RECONCILE_INTERVAL_MS: everyMs } = config;
   const ensure = () => {
-    ensureWatcher(client, network).catch((error: unknown) =>
+    ensureWatcher(client, networkName).catch((error: unknown) =>
       log.error({ err: error }, 'The watcher could not be started; tried again in a minute.'),
+    );
+    ensureSchedule(client, { networkName, everyMs }).catch((error: unknown) =>
+      log.error({ err: error }, 'The schedule could not be made; tried again in a minute.'),
     );
   };
   ensure();

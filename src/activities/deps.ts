@@ -11,6 +11,10 @@ export type Counters = {
   judged(verdict: string): void;
   /** Horizon showed a payment only after the session's ending had been proven without it. */
   foundAfterEnding(): void;
+  /** Reconciliation has found this much of one kind of discrepancy. */
+  reconciled(kind: string, tally: { found: number; repaired: number; left: number }): void;
+  /** A run of reconciliation has ended, and this many things need a person. */
+  reconcileEnded(openAttention: number): void;
 };
 
 /** What activities work with; the worker makes it once and passes it in. */

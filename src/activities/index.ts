@@ -1,8 +1,12 @@
+import type { ReconcileReport } from '../domain/discrepancy.ts';
 import { deliverEvents } from './deliver-events.ts';
 import type { Deps } from './deps.ts';
 import { look, type LookInput } from './look.ts';
 import { openSession, type OpenInput } from './open-session.ts';
 import { proveReport, type ReportInput } from './prove-report.ts';
+import type { ReconcileDeps } from './reconcile/deps.ts';
+import { repairPage, type RepairInput } from './reconcile/repair-page.ts';
+import { beginReconcile, endReconcile } from './reconcile/runs.ts';
 import { redeliver, type RedeliverInput } from './redeliver.ts';
 import { refusing } from './refuse.ts';
 import { requestCancel } from './request-cancel.ts';
@@ -31,8 +35,16 @@ export const watcherActivities = (deps: Deps) => ({
   watchLedger: (input: WatchInput) => watchLedger(deps, input),
 });
 
+/** The activities of reconciliation, on the same queue: it asks Horizon before it repairs. */
+export const reconcileActivities = (deps: ReconcileDeps) => ({
+  beginReconcile: () => beginReconcile(deps),
+  repairPage: (input: RepairInput) => repairPage(deps, input),
+  endReconcile: (report: ReconcileReport) => endReconcile(deps, report),
+});
+
 /** The types by which workflows call them. */
 export type SettlementActivities = ReturnType<typeof settlementActivities>;
 export type WebhookActivities = ReturnType<typeof webhookActivities>;
 export type HorizonActivities = ReturnType<typeof horizonActivities>;
+export type ReconcileActivities = ReturnType<typeof reconcileActivities>;
 export type WatcherActivities = ReturnType<typeof watcherActivities>;

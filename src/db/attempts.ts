@@ -101,18 +101,21 @@ export async function countFailure(
   return rows[0]?.failures ?? 1;
 }
 
-/** The endpoint rests as a whole. */
+/** The endpoint rests as a whole; what made it rest for longer stands. */
 export async function pauseEndpoint(db: Db, endpointId: string, until: Date): Promise<void> {
   await db.execute(sql`
-    UPDATE settlement.endpoint_state SET paused_until = ${until.toISOString()}
+    UPDATE settlement.endpoint_state SET paused_until = greatest(paused_until, ${until.toISOString()}::timestamptz)
     WHERE endpoint_id = ${endpointId}`);
 }
 
-/** The endpoint accepted something: its failures are forgotten. Writes nothing when there are none. */
+/**
+ * The endpoint accepted something: its failures are forgotten, and the rest they brought it. A pause without failures is
+ * a person's, and stays. Writes nothing when there are none.
+ */
 export async function clearFailures(db: Db, endpointId: string): Promise<void> {
   await db.execute(sql`
     UPDATE settlement.endpoint_state SET consecutive_failures = 0, paused_until = NULL
-    WHERE endpoint_id = ${endpointId} AND (consecutive_failures > 0 OR paused_until IS NOT NULL)`);
+    WHERE endpoint_id = ${endpointId} AND consecutive_failures > 0`);
 }
 
 /** The endpoint answered 410: nothing more is sent there until a person enables it again. */

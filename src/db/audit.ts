@@ -38,10 +38,12 @@ export async function audit(db: Db): Promise<AuditReport> {
   for await (const ids of sessionIds(db)) {
     const facts = await gatherFacts(db, ids);
     const bodies = await storedEvents(db, ids);
+    const ofOldLedger = await endedBeforeReset(db, ids);
     sessions += facts.size;
     for (const [id, f] of facts) {
       const subject = `session ${id}`;
-      findings.push(...auditSession(f).map((v) => ({ ...v, subject })));
+      const broken = auditSession(f).filter(({ promise: p }) => p !== 'P4' || !ofOldLedger.has(id));
+      findings.push(...broken.map((v) => ({ ...v, subject })));
       findings.push(...auditBodies(f, bodies.get(id) ?? []));
     }
   }
@@ -83,6 +85,15 @@ async function* sessionIds(db: Db): AsyncGenerator<string[]> {
     yield rows.map(({ id }) => id);
     after = last.id;
   }
+}
+
+/** Sessions whose ending was proven on a ledger that is gone: the network was reset since. */
+async function endedBeforeReset(db: Db, ids: readonly string[]): Promise<Set<string>> {
+  const { rows } = await db.execute<{ id: string }>(sql`
+    SELECT DISTINCT s.id FROM settlement.network n, checkout_sessions s
+    JOIN settlement.session_journal j ON j.session_id = s.id AND j.ledger = s.closed_through_ledger
+    WHERE s.id = ANY(${sql.param(ids)}::uuid[]) AND j.at < n.reset_at`);
+  return new Set(rows.map(({ id }) => id));
 }
 
 type StoredEvent = { id: string; type: string; fact: string; body: string };
@@ -140,7 +151,8 @@ async function auditInbox(db: Db): Promise<Finding[]> {
     LEFT JOIN checkout_sessions s ON s.id = lp.session_id
     WHERE (lp.verdict IS NULL AND lp.seen_at < now() - ${GRACE})
       OR (lp.verdict NOT IN ('unmatched', 'ambiguous')
-        AND (s.id IS NULL OR s.receiving_account <> lp.account OR s.memo IS DISTINCT FROM lp.reference))
+        AND (s.id IS NULL OR s.receiving_account <> lp.account
+          OR CASE WHEN lp.assigned_to IS NULL THEN s.memo IS DISTINCT FROM lp.reference ELSE s.id <> lp.assigned_to END))
     LIMIT 1000`);
   return rows.map((row) => ({ promise: 'P1', ...row }));
 }

@@ -34,6 +34,7 @@ type Row = {
   at: string | null;
   first_attempt_at: string | null;
   confirmed_waits: boolean;
+  rests_until: string | null;
   occurred_at: string;
   body: string;
   merchant_url: string | null;
@@ -56,6 +57,7 @@ export async function nextDeliveries(db: Db, sessionId: string): Promise<NextDel
       EXISTS (SELECT FROM webhook_deliveries c WHERE c.session_id = d.session_id
         AND c.endpoint_id = d.endpoint_id AND c.event = 'payment.confirmed'
         AND c.delivery_id <> d.delivery_id AND c.status IN ('pending', 'failed')) AS confirmed_waits,
+      s.paused_until::text AS rests_until,
       e.occurred_at::text, e.body, m.webhook_url AS merchant_url, m.webhook_secret AS merchant_secret,
       w.url AS endpoint_url, w.secret AS endpoint_secret,
       CASE WHEN s.previous_secret_until > now() THEN s.previous_secret END AS previous_secret,
@@ -84,6 +86,7 @@ function toNext(row: Row): NextDelivery {
     at: new Date(row.at ?? 0),
     firstAttemptAt: row.first_attempt_at === null ? null : new Date(row.first_attempt_at),
     confirmedWaits: row.confirmed_waits,
+    restsUntil: row.rests_until === null ? null : new Date(row.rests_until),
     occurredAt: new Date(row.occurred_at),
     body: row.body,
     url: ofMerchant ? row.merchant_url : row.endpoint_url,

@@ -1,6 +1,10 @@
 import { sql } from 'drizzle-orm';
 import type { Pool } from 'pg';
-import type { LedgerPayment, UndecodedRecord } from '../domain/ledger-payment.ts';
+import {
+  ledgerPaymentKey,
+  type LedgerPayment,
+  type UndecodedRecord,
+} from '../domain/ledger-payment.ts';
 import { formatAmount } from '../domain/money.ts';
 import { onClient, type Db } from './connection.ts';
 import { CommitRefused } from './serializable.ts';
@@ -46,6 +50,21 @@ export async function storePage(pool: Pool, page: AccountPage): Promise<boolean>
 export async function storeFindings(pool: Pool, findings: Findings): Promise<number> {
   if (findings.payments.length === 0 && findings.undecoded.length === 0) return 0;
   return inTransaction(pool, (tx) => storeRecords(tx, findings));
+}
+
+/** Of these ledger payments, those that the inbox lacks. */
+export async function missingPayments(
+  db: Db,
+  payments: readonly LedgerPayment[],
+): Promise<LedgerPayment[]> {
+  if (payments.length === 0) return [];
+  const { rows } = await db.execute<{ key: string }>(sql`
+    SELECT concat_ws(':', tx_hash, op_index, sub_index) AS key
+    FROM jsonb_populate_recordset(NULL::settlement.ledger_payments, ${JSON.stringify(payments.map(row))}::jsonb) p
+    WHERE NOT EXISTS (SELECT FROM settlement.ledger_payments lp
+      WHERE (lp.tx_hash, lp.op_index, lp.sub_index) = (p.tx_hash, p.op_index, p.sub_index))`);
+  const missing = new Set(rows.map(({ key }) => key));
+  return payments.filter((p) => missing.has(ledgerPaymentKey(p)));
 }
 
 /** Stores records that no other row holds yet, inside the caller's transaction. */

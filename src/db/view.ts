@@ -50,6 +50,7 @@ type RawView = Omit<
         attempts: number;
         at: string | null;
         firstAttemptAt: string | null;
+        restsUntil: string | null;
       }[]
     | null;
 };
@@ -81,7 +82,7 @@ export async function viewSession(
         FROM ${PAYMENTS_OF_SESSION} lp),
       'deliveries', (SELECT json_agg(json_build_object('deliveryId', d.delivery_id,
           'endpointId', d.endpoint_id, 'event', d.event, 'status', d.status, 'attempts', d.attempts,
-          'at', greatest(d.next_retry_at, e.paused_until),
+          'at', greatest(d.next_retry_at, e.paused_until), 'restsUntil', e.paused_until,
           'firstAttemptAt', (SELECT min(started_at) FROM (
             SELECT t.started_at FROM settlement.delivery_attempts t WHERE t.delivery_id = d.delivery_id
             ORDER BY t.attempt DESC LIMIT d.attempts) since))
@@ -141,6 +142,7 @@ function headTime([head, ...behind]: NonNullable<RawView['deliveries']>): Date {
     at: new Date(head?.at ?? 0),
     firstAttemptAt: head?.firstAttemptAt ? new Date(head.firstAttemptAt) : null,
     confirmedWaits: behind.some((d) => d.event === 'payment.confirmed'),
+    restsUntil: head?.restsUntil ? new Date(head.restsUntil) : null,
   });
 }
 

@@ -50,11 +50,15 @@ export async function findAccount(db: Db, account: string): Promise<Registration
   return { account, cursor, fromLedger: Number(from_ledger), fromTime: new Date(from_time) };
 }
 
-/** When the oldest session that is open on an account was created; null when none is. */
+/**
+ * When the oldest session on an account was created that is open, or young enough to be judged anew whatever an older
+ * backend made of it; null when there is none.
+ */
 export async function oldestOpening(db: Db, account: string): Promise<Date | null> {
   const { rows } = await db.execute<{ oldest: string | null }>(sql`
     SELECT min(created_at)::text AS oldest FROM checkout_sessions
-    WHERE receiving_account = ${account} AND status IN ('pending', 'processing')`);
+    WHERE receiving_account = ${account} AND (status IN ('pending', 'processing')
+      OR created_at >= (SELECT history_from FROM settlement.network))`);
   const oldest = rows[0]?.oldest ?? null;
   return oldest === null ? null : new Date(oldest);
 }
@@ -88,6 +92,26 @@ export async function watchedAccounts(db: Db): Promise<WatchedAccount[]> {
     openSessions: row.open_sessions,
     needsPages: row.needs_pages,
   }));
+}
+
+/** Where the reading of an account stands; null when nobody watches it. */
+export async function accountToRead(
+  db: Db,
+  account: string,
+): Promise<Pick<WatchedAccount, 'account' | 'cursor'> | null> {
+  const { rows } = await db.execute<{ cursor: string }>(
+    sql`SELECT cursor FROM settlement.watched_accounts WHERE account = ${account}`,
+  );
+  return rows[0] === undefined ? null : { account, cursor: rows[0].cursor };
+}
+
+/** When any account was last read, and what is wrong with one; null when none is watched or none was ever read. */
+export async function newestReading(db: Db): Promise<{ at: Date | null; problem: string | null }> {
+  const { rows } = await db.execute<{ at: string | null; problem: string | null }>(sql`
+    SELECT greatest(max(read_at), (SELECT read_at FROM settlement.network_reading))::text AS at,
+      max(problem) AS problem FROM settlement.watched_accounts`);
+  const at = rows[0]?.at ?? null;
+  return { at: at === null ? null : new Date(at), problem: rows[0]?.problem ?? null };
 }
 
 /** An asset on an account whose coverage some session is waiting for. */

@@ -90,25 +90,16 @@ export async function activate(
     ON CONFLICT (session_id) DO NOTHING`);
 }
 
-/** A session that the backend made by itself, and its account where that is not watched yet. */
-export type Discovered = {
-  readonly id: string;
-  readonly account: string;
-  readonly watched: boolean;
-};
-
 /**
  * Sessions made by the backend itself that nobody watches yet: created since `since`, not settled by us, not in the
  * work list. Oldest first.
  */
-export async function discoverSessions(db: Db, since: Date): Promise<Discovered[]> {
-  const { rows } = await db.execute<Discovered & Record<string, unknown>>(sql`
-    SELECT s.id, s.receiving_account AS account, w.account IS NOT NULL AS watched
-    FROM checkout_sessions s
-    LEFT JOIN settlement.watched_accounts w ON w.account = s.receiving_account
+export async function discoverSessions(db: Db, since: Date): Promise<string[]> {
+  const { rows } = await db.execute<{ id: string }>(sql`
+    SELECT s.id FROM checkout_sessions s
     WHERE s.created_at >= ${since.toISOString()} AND s.closed_through_ledger IS NULL
-      AND s.status <> 'paid'
+      AND s.status <> 'paid' AND s.legacy IS NOT TRUE
       AND NOT EXISTS (SELECT FROM settlement.active_sessions a WHERE a.session_id = s.id)
     ORDER BY s.created_at LIMIT ${BATCH}`);
-  return rows;
+  return rows.map(({ id }) => id);
 }

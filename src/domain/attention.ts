@@ -1,6 +1,6 @@
 import type { Judged, Judgement, Verdict } from './judge.ts';
 import { formatAmount } from './money.ts';
-import { effectiveDeadline, isOpen, type Session } from './session.ts';
+import { effectiveDeadline, type Session } from './session.ts';
 import type { SessionFacts } from './settle.ts';
 
 /** Why a person must look. Each is explained in docs/operations.md. */
@@ -8,6 +8,7 @@ export type AttentionKind =
   | 'ambiguous_reference'
   | 'paid_without_evidence'
   | 'foreign_payment'
+  | 'foreign_delivery'
   | 'paid_but_short'
   | 'paid_after_cancellation'
   | 'undecoded_record'
@@ -114,8 +115,9 @@ function isReadFar(session: Session, { coverage, now }: SessionFacts): boolean {
 const READ_LAG_MS = 120_000;
 
 /** Its deadline is covered, but its opening is not and never will be: coverage does not grow backwards. */
-function neverProven(session: Session, { coverage }: SessionFacts): boolean {
-  if (coverage === null || !isOpen(session.status)) return false;
+function neverProven(session: Session, { coverage, legacyEnding }: SessionFacts): boolean {
+  const isOver = session.status === 'paid' || session.closedThroughLedger !== null || legacyEnding;
+  if (coverage === null || isOver) return false;
   return (
     coverage.fromTime > session.createdAt && coverage.throughTime >= effectiveDeadline(session)
   );

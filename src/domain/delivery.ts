@@ -94,6 +94,8 @@ export type Head = {
   readonly firstAttemptAt: Date | null;
   /** A payment.confirmed waits behind it. */
   readonly confirmedWaits: boolean;
+  /** Until when its endpoint rests as a whole: nothing behind it could be sent before that. */
+  readonly restsUntil: Date | null;
 };
 
 /** When something is to be done about a head: sent by its schedule, or dropped because it has to give way. */
@@ -108,9 +110,10 @@ export function mustGiveWay(head: Head, now: Date): boolean {
   return at !== null && at <= now;
 }
 
-function givesWayAt({ event, firstAttemptAt, confirmedWaits }: Head): Date | null {
+function givesWayAt({ event, firstAttemptAt, confirmedWaits, restsUntil }: Head): Date | null {
   if (!confirmedWaits || firstAttemptAt === null || event === 'payment.confirmed') return null;
-  return new Date(firstAttemptAt.getTime() + GIVES_WAY_AFTER_MS);
+  const at = firstAttemptAt.getTime() + GIVES_WAY_AFTER_MS;
+  return new Date(Math.max(at, restsUntil?.getTime() ?? at));
 }
 
 /** A factor from 0.9 to 1.1 that depends on the text alone (FNV-1a), so that a re-run computes the same time. */

@@ -115,9 +115,13 @@ export function decide(facts: SessionFacts): Decision {
       !facts.existingEvents.has(`${type} ${fact}`) &&
       !(facts.legacy && type === 'payment.confirmed'),
   );
-  const { newAttention, goneAttention } = attentionChanges(settled, facts, judgement);
   const settlesRow = newPayment !== null || (facts.paymentRow !== null && !facts.rowSettled);
   const legacyEnding = facts.legacyEnding || endedBeforeOurTime(settled, facts);
+  const { newAttention, goneAttention } = attentionChanges(
+    settled,
+    { ...facts, legacyEnding },
+    judgement,
+  );
   const changes =
     verdicts.length > 0 ||
     newPayment !== null ||

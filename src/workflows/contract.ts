@@ -31,6 +31,11 @@ export function watcherWorkflowId(name: string): string {
   return `ledger-watcher:${name}`;
 }
 
+/** The id of the schedule by which a network's database is reconciled. */
+export function reconcileScheduleId(name: string): string {
+  return `reconcile:${name}`;
+}
+
 /** What starts a session's run: the id only, so that anybody can wake it. */
 export type SessionInput = { sessionId: string };
 

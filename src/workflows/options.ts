@@ -47,6 +47,17 @@ export const WATCH_OPTIONS: ActivityOptions = {
   retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '30 seconds' },
 };
 
+/**
+ * A page of reconciliation: at most 200 sessions, whose accounts are read at Horizon one after the other. After three
+ * tries the kind is named in the report; the next run tries again.
+ */
+export const RECONCILE_OPTIONS: ActivityOptions = {
+  taskQueue: HORIZON_QUEUE,
+  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  startToCloseTimeout: '10 minutes',
+  retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumAttempts: 3 },
+};
+
 /** How long `cancel` waits for the ledger before it answers `closing`: two ledgers and their reading, with slack. */
 export const CANCEL_WAIT = '15 seconds';
 

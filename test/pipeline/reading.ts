@@ -26,10 +26,10 @@ export type Reading = {
   close(): Promise<void>;
 };
 
-/** Starts a reading; the ledger's clock stands still between calls of `pass`. */
-export async function startReading(strategy: ReadStrategy): Promise<Reading> {
+/** Starts a reading; the ledger begins some minutes ago, and its clock stands still between calls of `pass`. */
+export async function startReading(strategy: ReadStrategy, minutesAgo = 0): Promise<Reading> {
   const database = await createTestDatabase();
-  let time = Date.now();
+  let time = Date.now() - minutesAgo * 60_000;
   const ledger = await startSandboxLedger({ closeEveryMs: null, clock: () => new Date(time) });
   const network = {
     url: ledger.url,

@@ -8,5 +8,9 @@ export function countingCounters(): Counters & { readonly counted: Map<string, n
     counted,
     judged: (verdict) => add(`judged ${verdict}`),
     foundAfterEnding: () => add('found after ending'),
+    reconciled: (kind, { found }) => {
+      for (let i = 0; i < found; i += 1) add(`reconciled ${kind}`);
+    },
+    reconcileEnded: () => add('reconcile ended'),
   };
 }

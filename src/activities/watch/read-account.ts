@@ -8,7 +8,13 @@ const PAGE = 200;
 const PAGES_PER_TURN = 50;
 
 /** What reading one account brought. */
-export type AccountReading = { pages: number; payments: number; problem: string | null };
+export type AccountReading = {
+  pages: number;
+  payments: number;
+  /** Nothing more was there. */
+  isAtEnd: boolean;
+  problem: string | null;
+};
 
 /**
  * Reads an account from its cursor to the end, page by page; each page is stored with its proof before the next is
@@ -16,11 +22,11 @@ export type AccountReading = { pages: number; payments: number; problem: string 
  */
 export async function readAccount(
   deps: Deps,
-  { account, cursor: start }: WatchedAccount,
+  { account, cursor: start }: Pick<WatchedAccount, 'account' | 'cursor'>,
   oldestLedger: number,
   signal: AbortSignal,
 ): Promise<AccountReading> {
-  const reading: AccountReading = { pages: 0, payments: 0, problem: null };
+  const reading: AccountReading = { pages: 0, payments: 0, isAtEnd: false, problem: null };
   let cursor = start;
   try {
     refuseGap(account, cursor, oldestLedger);
@@ -38,7 +44,8 @@ export async function readAccount(
         );
       }
       cursor = page.nextCursor;
-      if (page.records < PAGE) break;
+      reading.isAtEnd = page.records < PAGE;
+      if (reading.isAtEnd) break;
     }
   } catch (error) {
     reading.problem = error instanceof Error ? error.message : String(error);

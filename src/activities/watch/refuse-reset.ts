@@ -44,7 +44,7 @@ export async function refuseReset(deps: Deps, head: Head, thorough: boolean): Pr
 async function refuse(deps: Deps, what: string): Promise<never> {
   const detail =
     `${what}: the network was reset, or HORIZON_URL leads to another one. Nothing is read, and no session ends. ` +
-    'A network that was reset needs a new database.';
+    'A network that was reset is read anew after `settle network accept-reset`.';
   await noteReset(deps.database.db, detail);
   throw new NetworkReset(detail);
 }

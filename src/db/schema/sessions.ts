@@ -29,6 +29,8 @@ export const activeSessions = settlement.table(
   (t) => [
     index('active_sessions_by_deadline').on(t.account, t.deadline),
     index('active_sessions_by_wake').on(t.wakeAfter),
+    index('active_sessions_overdue').on(t.deadline),
+    index('active_sessions_unchecked').on(t.checkedAt.asc().nullsFirst()),
   ],
 );
 

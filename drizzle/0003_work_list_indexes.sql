@@ -1,0 +1,2 @@
+CREATE INDEX "active_sessions_overdue" ON "settlement"."active_sessions" USING btree ("deadline");--> statement-breakpoint
+CREATE INDEX "active_sessions_unchecked" ON "settlement"."active_sessions" USING btree ("checked_at" NULLS FIRST);

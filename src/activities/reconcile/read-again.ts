@@ -1,0 +1,91 @@
+import { missingPayments, storeFindings } from '../../db/inbox.ts';
+import { accountsToReadAgain, noteReadAgain, type ReadAgain } from '../../db/read-again.ts';
+import { addTallies, NOTHING, tally, type Tally } from '../../domain/discrepancy.ts';
+import { ledgerPaymentKey } from '../../domain/ledger-payment.ts';
+import { settleDue } from '../watch/settle-due.ts';
+import type { ReconcileDeps } from './deps.ts';
+import type { PageOutcome, PageRequest } from './page.ts';
+
+/** Horizon's largest page. */
+const PAGE = 200;
+/** One account may have a trouble of its own; when three cannot be read, Horizon is away. */
+const MOST_FAILURES = 3;
+/** Accounts in one activity. */
+const ACCOUNTS = 50;
+
+/**
+ * Reads once more what the watcher has read, account by account: Horizon may show in a ledger today what it did not show
+ * when that was read (a gap filled in, a node that was wrong). What is new is stored and settled; cursors and
+ * coverage stay where they are. One page of accounts a run, those read again the longest time ago first, within half
+ * of the request budget; an account that is not finished goes on where it was in the next run.
+ */
+export async function readAgain(
+  deps: ReconcileDeps,
+  { dryRun }: PageRequest,
+): Promise<PageOutcome> {
+  let pages = deps.pagesToReadAgain;
+  let sum: Tally = NOTHING;
+  let failures = 0;
+  const accounts = await accountsToReadAgain(deps.database.db, ACCOUNTS);
+  if (accounts.length === 0) return { ...NOTHING, next: null };
+  const { oldestLedger } = await deps.source.head();
+  for (const account of accounts) {
+    if (pages <= 0 || failures === MOST_FAILURES || deps.draining.aborted) break;
+    try {
+      const read = await readAccountAgain(deps, account, { oldestLedger, pages, dryRun });
+      pages -= read.pages;
+      sum = addTallies(sum, read.tally);
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      deps.log.warn(
+        { account: account.account, err: error },
+        'An account could not be read again.',
+      );
+      const subject = `account ${account.account}`;
+      sum = addTallies(
+        sum,
+        tally([subject], new Map([[subject, `it could not be read again: ${why}`]])),
+      );
+      failures += 1;
+    }
+  }
+  if (sum.found > 0 && !dryRun) await settleDue(deps);
+  return { ...sum, next: null };
+}
+
+async function readAccountAgain(
+  deps: ReconcileDeps,
+  { account, from, until }: ReadAgain,
+  { oldestLedger, pages, dryRun }: { oldestLedger: number; pages: number; dryRun: boolean },
+): Promise<{ pages: number; tally: Tally }> {
+  let cursor = from;
+  let used = 0;
+  let sum: Tally = NOTHING;
+  // What Horizon no longer has, it cannot show: reading goes on where its history begins.
+  if (Number(BigInt(cursor) >> 32n) < oldestLedger)
+    cursor = (BigInt(oldestLedger) << 32n).toString();
+  while (used < pages && BigInt(cursor) < BigInt(until)) {
+    const page = await deps.source.page(account, cursor, PAGE);
+    used += 1;
+    const known = page.payments.filter((p) => BigInt(p.operationId) <= BigInt(until));
+    const missing = await missingPayments(deps.database.db, known);
+    if (!dryRun)
+      await storeFindings(deps.database.pool, { payments: known, undecoded: page.undecoded });
+    for (const p of missing) {
+      deps.log.error(
+        { account, payment: ledgerPaymentKey(p) },
+        'Horizon shows a payment that it had not shown.',
+      );
+    }
+    const subjects = missing.map((p) => `payment ${ledgerPaymentKey(p)}`);
+    sum = addTallies(
+      sum,
+      tally(subjects, new Map(dryRun ? subjects.map((s) => [s, 'dry run']) : [])),
+    );
+    const isAtEnd = page.records < PAGE;
+    cursor = isAtEnd ? until : page.nextCursor;
+  }
+  if (!dryRun)
+    await noteReadAgain(deps.database.db, account, cursor, BigInt(cursor) >= BigInt(until));
+  return { pages: used, tally: sum };
+}

@@ -1,0 +1,136 @@
+import {
+  findSessions,
+  stillSo,
+  timeProcessing,
+  whyLeft,
+  type SessionDiscrepancy,
+} from '../../db/discrepancies.ts';
+import { accountToRead } from '../../db/watching.ts';
+import { tally } from '../../domain/discrepancy.ts';
+import type { Deps } from '../deps.ts';
+import { reportSettled } from '../report-settled.ts';
+import { takeIntoCare, watchAccountOf } from '../watch/care.ts';
+import { extendAwaitedCoverage } from '../watch/evidence.ts';
+import { readAccount } from '../watch/read-account.ts';
+import { settleDue } from '../watch/settle-due.ts';
+import type { PageOutcome, PageRequest } from './page.ts';
+
+/** Kinds whose truth lies in ledgers that may not be read yet: they stand in the work list until those are. */
+const AWAITED: readonly SessionDiscrepancy[] = [
+  'not_in_care',
+  'foreign_ending',
+  'paid_without_payment',
+];
+
+/**
+ * Repairs a page of sessions: asks Horizon for what their accounts have received, then settles them. A session whose
+ * account cannot be read is left as it is (P6), and one that cannot be settled does not stop the others.
+ */
+export async function repairSessions(
+  deps: Deps,
+  kind: SessionDiscrepancy,
+  { after, dryRun, thorough }: PageRequest,
+): Promise<PageOutcome> {
+  const { db } = deps.database;
+  const { found, next } = await findSessions(db, kind, { after, thorough });
+  if (found.length === 0) return { ...tally([], new Map()), next };
+  const problems = dryRun ? new Map<string, string>() : await repair(deps, kind, found);
+  const remaining = await stillSo(db, kind, found);
+  const why = await whyLeft(db, remaining);
+  const left = new Map(
+    remaining.map((id) => [
+      `session ${id}`,
+      problems.get(id) ?? (dryRun ? 'dry run' : (why.get(id) ?? 'it is gone')),
+    ]),
+  );
+  const subjects = found.map((id) => `session ${id}`);
+  return { ...tally(subjects, left), next };
+}
+
+/** Returns why a session could not be repaired, by id. */
+async function repair(
+  deps: Deps,
+  kind: SessionDiscrepancy,
+  found: readonly string[],
+): Promise<Map<string, string>> {
+  // What settle finds out without the ledger (old rows, above all) needs no request to Horizon.
+  const problems =
+    kind === 'unsettled_payment' ? await settle(deps, found) : await readFor(deps, kind, found);
+  const readable = found.filter((id) => !problems.has(id));
+  if (kind === 'stuck_processing') await timeProcessing(deps.database.db, readable);
+  const failed = await settle(deps, readable);
+  if (kind === 'foreign_ending' || kind === 'overdue') {
+    await extendAwaitedCoverage(deps, new Date(), false);
+    await settleDue(deps);
+  }
+  return new Map([...problems, ...failed]);
+}
+
+/** Reads the sessions' accounts up to now. An ending older than what is read back is settled first: it asks nothing. */
+async function readFor(
+  deps: Deps,
+  kind: SessionDiscrepancy,
+  found: readonly string[],
+): Promise<Map<string, string>> {
+  const { db } = deps.database;
+  const problems = new Map<string, string>();
+  if (kind === 'foreign_ending') await settle(deps, found);
+  const sessions = kind === 'foreign_ending' ? await stillSo(db, kind, found) : found;
+  let oldestLedger: number;
+  try {
+    ({ oldestLedger } = await deps.source.head());
+  } catch (error) {
+    return new Map(sessions.map((id) => [id, messageOf(error)]));
+  }
+  const accounts = new Map<string, string[]>();
+  for (const id of sessions) {
+    try {
+      const account = await watchAccountOf(deps, id);
+      if (AWAITED.includes(kind)) await takeIntoCare(deps, id);
+      accounts.set(account, [...(accounts.get(account) ?? []), id]);
+    } catch (error) {
+      problems.set(id, messageOf(error));
+    }
+  }
+  for (const [account, ids] of accounts) {
+    const problem = await readToTheEnd(deps, account, oldestLedger);
+    if (problem !== null) for (const id of ids) problems.set(id, problem);
+  }
+  await settleDue(deps);
+  return problems;
+}
+
+async function readToTheEnd(
+  deps: Deps,
+  account: string,
+  oldestLedger: number,
+): Promise<string | null> {
+  for (;;) {
+    const watched = await accountToRead(deps.database.db, account);
+    if (watched === null) return `${account} is not watched.`;
+    const { pages, isAtEnd, problem } = await readAccount(
+      deps,
+      watched,
+      oldestLedger,
+      deps.draining,
+    );
+    if (problem !== null || isAtEnd) return problem;
+    // Another reader is at it: what it reads is what we would read.
+    if (pages === 0) return null;
+  }
+}
+
+async function settle(deps: Deps, ids: readonly string[]): Promise<Map<string, string>> {
+  const failed = new Map<string, string>();
+  for (const [id, result] of await deps.queue.settleAll(ids)) {
+    if (result instanceof Error) {
+      deps.log.error({ sessionId: id, err: result }, 'A session could not be repaired.');
+      failed.set(id, messageOf(result));
+    } else reportSettled(deps, result);
+  }
+  return failed;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

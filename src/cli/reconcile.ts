@@ -1,0 +1,24 @@
+import { Command } from 'commander';
+import { loadCadence } from '../config.ts';
+import { reconcileNow } from '../schedule.ts';
+import { reportInWords } from '../domain/discrepancy.ts';
+import { EXIT } from './errors.ts';
+import { print } from './output.ts';
+import { withTemporal } from './temporal.ts';
+
+/** `settle reconcile` */
+export function reconcileCommand(): Command {
+  return new Command('reconcile')
+    .description(
+      'look for what is inconsistent now, repair it, and print the report; exit 1 when something is left',
+    )
+    .option('--dry-run', 'only say what there is')
+    .action(async ({ dryRun = false }: { dryRun?: boolean }, command: Command) => {
+      const { networkName } = loadCadence(process.env);
+      const report = await withTemporal((client) => reconcileNow(client, networkName, { dryRun }));
+      print(command, report, reportInWords(report));
+      const left = Object.values(report.classes).some((tally) => tally.left > 0);
+      if (!dryRun && (left || Object.keys(report.failed).length > 0))
+        process.exitCode = EXIT.failed;
+    });
+}

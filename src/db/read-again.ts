@@ -1,0 +1,49 @@
+/** The second reading of accounts, by reconciliation: whose turn it is, and where it stands. */
+import { sql } from 'drizzle-orm';
+import type { Db } from './connection.ts';
+
+/** An account that is to be read again, from one paging token of Horizon to another. */
+export type ReadAgain = { readonly account: string; readonly from: string; readonly until: string };
+
+/** What is read again each time: the last hour of ledgers. Gaps that are filled later are found once a day. */
+const RECENT_LEDGERS = 720;
+/** And once a day: the last day. */
+const DAY_LEDGERS = 17_280;
+
+/**
+ * Accounts whose turn it is, the longest waiting first: busy ones (a session is open, or was closed within the hour)
+ * every run, others once a day. The first time, an account is read again from where its reading began.
+ */
+export async function accountsToReadAgain(db: Db, most: number): Promise<ReadAgain[]> {
+  const { rows } = await db.execute<ReadAgain & Record<string, unknown>>(sql`
+    SELECT w.account, coalesce(w.recheck_cursor, ((w.from_ledger + 1) << 32)::text) AS from, w.cursor AS until
+    FROM settlement.watched_accounts w
+    WHERE w.rechecked_at IS NULL OR w.rechecked_at < now() - interval '1 day'
+      OR (w.rechecked_at < now() - interval '4 minutes' AND EXISTS (
+        SELECT FROM settlement.active_sessions a WHERE a.account = w.account))
+    ORDER BY w.rechecked_at NULLS FIRST, w.account LIMIT ${most}`);
+  return rows.map(({ account, from, until }) => ({ account, from, until }));
+}
+
+/**
+ * Remembers how far an account was read again. One that is finished begins the next time with its recent ledgers, or,
+ * when it was its daily turn, with those of the last day.
+ */
+export async function noteReadAgain(
+  db: Db,
+  account: string,
+  cursor: string,
+  isFinished: boolean,
+): Promise<void> {
+  if (!isFinished) {
+    await db.execute(sql`
+      UPDATE settlement.watched_accounts SET recheck_cursor = ${cursor} WHERE account = ${account}`);
+    return;
+  }
+  await db.execute(sql`
+    UPDATE settlement.watched_accounts w SET rechecked_at = now(),
+      recheck_cursor = (greatest(w.from_ledger + 1, (w.cursor::bigint >> 32) - CASE
+        WHEN EXISTS (SELECT FROM settlement.active_sessions a WHERE a.account = w.account)
+        THEN ${RECENT_LEDGERS}::bigint ELSE ${DAY_LEDGERS}::bigint END) << 32)::text
+    WHERE account = ${account}`);
+}

@@ -1,0 +1,168 @@
+/** Webhooks that an older backend has left open become deliveries of our events, under their old ids. */
+import { asc, inArray, sql } from 'drizzle-orm';
+import type { Pool } from 'pg';
+import { dueEvents, eventBody, type EventFact } from '../domain/event.ts';
+import { decide } from '../domain/settle.ts';
+import { gatherFacts, type GatheredFacts } from './facts.ts';
+import { eventId, merchantEndpointId } from './ids.ts';
+import { checkoutSessions } from './schema/index.ts';
+import { serializable } from './serializable.ts';
+import type { Db } from './connection.ts';
+
+type Open = {
+  id: string;
+  session_id: string | null;
+  event: string;
+  /** Made after this system had taken over. */
+  foreign: boolean;
+};
+
+type Taken = {
+  readonly deliveryId: string;
+  readonly sessionId: string;
+  readonly merchantId: string;
+  readonly fact: EventFact;
+  readonly foreign: boolean;
+};
+
+/**
+ * Takes over open deliveries in one SERIALIZABLE transaction with their sessions locked. The only event an older backend
+ * has ever sent is payment.confirmed of a paid session; its second delivery of one (it made such) becomes a dead
+ * letter. Returns why the others cannot be taken over, by delivery id; a person is asked about them.
+ */
+export async function takeOver(
+  pool: Pool,
+  deliveryIds: readonly string[],
+): Promise<Map<string, string>> {
+  if (deliveryIds.length === 0) return new Map();
+  const { value } = await serializable(pool, async (tx) => {
+    const open = await lockOpen(tx, deliveryIds);
+    const sessions = [...new Set(open.flatMap((d) => d.session_id ?? []))];
+    const facts = await gatherFacts(tx, sessions);
+    const problems = new Map<string, string>();
+    const taken: Taken[] = [];
+    for (const { id, session_id, event, foreign } of open) {
+      const found = session_id === null ? undefined : facts.get(session_id);
+      const fact = factOf(found, event);
+      if (typeof fact === 'string') problems.set(id, fact);
+      else if (found !== undefined) {
+        const { id: sessionId, merchantId } = found.session;
+        taken.push({ deliveryId: id, sessionId, merchantId, fact, foreign });
+      }
+    }
+    await write(tx, taken);
+    await askAbout(tx, open, problems);
+    return problems;
+  });
+  return value;
+}
+
+async function lockOpen(tx: Db, deliveryIds: readonly string[]): Promise<Open[]> {
+  const ids = sql`${sql.param(deliveryIds)}::uuid[]`;
+  const { rows } = await tx.execute<{ id: string }>(sql`
+    SELECT DISTINCT session_id AS id FROM webhook_deliveries
+    WHERE delivery_id = ANY(${ids}) AND session_id IS NOT NULL`);
+  await tx
+    .select({ id: checkoutSessions.id })
+    .from(checkoutSessions)
+    .where(inArray(checkoutSessions.id, rows.length === 0 ? [NO_SESSION] : rows.map((r) => r.id)))
+    .orderBy(asc(checkoutSessions.id))
+    .for('update');
+  const open = await tx.execute<Open>(sql`
+    SELECT d.delivery_id AS id, d.session_id, d.event,
+      coalesce(d.created_at > (SELECT n.adopted_at FROM settlement.network n), false) AS foreign
+    FROM webhook_deliveries d
+    WHERE d.delivery_id = ANY(${ids}) AND d.event_id IS NULL AND d.status IN ('pending', 'failed')
+    ORDER BY d.sequence, d.created_at, d.delivery_id FOR UPDATE`);
+  return open.rows;
+}
+
+const NO_SESSION = '00000000-0000-0000-0000-000000000000';
+
+/** The fact that a delivery tells, or why there is none. */
+function factOf(facts: GatheredFacts | undefined, event: string): EventFact | string {
+  if (facts === undefined) return 'it belongs to no session';
+  if (event !== 'payment.confirmed') return `its event ${event} is none of ours`;
+  if (facts.session.status !== 'paid') return `its session is ${facts.session.status}, not paid`;
+  const due = dueEvents(facts.session, decide(facts).judgement, facts.paymentRow);
+  return due.find(({ type }) => type === event) ?? 'its session is paid without evidence';
+}
+
+async function write(tx: Db, taken: readonly Taken[]): Promise<void> {
+  if (taken.length === 0) return;
+  const document = JSON.stringify(
+    taken.map(({ deliveryId, sessionId, merchantId, fact, foreign }) => {
+      const id = eventId(sessionId, fact.type, fact.fact);
+      return {
+        delivery_id: deliveryId,
+        session_id: sessionId,
+        merchant_id: merchantId,
+        endpoint_id: merchantEndpointId(merchantId),
+        event_id: id,
+        type: fact.type,
+        fact: fact.fact,
+        body: eventBody(id, fact),
+        occurred_at: fact.occurredAt,
+        foreign,
+      };
+    }),
+  );
+  await tx.execute(sql`
+    WITH x AS (
+      SELECT * FROM jsonb_to_recordset(${document}::jsonb) AS x(delivery_id uuid, session_id uuid,
+        merchant_id uuid, endpoint_id uuid, event_id uuid, type text, fact text, body text,
+        occurred_at timestamptz, "foreign" boolean)),
+    events AS (
+      INSERT INTO settlement.events (id, session_id, merchant_id, type, fact, body, occurred_at)
+      SELECT DISTINCT ON (event_id) event_id, session_id, merchant_id, type, fact, body, occurred_at FROM x
+      ON CONFLICT (id) DO NOTHING),
+    first AS (
+      SELECT DISTINCT ON (x.event_id) x.delivery_id FROM x JOIN webhook_deliveries d USING (delivery_id)
+      WHERE NOT EXISTS (SELECT FROM webhook_deliveries o
+        WHERE (o.event_id = x.event_id AND o.endpoint_id = x.endpoint_id)
+          OR (o.session_id = x.session_id AND o.event = x.type AND o.event_id IS NULL AND o.status = 'delivered'))
+      ORDER BY x.event_id, d.sequence, d.created_at, x.delivery_id),
+    taken AS (
+      UPDATE webhook_deliveries d SET event_id = x.event_id, endpoint_id = x.endpoint_id
+      FROM x JOIN first USING (delivery_id) WHERE d.delivery_id = x.delivery_id),
+    doubled AS (
+      UPDATE webhook_deliveries d SET status = 'dead', next_retry_at = NULL FROM x
+      WHERE d.delivery_id = x.delivery_id AND d.delivery_id NOT IN (SELECT delivery_id FROM first)
+      RETURNING d.*),
+    letters AS (
+      INSERT INTO webhook_dead_letters (merchant_id, delivery_id, session_id, event, payload, attempts, reason)
+      SELECT merchant_id, delivery_id, session_id, event, payload, attempt_log,
+        'a second delivery of one event, by the older backend' FROM doubled
+      ON CONFLICT (delivery_id) DO NOTHING),
+    attention AS (
+      INSERT INTO settlement.attention (subject, kind, detail)
+      SELECT DISTINCT ON (session_id) session_id::text, 'foreign_delivery',
+        'Somebody else wrote the webhook delivery ' || delivery_id || ' after this system had taken over. Switch off what wrote it.'
+      FROM x WHERE "foreign" ON CONFLICT (subject, kind) WHERE resolved_at IS NULL DO NOTHING),
+    journal AS (
+      INSERT INTO settlement.session_journal (session_id, from_status, to_status, cause, actor, detail)
+      SELECT x.session_id, s.status, s.status, 'delivery of an older backend taken over', 'reconcile',
+        json_build_object('deliveryId', x.delivery_id)
+      FROM x JOIN checkout_sessions s ON s.id = x.session_id)
+    INSERT INTO settlement.active_sessions AS a (session_id, account, asset, deadline, wake_after)
+    SELECT DISTINCT ON (s.id) s.id, s.receiving_account, coalesce(s.asset_code || ':' || s.asset_issuer, 'native'),
+      NULL::timestamptz, now()
+    FROM x JOIN checkout_sessions s ON s.id = x.session_id
+    ON CONFLICT (session_id) DO UPDATE SET wake_after = now()`);
+}
+
+async function askAbout(
+  tx: Db,
+  open: readonly Open[],
+  problems: ReadonlyMap<string, string>,
+): Promise<void> {
+  for (const { id, session_id } of open) {
+    const why = problems.get(id);
+    if (why === undefined) continue;
+    await tx.execute(sql`
+      INSERT INTO settlement.attention (subject, kind, detail)
+      VALUES (${session_id ?? id}, 'foreign_delivery',
+        ${`The webhook delivery ${id} of an older backend cannot be taken over: ${why}. It is not sent.`})
+      ON CONFLICT (subject, kind) WHERE resolved_at IS NULL DO NOTHING`);
+  }
+}

@@ -1,0 +1,79 @@
+/** The schedule of reconciliation: made, brought in line, and told about. */
+import {
+  ScheduleAlreadyRunning,
+  ScheduleNotFoundError,
+  ScheduleOverlapPolicy,
+  type Client,
+  type ScheduleDescription,
+} from '@temporalio/client';
+import type { ReconcileReport } from './domain/discrepancy.ts';
+import { reconcileScheduleId, SETTLEMENT_QUEUE } from './workflows/contract.ts';
+
+/** A run that could not start for this long is not made up for: the next one finds the same. */
+const CATCHUP_WINDOW_MS = 60_000;
+
+/** Which network's database is reconciled, and how often. */
+export type Cadence = { readonly networkName: string; readonly everyMs: number };
+
+/**
+ * Makes the schedule, or brings it to this cadence; does nothing when it is right already. Safe to run twice, and at once
+ * with another worker. A schedule that an operator has paused stays paused.
+ */
+export async function ensureSchedule(
+  client: Client,
+  { networkName, everyMs }: Cadence,
+): Promise<'created' | 'updated' | 'unchanged'> {
+  const scheduleId = reconcileScheduleId(networkName);
+  try {
+    await client.schedule.create({
+      scheduleId,
+      spec: { intervals: [{ every: everyMs }] },
+      policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: CATCHUP_WINDOW_MS },
+      action: {
+        type: 'startWorkflow',
+        workflowType: 'reconcile',
+        workflowId: `reconcile:${networkName}`,
+        taskQueue: SETTLEMENT_QUEUE,
+        args: [{}],
+        staticSummary: `repairs what is inconsistent on ${networkName}`,
+      },
+    });
+    return 'created';
+  } catch (error) {
+    if (!(error instanceof ScheduleAlreadyRunning)) throw error;
+  }
+  const handle = client.schedule.getHandle(scheduleId);
+  const { spec } = await handle.describe();
+  const [interval, ...others] = spec.intervals ?? [];
+  if (interval?.every === everyMs && others.length === 0) return 'unchanged';
+  await handle.update((before) => ({ ...before, spec: { intervals: [{ every: everyMs }] } }));
+  return 'updated';
+}
+
+/** The schedule as Temporal knows it; null when nobody has made it. */
+export async function describeSchedule(
+  client: Client,
+  networkName: string,
+): Promise<ScheduleDescription | null> {
+  try {
+    return await client.schedule.getHandle(reconcileScheduleId(networkName)).describe();
+  } catch (error) {
+    if (error instanceof ScheduleNotFoundError) return null;
+    throw error;
+  }
+}
+
+/** Runs reconciliation now and waits for its report. One that is under way by the same command is waited for instead. */
+export async function reconcileNow(
+  client: Client,
+  networkName: string,
+  { dryRun }: { dryRun: boolean },
+): Promise<ReconcileReport> {
+  return client.workflow.execute('reconcile', {
+    workflowId: `reconcile:${networkName}:${dryRun ? 'dry-run' : 'by-hand'}`,
+    taskQueue: SETTLEMENT_QUEUE,
+    args: [{ dryRun }],
+    workflowIdConflictPolicy: 'USE_EXISTING',
+    staticSummary: `${dryRun ? 'looks for' : 'repairs'} what is inconsistent on ${networkName}, by hand`,
+  }) as Promise<ReconcileReport>;
+}

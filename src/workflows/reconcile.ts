@@ -1,0 +1,76 @@
+import {
+  ActivityFailure,
+  continueAsNew,
+  proxyActivities,
+  setCurrentDetails,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type { ReconcileActivities } from '../activities/index.ts';
+import {
+  addTallies,
+  DISCREPANCIES,
+  NOTHING,
+  reportInWords,
+  type Discrepancy,
+  type ReconcileReport,
+} from '../domain/discrepancy.ts';
+import { RECONCILE_OPTIONS } from './options.ts';
+
+const activities = proxyActivities<ReconcileActivities>(RECONCILE_OPTIONS);
+
+/** What a run is to do; `resume` is where the run before this one, of the same work, stood. */
+export type ReconcileInput = {
+  dryRun?: boolean;
+  resume?: { report: ReconcileReport; kind: Discrepancy; after: string | null };
+};
+
+/**
+ * One pass over the closed list of discrepancies, page by page. A kind that cannot be looked for (PostgreSQL or Temporal
+ * away) is named in the report and does not stop the others. The result is what an operator sees in the Temporal UI.
+ */
+export async function reconcile(input: ReconcileInput = {}): Promise<ReconcileReport> {
+  const { dryRun = false } = input;
+  let report = input.resume?.report ?? {
+    ...(await activities.beginReconcile()),
+    dryRun,
+    classes: {},
+    failed: {},
+  };
+  const first = input.resume === undefined ? 0 : DISCREPANCIES.indexOf(input.resume.kind);
+  let after = input.resume?.after ?? null;
+  for (const kind of DISCREPANCIES.slice(first)) {
+    do {
+      if (workflowInfo().continueAsNewSuggested) {
+        return continueAsNew<typeof reconcile>({ dryRun, resume: { report, kind, after } });
+      }
+      try {
+        const page = await activities.repairPage({
+          kind,
+          after,
+          dryRun,
+          thorough: report.thorough,
+        });
+        after = page.next;
+        report = withPage(report, kind, page);
+      } catch (error) {
+        if (!(error instanceof ActivityFailure)) throw error;
+        after = null;
+        const failed = { ...report.failed, [kind]: error.cause?.message ?? error.message };
+        report = { ...report, failed };
+      }
+      setCurrentDetails(reportInWords(report));
+    } while (after !== null);
+  }
+  await activities.endReconcile(report);
+  return report;
+}
+
+function withPage(
+  report: ReconcileReport,
+  kind: Discrepancy,
+  page: Awaited<ReturnType<ReconcileActivities['repairPage']>>,
+): ReconcileReport {
+  if (page.found === 0) return report;
+  const sum = addTallies(report.classes[kind] ?? NOTHING, page);
+  return { ...report, classes: { ...report.classes, [kind]: sum } };
+}
