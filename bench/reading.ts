@@ -50,6 +50,7 @@ async function measure(strategy: ReadStrategy, accounts: number): Promise<void> 
       foundAfterEnding: () => undefined,
       reconciled: () => undefined,
       reconcileEnded: () => undefined,
+      attempted: () => undefined,
     },
     pollIntervalMs: 1,
     readStrategy: strategy,

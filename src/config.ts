@@ -41,6 +41,10 @@ export const configSchema = z.object({
     .string()
     .regex(/^[^:]+:\d+$/, 'is no host:port')
     .optional(),
+  HEALTH_ADDRESS: z
+    .string()
+    .regex(/^[^:]+:\d+$/, 'is no host:port')
+    .optional(),
   SHUTDOWN_GRACE_MS: milliseconds(25_000, 0),
 });
 

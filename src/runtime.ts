@@ -2,6 +2,7 @@
 import { DefaultLogger, Runtime } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import type { Counters } from './activities/deps.ts';
+import type { SettleCost } from './db/settle-queue.ts';
 
 /** Makes the SDK log through ours and, with an address (`host:port`), serve metrics to Prometheus. Once in a process. */
 export function installRuntime(log: Logger, metricsAddress: string | undefined): void {
@@ -36,13 +37,25 @@ export function installRuntime(log: Logger, metricsAddress: string | undefined):
   });
 }
 
+/** What this process counts: what activities tell, and what its own parts cost. */
+export type ProcessCounters = Counters & {
+  /** A settle transaction has committed. */
+  committed(cost: SettleCost): void;
+  /** Horizon has answered with this HTTP status; 0: it has not. */
+  asked(status: number): void;
+};
+
 /** Our own counters, beside the SDK's on the same page; a process without metrics counts into nothing. */
-export function countersOf({ metricMeter }: Runtime): Counters {
-  const judged = metricMeter.createCounter('settlement_payments_judged');
-  const late = metricMeter.createCounter('settlement_found_after_ending');
-  const discrepancies = metricMeter.createCounter('settlement_discrepancies');
-  const ended = metricMeter.createGauge('settlement_reconcile_ended_at', 'float', 's');
-  const attention = metricMeter.createGauge('settlement_attention_open', 'int');
+export function countersOf({ metricMeter: meter }: Runtime): ProcessCounters {
+  const judged = meter.createCounter('settlement_payments_judged');
+  const late = meter.createCounter('settlement_found_after_ending');
+  const discrepancies = meter.createCounter('settlement_discrepancies');
+  const reconciled = meter.createGauge('settlement_reconcile_ended_at_seconds', 'float');
+  const commits = meter.createCounter('settlement_commits');
+  const settled = meter.createCounter('settlement_sessions_settled');
+  const retries = meter.createCounter('settlement_commit_retries');
+  const attempts = meter.createCounter('settlement_webhook_attempts');
+  const requests = meter.createCounter('settlement_horizon_requests');
   return {
     judged: (verdict) => judged.add(1, { verdict }),
     foundAfterEnding: () => late.add(1),
@@ -50,9 +63,13 @@ export function countersOf({ metricMeter }: Runtime): Counters {
       if (repaired > 0) discrepancies.add(repaired, { kind, outcome: 'repaired' });
       if (left > 0) discrepancies.add(left, { kind, outcome: 'left' });
     },
-    reconcileEnded: (openAttention) => {
-      ended.set(Date.now() / 1000);
-      attention.set(openAttention);
+    reconcileEnded: () => reconciled.set(Date.now() / 1000),
+    attempted: (outcome) => attempts.add(1, { outcome }),
+    committed: (cost) => {
+      commits.add(1);
+      settled.add(cost.sessions);
+      if (cost.retries > 0) retries.add(cost.retries);
     },
+    asked: (status) => requests.add(1, { status: String(status) }),
   };
 }

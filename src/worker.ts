@@ -15,16 +15,17 @@ import { heartbeatInterceptor } from './activities/heartbeat.ts';
 import { ConfigError, loadConfig, type Config } from './config.ts';
 import { connect } from './db/connection.ts';
 import { createSettleQueue } from './db/settle-queue.ts';
-import { schemaProblems } from './db/check.ts';
 import { noteAdoption } from './db/reconcile-runs.ts';
 import { createHorizonSource } from './horizon/source.ts';
 import { countersOf, installRuntime } from './runtime.ts';
+import { NotReady, refuseUnfit } from './fitness.ts';
 import { ensureSchedule } from './schedule.ts';
+import { serveHealth } from './health.ts';
+import { tellStanding } from './standing.ts';
 import {
   connectTemporal,
   ensureWatcher,
   isRunning,
-  namespaceProblems,
   wakeSession,
   type Temporal,
 } from './temporal.ts';
@@ -36,14 +37,6 @@ import {
   watcherWorkflowId,
   WEBHOOKS_QUEUE,
 } from './workflows/contract.ts';
-
-/** The worker must not start like this; every reason is named. */
-export class NotReady extends Error {
-  override readonly name = 'NotReady';
-  constructor(problems: readonly string[]) {
-    super(`The worker cannot start:\n${problems.map((p) => `  ${p}`).join('\n')}`);
-  }
-}
 
 /** A cached run costs some 0.6 MB; an evicted one costs a replay of a few events. */
 const CACHED_RUNS = 500;
@@ -66,12 +59,16 @@ export async function runWorker(env: NodeJS.ProcessEnv, onReady?: () => void): P
     const workers = await createWorkers(config, deps, temporal);
     await noteAdoption(deps.database.db);
     const ensuring = keepWatching(temporal, config, log);
+    const endTelling = tellStanding(Runtime.instance(), deps.database.db, log);
+    const endHealth = await serveChecks(config, deps, temporal, workers);
     log.info({ network: config.networkName, temporal: temporal.address }, 'The worker runs.');
     onReady?.();
     try {
       await Promise.all(workers.map((worker) => worker.run()));
     } finally {
       clearInterval(ensuring);
+      endTelling();
+      await endHealth();
     }
     log.info('The worker has drained and stops.');
   } finally {
@@ -80,6 +77,25 @@ export async function runWorker(env: NodeJS.ProcessEnv, onReady?: () => void): P
     await deps.database.close();
     await temporal.close();
   }
+}
+
+/** Ready is a worker that can commit, reach Temporal, and has not begun to drain. */
+async function serveChecks(
+  { HEALTH_ADDRESS }: Config,
+  { database }: Deps,
+  temporal: Temporal,
+  workers: readonly Worker[],
+): Promise<() => Promise<void>> {
+  if (HEALTH_ADDRESS === undefined) return () => Promise.resolve();
+  return serveHealth(HEALTH_ADDRESS, {
+    postgresql: () => database.pool.query('SELECT 1'),
+    temporal: () => temporal.client.workflowService.getSystemInfo({}),
+    polling: () => {
+      const states = workers.map((worker) => worker.getState());
+      const isRunning = states.every((state) => state === 'RUNNING');
+      return isRunning ? Promise.resolve() : Promise.reject(new Error(states.join(', ')));
+    },
+  });
 }
 
 /** The SDK drains by the same signals, but tells activities only when their grace is over. */
@@ -96,6 +112,7 @@ function createDeps(
   temporal: Temporal,
   draining: AbortSignal,
 ): ReconcileDeps {
+  const counters = countersOf(Runtime.instance());
   const database = connect(config.DATABASE_URL, {
     max: config.DATABASE_POOL,
     applicationName: 'settlement worker',
@@ -103,17 +120,19 @@ function createDeps(
   });
   return {
     database,
-    queue: createSettleQueue(database, ({ sessions, retries, ms }) =>
-      log.debug({ sessions, retries, ms }, 'A settle transaction committed.'),
-    ),
+    queue: createSettleQueue(database, (cost) => {
+      counters.committed(cost);
+      log.debug(cost, 'A settle transaction committed.');
+    }),
     source: createHorizonSource({
       url: config.HORIZON_URL,
       requestsPerHour: config.HORIZON_REQUESTS_PER_HOUR,
+      onAnswer: (status) => counters.asked(status),
     }),
     sender: createWebhookSender({ allowPrivate: config.WEBHOOK_ALLOW }),
     wake: (sessionId) => wakeSession(temporal.client, sessionId),
     log,
-    counters: countersOf(Runtime.instance()),
+    counters,
     pollIntervalMs: config.POLL_INTERVAL_MS,
     readStrategy: config.READ_STRATEGY,
     networkPassphrase: config.NETWORK_PASSPHRASE,
@@ -132,30 +151,6 @@ function createDeps(
 function pagesToReadAgain({ HORIZON_REQUESTS_PER_HOUR, RECONCILE_INTERVAL_MS }: Config): number {
   if (HORIZON_REQUESTS_PER_HOUR === 0) return Number.POSITIVE_INFINITY;
   return Math.ceil((HORIZON_REQUESTS_PER_HOUR / 2) * (RECONCILE_INTERVAL_MS / 3_600_000));
-}
-
-/** Database, network and namespace must all fit; every problem is told at once. */
-async function refuseUnfit(deps: Deps, temporal: Temporal): Promise<void> {
-  const problems = [
-    ...(await schemaProblems(deps.database.db, deps.networkPassphrase)),
-    ...(await horizonProblems(deps)),
-    ...(await namespaceProblems(temporal)),
-  ];
-  if (problems.length > 0) throw new NotReady(problems);
-}
-
-async function horizonProblems({ source, networkPassphrase }: Deps): Promise<string[]> {
-  try {
-    const head = await source.head();
-    if (head.networkPassphrase === networkPassphrase) return [];
-    return [
-      `HORIZON_URL serves the network "${head.networkPassphrase}", but NETWORK_PASSPHRASE is "${networkPassphrase}".`,
-    ];
-  } catch (error) {
-    return [
-      `HORIZON_URL does not answer: ${error instanceof Error ? error.message : String(error)}`,
-    ];
-  }
 }
 
 async function createWorkers(

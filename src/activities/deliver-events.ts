@@ -71,6 +71,7 @@ async function attempt(deps: Deps, head: NextDelivery, clock: () => Date): Promi
   if (started === null) return;
   const begin = performance.now();
   const outcome = await post(deps, head);
+  deps.counters.attempted(outcome.kind);
   const now = clock();
   const { deliveryId, endpointId, merchantId, event } = head;
   const next = afterAttempt({ deliveryId, attempts: started.attempts }, outcome, now);

@@ -13,8 +13,10 @@ export type Counters = {
   foundAfterEnding(): void;
   /** Reconciliation has found this much of one kind of discrepancy. */
   reconciled(kind: string, tally: { found: number; repaired: number; left: number }): void;
-  /** A run of reconciliation has ended, and this many things need a person. */
-  reconcileEnded(openAttention: number): void;
+  /** A run of reconciliation has ended. */
+  reconcileEnded(): void;
+  /** A webhook was sent, and this is what came of it. */
+  attempted(outcome: string): void;
 };
 
 /** What activities work with; the worker makes it once and passes it in. */

@@ -28,11 +28,3 @@ export async function recordRun(db: Db, report: ReconcileReport): Promise<void> 
 export async function noteAdoption(db: Db): Promise<void> {
   await db.execute(sql`UPDATE settlement.network SET adopted_at = now() WHERE adopted_at IS NULL`);
 }
-
-/** How many things need a person. */
-export async function countAttention(db: Db): Promise<number> {
-  const { rows } = await db.execute<{ n: number }>(
-    sql`SELECT count(*)::int AS n FROM settlement.attention WHERE resolved_at IS NULL`,
-  );
-  return rows[0]?.n ?? 0;
-}

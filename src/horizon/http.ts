@@ -28,6 +28,8 @@ export type HorizonOptions = {
   readonly requestsPerHour: number;
   /** How long one answer may take, in milliseconds; 10 s unless given. */
   readonly answerWithinMs?: number;
+  /** Told of every request: its HTTP status, or 0 when there was no answer. */
+  readonly onAnswer?: (status: number) => void;
 };
 
 /**
@@ -53,8 +55,11 @@ export function createHorizonHttp(options: HorizonOptions): HorizonHttp {
         headers: { accept: 'application/hal+json, application/json' },
         signal: AbortSignal.timeout(answerWithinMs),
       });
-      return { status: statusCode, headers, text: await body.text() };
+      const text = await body.text();
+      options.onAnswer?.(statusCode);
+      return { status: statusCode, headers, text };
     } catch (error) {
+      options.onAnswer?.(0);
       const reason = error instanceof Error ? error.message : String(error);
       throw new HorizonUnavailable(`Horizon did not answer ${url}: ${reason}`, { cause: error });
     }

@@ -12,5 +12,6 @@ export function countingCounters(): Counters & { readonly counted: Map<string, n
       for (let i = 0; i < found; i += 1) add(`reconciled ${kind}`);
     },
     reconcileEnded: () => add('reconcile ended'),
+    attempted: (outcome) => add(`attempted ${outcome}`),
   };
 }

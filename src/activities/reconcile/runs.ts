@@ -1,4 +1,4 @@
-import { beginRun, countAttention, recordRun } from '../../db/reconcile-runs.ts';
+import { beginRun, recordRun } from '../../db/reconcile-runs.ts';
 import type { ReconcileReport } from '../../domain/discrepancy.ts';
 import type { Deps } from '../deps.ts';
 
@@ -11,6 +11,6 @@ export function beginReconcile(deps: Deps): Promise<{ startedAt: string; thoroug
 export async function endReconcile(deps: Deps, report: ReconcileReport): Promise<void> {
   const { db } = deps.database;
   if (!report.dryRun) await recordRun(db, report);
-  deps.counters.reconcileEnded(await countAttention(db));
+  deps.counters.reconcileEnded();
   deps.log.info({ report }, 'A run of reconciliation has ended.');
 }

@@ -1,0 +1,35 @@
+import type { Deps } from './activities/deps.ts';
+import { schemaProblems } from './db/check.ts';
+import { namespaceProblems, type Temporal } from './temporal.ts';
+
+/** The worker must not start like this; every reason is named. */
+export class NotReady extends Error {
+  override readonly name = 'NotReady';
+  constructor(problems: readonly string[]) {
+    super(`The worker cannot start:\n${problems.map((p) => `  ${p}`).join('\n')}`);
+  }
+}
+
+/** Database, network and namespace must all fit; every problem is told at once. @throws NotReady */
+export async function refuseUnfit(deps: Deps, temporal: Temporal): Promise<void> {
+  const problems = [
+    ...(await schemaProblems(deps.database.db, deps.networkPassphrase)),
+    ...(await horizonProblems(deps)),
+    ...(await namespaceProblems(temporal)),
+  ];
+  if (problems.length > 0) throw new NotReady(problems);
+}
+
+async function horizonProblems({ source, networkPassphrase }: Deps): Promise<string[]> {
+  try {
+    const head = await source.head();
+    if (head.networkPassphrase === networkPassphrase) return [];
+    return [
+      `HORIZON_URL serves the network "${head.networkPassphrase}", but NETWORK_PASSPHRASE is "${networkPassphrase}".`,
+    ];
+  } catch (error) {
+    return [
+      `HORIZON_URL does not answer: ${error instanceof Error ? error.message : String(error)}`,
+    ];
+  }
+}

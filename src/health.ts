@@ -1,0 +1,74 @@
+/** Answers whether this process lives and whether it can work, for whoever restarts it and whoever routes to it. */
+import { createServer, type Server, type ServerResponse } from 'node:http';
+
+/** Something that must be there; rejects, or takes too long, when it is not. */
+export type Check = () => Promise<unknown>;
+
+/** A check that takes longer is a failed one. */
+const WITHIN_MS = 2_000;
+
+/**
+ * Serves `/healthz` (200 as long as the event loop turns) and `/readyz` (200 when every check passes, else 503 with
+ * what does not) on `host:port`. Returns how to end it. @throws when the address cannot be had
+ */
+export async function serveHealth(
+  address: string,
+  checks: Readonly<Record<string, Check>>,
+): Promise<() => Promise<void>> {
+  const server = createServer((request, response) => {
+    void respond(request.url ?? '', response, checks);
+  });
+  await listen(server, address);
+  return async () => {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  };
+}
+
+async function listen(server: Server, address: string): Promise<void> {
+  const [host = '', port] = address.split(':');
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(Number(port), host, resolve);
+  });
+}
+
+async function respond(
+  path: string,
+  response: ServerResponse,
+  checks: Readonly<Record<string, Check>>,
+): Promise<void> {
+  const { status, body } = await answer(path, checks);
+  response.writeHead(status, { 'content-type': 'application/json' });
+  response.end(`${JSON.stringify(body)}\n`);
+}
+
+async function answer(
+  path: string,
+  checks: Readonly<Record<string, Check>>,
+): Promise<{ status: number; body: object }> {
+  if (path === '/healthz') return { status: 200, body: { alive: true } };
+  if (path !== '/readyz') return { status: 404, body: { paths: ['/healthz', '/readyz'] } };
+  const results = await Promise.all(
+    Object.entries(checks).map(async ([name, check]) => [name, await problemOf(check)] as const),
+  );
+  const problems = results.filter(([, problem]) => problem !== null);
+  return {
+    status: problems.length === 0 ? 200 : 503,
+    body: { ready: problems.length === 0, problems: Object.fromEntries(problems) },
+  };
+}
+
+async function problemOf(check: Check): Promise<string | null> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<string>((resolve) => {
+    timer = setTimeout(() => resolve(`no answer within ${WITHIN_MS / 1000} s`), WITHIN_MS);
+  });
+  const asked = check().then(
+    () => null,
+    (error: unknown) => (error instanceof Error ? error.message : String(error)),
+  );
+  const problem = await Promise.race([asked, late]);
+  clearTimeout(timer);
+  return problem;
+}

@@ -1,0 +1,115 @@
+import { readFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { parse } from 'yaml';
+import { startSystem, until, type System } from '../support/system.ts';
+
+const DEPLOY = fileURLToPath(new URL('../../deploy/', import.meta.url));
+
+let system: System;
+let metrics: string;
+let health: string;
+beforeAll(async () => {
+  system = await startSystem();
+  [metrics, health] = [`127.0.0.1:${await freePort()}`, `127.0.0.1:${await freePort()}`];
+  await system.worker({
+    METRICS_ADDRESS: metrics,
+    HEALTH_ADDRESS: health,
+    RECONCILE_INTERVAL_MS: '10000',
+  });
+});
+afterAll(() => system.close());
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+const scrape = async () => (await fetch(`http://${metrics}/metrics`)).text();
+
+/** The metrics on the page, by name, and the labels of each. */
+function namesIn(page: string): Map<string, Set<string>> {
+  const names = new Map<string, Set<string>>();
+  for (const line of page.split('\n')) {
+    const [, name, labels = ''] = /^([a-z_]+)(?:\{(.*)\})? /.exec(line) ?? [];
+    if (name === undefined) continue;
+    const keys = [...labels.matchAll(/([a-z_]+)="/g)].map(([, key]) => key ?? '');
+    names.set(name, new Set([...(names.get(name) ?? []), ...keys]));
+  }
+  return names;
+}
+
+/** The metrics that an expression of Prometheus names. */
+const namedIn = (expression: string) => [
+  ...new Set(expression.match(/\b(?:settlement|temporal)_[a-z_]+/g)),
+];
+
+/** Those that are there only when something has gone wrong, which a healthy system does not show. */
+const ONLY_IN_TROUBLE = new Set([
+  'temporal_workflow_task_execution_failed_total',
+  'temporal_activity_execution_failed_total',
+  'settlement_found_after_ending_total',
+  'settlement_commit_retries_total',
+]);
+
+test('every metric that alerts and dashboard name is on the page, after one payment and one run', async () => {
+  const { memo, id } = await system.open();
+  await system.pay(memo);
+  await until(
+    () => system.client.sessionState(id),
+    (view) => view?.atRest === true,
+  );
+  await until(
+    () => system.database.rows('SELECT FROM settlement.active_sessions'),
+    (active) => active.length === 0,
+  );
+  await system.database.rows('DELETE FROM payments');
+  await until(
+    async () => [...namesIn(await scrape()).keys()].filter((name) => name.startsWith('settlement')),
+    (names) =>
+      names.includes('settlement_discrepancies_total') &&
+      names.includes('settlement_reconcile_ended_at_seconds'),
+    40_000,
+  );
+  const page = await scrape();
+  const rules = parse(readFileSync(`${DEPLOY}alerts.yml`, 'utf8')) as {
+    groups: { rules: { alert: string; expr: string; annotations: { runbook: string } }[] }[];
+  };
+  const dashboard = JSON.parse(readFileSync(`${DEPLOY}dashboard.json`, 'utf8')) as {
+    panels: { targets: { expr: string }[] }[];
+  };
+  const expressions = [
+    ...rules.groups.flatMap((group) => group.rules.map(({ expr }) => expr)),
+    ...dashboard.panels.flatMap(({ targets }) => targets.map(({ expr }) => expr)),
+  ];
+  const there = namesIn(page);
+  const named = new Set(expressions.flatMap(namedIn).filter((name) => !ONLY_IN_TROUBLE.has(name)));
+  expect([...named].filter((name) => !there.has(name))).toEqual([]);
+  // What we count ourselves and nothing shows is not worth counting.
+  const ours = [...there.keys()].filter((name) => name.startsWith('settlement_'));
+  expect(ours.filter((name) => !named.has(name) && !ONLY_IN_TROUBLE.has(name))).toEqual([]);
+  expect(there.get('settlement_payments_judged_total')).toContain('verdict');
+}, 90_000);
+
+test('every alert has its line in the runbook', () => {
+  const { groups } = parse(readFileSync(`${DEPLOY}alerts.yml`, 'utf8')) as {
+    groups: { rules: { alert: string }[] }[];
+  };
+  const runbook = readFileSync(`${DEPLOY}../docs/operations.md`, 'utf8');
+  const alerts = groups.flatMap(({ rules }) => rules.map(({ alert }) => alert));
+  expect(alerts.filter((alert) => !runbook.includes(`\`${alert}\``))).toEqual([]);
+});
+
+test('a worker is alive, and ready only while PostgreSQL answers', async () => {
+  const get = async (path: string) => {
+    const response = await fetch(`http://${health}${path}`);
+    return { status: response.status, body: (await response.json()) as unknown };
+  };
+  expect(await get('/healthz')).toMatchObject({ status: 200 });
+  expect(await get('/readyz')).toEqual({ status: 200, body: { ready: true, problems: {} } });
+  expect(await get('/')).toMatchObject({ status: 404 });
+});
