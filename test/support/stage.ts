@@ -5,10 +5,11 @@ import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { pino } from 'pino';
 import {
   horizonActivities,
+  reconcileActivities,
   settlementActivities,
   webhookActivities,
 } from '../../src/activities/index.ts';
-import type { Deps } from '../../src/activities/deps.ts';
+import type { ReconcileDeps } from '../../src/activities/reconcile/deps.ts';
 import { heartbeatInterceptor } from '../../src/activities/heartbeat.ts';
 import { takeTurn } from '../../src/activities/watch/turn.ts';
 import { wakeDue } from '../../src/activities/watch/wake-due.ts';
@@ -18,7 +19,7 @@ import { createHorizonSource } from '../../src/horizon/source.ts';
 import { startSandboxLedger, type SandboxLedger } from '../../src/sandbox/ledger/start.ts';
 import { SandboxWallet } from '../../src/sandbox/ledger/wallet.ts';
 import { startReceiver, type Receiver } from '../../src/sandbox/receiver.ts';
-import { SA_TYPES, wakeSession } from '../../src/temporal.ts';
+import { isRunning, SA_TYPES, wakeSession } from '../../src/temporal.ts';
 import { createWebhookSender } from '../../src/webhook/post.ts';
 import {
   HORIZON_QUEUE,
@@ -36,7 +37,7 @@ export type Stage = {
   readonly database: TestDatabase;
   readonly ledger: SandboxLedger;
   readonly receiver: Receiver;
-  readonly deps: Deps;
+  readonly deps: ReconcileDeps;
   readonly merchantId: string;
   /** Receives; has a trustline for nothing but lumens. */
   readonly shop: SandboxWallet;
@@ -76,7 +77,7 @@ export async function setStage(): Promise<Stage> {
   };
   const [shop, customer] = [new SandboxWallet(network), new SandboxWallet(network)];
   for (const { address } of [shop, customer]) await ledger.fund(address, '10000');
-  const deps: Deps = {
+  const deps: ReconcileDeps = {
     database,
     queue: createSettleQueue(database),
     source: createHorizonSource({ url: ledger.url, requestsPerHour: 0 }),
@@ -88,6 +89,10 @@ export async function setStage(): Promise<Stage> {
     readStrategy: 'accounts',
     networkPassphrase: ledger.networkPassphrase,
     draining: new AbortController().signal,
+    networkName: 'sandbox',
+    isRunning: (sessionId) => isRunning(env.client, sessionWorkflowId(sessionId)),
+    watcher: { isRunning: () => Promise.resolve(true), start: () => Promise.resolve() },
+    pagesToReadAgain: 100,
   };
   const workers = await createWorkers(env, deps);
   const running = Promise.all(workers.map((worker) => worker.run()));
@@ -140,7 +145,7 @@ export async function setStage(): Promise<Stage> {
   };
 }
 
-async function createWorkers(env: TestWorkflowEnvironment, deps: Deps): Promise<Worker[]> {
+async function createWorkers(env: TestWorkflowEnvironment, deps: ReconcileDeps): Promise<Worker[]> {
   const common = {
     connection: env.nativeConnection,
     interceptors: { activity: [() => ({ inbound: heartbeatInterceptor() })] },
@@ -158,7 +163,11 @@ async function createWorkers(env: TestWorkflowEnvironment, deps: Deps): Promise<
       taskQueue: WEBHOOKS_QUEUE,
       activities: webhookActivities(deps),
     }),
-    Worker.create({ ...common, taskQueue: HORIZON_QUEUE, activities: horizonActivities(deps) }),
+    Worker.create({
+      ...common,
+      taskQueue: HORIZON_QUEUE,
+      activities: { ...horizonActivities(deps), ...reconcileActivities(deps) },
+    }),
   ]);
 }
 
