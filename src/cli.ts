@@ -9,6 +9,7 @@ import { paymentsCommand } from './cli/payments.ts';
 import { reconcileCommand } from './cli/reconcile.ts';
 import { scheduleCommand } from './cli/schedule.ts';
 import { sessionCommand } from './cli/session.ts';
+import { statusCommand } from './cli/status.ts';
 import { workerCommand } from './cli/worker.ts';
 
 const program = new Command('settle')
@@ -24,6 +25,7 @@ Exit codes: 0 done · 1 failed, or a promise is broken · 2 wrong input or setti
   .addCommand(workerCommand())
   .addCommand(demoCommand())
   .addCommand(auditCommand())
+  .addCommand(statusCommand())
   .addCommand(reconcileCommand())
   .addCommand(scheduleCommand())
   .addCommand(sessionCommand())

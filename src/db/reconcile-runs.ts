@@ -24,6 +24,17 @@ export async function recordRun(db: Db, report: ReconcileReport): Promise<void> 
     VALUES (${report.startedAt}, now(), ${JSON.stringify(report)}::jsonb)`);
 }
 
+/** The newest run that has ended; null before the first. */
+export async function lastRun(
+  db: Db,
+): Promise<{ finishedAt: string; report: ReconcileReport } | null> {
+  const { rows } = await db.execute<{ finished_at: string; report: ReconcileReport }>(sql`
+    SELECT finished_at::text, report FROM settlement.reconcile_runs ORDER BY id DESC LIMIT 1`);
+  const [row] = rows;
+  if (row === undefined) return null;
+  return { finishedAt: new Date(row.finished_at).toISOString(), report: row.report };
+}
+
 /** Remembers when a worker first ran on this database: from then on, nobody else settles. */
 export async function noteAdoption(db: Db): Promise<void> {
   await db.execute(sql`UPDATE settlement.network SET adopted_at = now() WHERE adopted_at IS NULL`);

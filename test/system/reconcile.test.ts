@@ -116,6 +116,12 @@ test('a payments row that somebody deletes comes back by the schedule, and the r
     examples: [{ subject: `session ${id}`, outcome: 'repaired' }],
   });
   expect(await settle('reconcile')).toMatchObject({ classes: {}, failed: {} });
+  expect(await settle('status')).toMatchObject({
+    temporal: { watcherRuns: true, schedule: 'running' },
+    deadLetters: 0,
+    attention: {},
+    wrong: [],
+  });
   expect((await auditDatabase(system.database.url)).findings).toEqual([]);
   await worker.drain();
 }, 120_000);
