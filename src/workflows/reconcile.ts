@@ -17,6 +17,9 @@ import {
 import { RECONCILE_OPTIONS } from './options.ts';
 
 const activities = proxyActivities<ReconcileActivities>(RECONCILE_OPTIONS);
+/** The same with a summary, by which an operator tells one page from another in the history. */
+const pageOf = (kind: Discrepancy) =>
+  proxyActivities<ReconcileActivities>({ ...RECONCILE_OPTIONS, summary: kind });
 
 /** What a run is to do; `resume` is where the run before this one, of the same work, stood. */
 export type ReconcileInput = {
@@ -44,7 +47,7 @@ export async function reconcile(input: ReconcileInput = {}): Promise<ReconcileRe
         return continueAsNew<typeof reconcile>({ dryRun, resume: { report, kind, after } });
       }
       try {
-        const page = await activities.repairPage({
+        const page = await pageOf(kind).repairPage({
           kind,
           after,
           dryRun,
