@@ -1,7 +1,7 @@
 /** The composition root: configuration in, one worker process out. Everything is made here and passed down. */
 import { fileURLToPath } from 'node:url';
 import { Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
-import { pino, type Logger } from 'pino';
+import type { Logger } from 'pino';
 import {
   horizonActivities,
   reconcileActivities,
@@ -11,6 +11,7 @@ import {
 } from './activities/index.ts';
 import type { Deps } from './activities/deps.ts';
 import type { ReconcileDeps } from './activities/reconcile/deps.ts';
+import { plainErrors } from './activities/plain-errors.ts';
 import { heartbeatInterceptor } from './activities/heartbeat.ts';
 import { ConfigError, loadConfig, type Config } from './config.ts';
 import { connect } from './db/connection.ts';
@@ -18,6 +19,7 @@ import { createSettleQueue } from './db/settle-queue.ts';
 import { noteAdoption } from './db/reconcile-runs.ts';
 import { createHorizonSource } from './horizon/source.ts';
 import { countersOf, installRuntime } from './runtime.ts';
+import { createLog } from './log.ts';
 import { NotReady, refuseUnfit } from './fitness.ts';
 import { ensureSchedule } from './schedule.ts';
 import { serveHealth } from './health.ts';
@@ -50,7 +52,7 @@ const ENSURE_EVERY_MS = 60_000;
 /** Runs a worker until SIGTERM or SIGINT, then drains. @throws ConfigError, NotReady */
 export async function runWorker(env: NodeJS.ProcessEnv, onReady?: () => void): Promise<void> {
   const config = loadConfig(env);
-  const log = pino({ level: config.LOG_LEVEL });
+  const log = createLog(config.LOG_LEVEL);
   installRuntime(log, config.METRICS_ADDRESS);
   const temporal = await connectTemporal();
   const deps = createDeps(config, log, temporal, untilAskedToEnd());
@@ -161,7 +163,9 @@ async function createWorkers(
   const common = {
     connection: temporal.native,
     namespace: temporal.namespace,
-    interceptors: { activity: [() => ({ inbound: heartbeatInterceptor() })] },
+    interceptors: {
+      activity: [() => ({ inbound: heartbeatInterceptor() }), () => ({ inbound: plainErrors() })],
+    },
     // Temporal hands out work again as soon as a worker says that it leaves; what is in flight gets this long.
     shutdownGraceTime: config.SHUTDOWN_GRACE_MS,
     maxHeartbeatThrottleInterval: '1 second',

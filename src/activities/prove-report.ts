@@ -5,6 +5,7 @@ import { inboxByHash, recordAnswer, recordReport } from '../db/reports.ts';
 import { findSession } from '../db/sessions.ts';
 import type { Settled } from '../db/settle.ts';
 import { formatAmount, parseAmount } from '../domain/money.ts';
+import { reasonOf } from '../domain/failure.ts';
 import type { Verdict } from '../domain/judge.ts';
 import type { ReportAnswer } from '../workflows/contract.ts';
 import type { Deps } from './deps.ts';
@@ -59,7 +60,7 @@ async function ask(
     return {
       kind: 'unknown',
       txHash,
-      reason: error instanceof Error ? error.message : String(error),
+      reason: reasonOf(error),
     };
   }
   return (await answerFromInbox(deps, sessionId, txHash)) ?? { kind: 'pays_another', txHash };

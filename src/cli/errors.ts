@@ -1,3 +1,4 @@
+import { reasonOf } from '../domain/failure.ts';
 import { Refusal, NotAnswered } from '../client.ts';
 import { ConfigError } from '../config.ts';
 import { WrongNetwork } from '../db/migrate.ts';
@@ -13,7 +14,7 @@ const TEMPORAL_AWAY = /failed to connect before the deadline|connection refused|
 /** An error as one sentence for a person, and the exit code that goes with it. Set DEBUG for the whole story. */
 export function explain(error: unknown): { message: string; exitCode: number } {
   const debug = process.env['DEBUG'] && error instanceof Error ? `\n${error.stack}` : '';
-  const message = error instanceof Error ? error.message : String(error);
+  const message = reasonOf(error);
   const say = (text: string, exitCode: number) => ({ message: text + debug, exitCode });
   if (error instanceof Refusal || error instanceof ConfigError || error instanceof WrongNetwork) {
     return say(message, EXIT.input);

@@ -5,6 +5,7 @@ import {
   type LedgerPayment,
   type UndecodedRecord,
 } from '../domain/ledger-payment.ts';
+import { reasonOf } from '../domain/failure.ts';
 import { formatAmount } from '../domain/money.ts';
 import { onClient, type Db } from './connection.ts';
 import { CommitRefused } from './serializable.ts';
@@ -96,7 +97,7 @@ async function insertOneByOne(tx: Db, payments: readonly LedgerPayment[]): Promi
           account: payment.account,
           ledger: payment.ledger,
           raw: JSON.stringify(row(payment)),
-          problem: `The database refused it: ${rootMessage(error)}`,
+          problem: `The database refused it: ${reasonOf(error)}`,
         },
       ]);
     }
@@ -166,12 +167,6 @@ function row(p: LedgerPayment) {
     reference: p.reference,
     reference_source: p.referenceSource,
   };
-}
-
-function rootMessage(error: unknown): string {
-  let message = String(error);
-  for (let e = error; e instanceof Error; e = e.cause) message = e.message;
-  return message;
 }
 
 /** READ COMMITTED is enough here: the rows are facts, and the cursor's compare-and-set orders the writers. */

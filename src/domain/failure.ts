@@ -19,3 +19,29 @@ export class Refusal extends Error {
     this.field = field;
   }
 }
+
+/**
+ * What happened, in words that may be shown, logged, and kept in a workflow's history. Drizzle's errors are the whole
+ * statement with its parameters; what PostgreSQL itself said is their cause.
+ */
+export function reasonOf(error: unknown): string {
+  if (!isMessage(error)) return String(error);
+  if (!isStatement(error)) return error.message;
+  return isMessage(error.cause)
+    ? reasonOf(error.cause)
+    : 'A statement failed, and PostgreSQL did not say why.';
+}
+
+/** Whether an error is a statement and its parameters, and not what was wrong with it. */
+export function isStatement(error: unknown): boolean {
+  return isMessage(error) && error.message.startsWith('Failed query:');
+}
+
+/** By its shape: in a VM context (a test, a Temporal bundle) Node's own errors are no `instanceof Error`. */
+function isMessage(error: unknown): error is { message: string; cause?: unknown } {
+  return (
+    typeof error === 'object' &&
+    error !== null &&
+    typeof (error as { message?: unknown }).message === 'string'
+  );
+}

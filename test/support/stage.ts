@@ -10,6 +10,7 @@ import {
   webhookActivities,
 } from '../../src/activities/index.ts';
 import type { ReconcileDeps } from '../../src/activities/reconcile/deps.ts';
+import { plainErrors } from '../../src/activities/plain-errors.ts';
 import { heartbeatInterceptor } from '../../src/activities/heartbeat.ts';
 import { takeTurn } from '../../src/activities/watch/turn.ts';
 import { wakeDue } from '../../src/activities/watch/wake-due.ts';
@@ -148,7 +149,9 @@ export async function setStage(): Promise<Stage> {
 async function createWorkers(env: TestWorkflowEnvironment, deps: ReconcileDeps): Promise<Worker[]> {
   const common = {
     connection: env.nativeConnection,
-    interceptors: { activity: [() => ({ inbound: heartbeatInterceptor() })] },
+    interceptors: {
+      activity: [() => ({ inbound: heartbeatInterceptor() }), () => ({ inbound: plainErrors() })],
+    },
   };
   const codePath = process.env['WORKFLOW_BUNDLE'] ?? '';
   return Promise.all([

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Memo } from '@stellar/stellar-sdk';
+import type { ReconcileReport } from '../../src/domain/discrepancy.ts';
 import { reconcileNow } from '../../src/schedule.ts';
 import { setStage, type Stage } from '../support/stage.ts';
 
@@ -76,4 +77,43 @@ test('endings of before our time are gone through, page by page, and wake nobody
     'SELECT FROM settlement.active_sessions JOIN checkout_sessions ON id = session_id WHERE legacy',
   );
   expect(active).toEqual([]);
+});
+
+test('a session that cannot be settled is left with the reason, and does not stop the others', async () => {
+  const [bad, good] = [await paidWithoutRow(), await paidWithoutRow()];
+  await stage.database.rows(
+    `ALTER TABLE payments ADD CONSTRAINT not_this_one CHECK (session_id <> '${bad}') NOT VALID`,
+  );
+  const { classes, failed } = await run();
+  expect(failed).toEqual({});
+  expect(classes.paid_without_payment).toMatchObject({ found: 2, repaired: 1, left: 1 });
+  expect(classes.paid_without_payment?.examples[0]).toEqual({
+    subject: `session ${bad}`,
+    outcome: 'left: new row for relation "payments" violates check constraint "not_this_one"',
+  });
+  expect([await paymentsOf(bad), await paymentsOf(good)]).toMatchObject([[], [{}]]);
+  await stage.database.rows('ALTER TABLE payments DROP CONSTRAINT not_this_one');
+  expect((await run()).classes.paid_without_payment).toMatchObject({ found: 1, repaired: 1 });
+});
+
+test('a run that is continued as new goes on where it was, with what it had found', async () => {
+  const id = await paidWithoutRow();
+  const before = { found: 3, repaired: 3, left: 0, examples: [] };
+  const report: ReconcileReport = {
+    startedAt: '2026-03-01T12:00:00.000Z',
+    dryRun: false,
+    thorough: false,
+    classes: { stuck_processing: before },
+    failed: {},
+  };
+  const continued = await stage.env.client.workflow.execute('reconcile', {
+    workflowId: 'reconcile:continued',
+    taskQueue: 'settlement',
+    args: [{ resume: { report, kind: 'paid_without_payment', after: null } }],
+  });
+  expect(continued).toMatchObject({
+    startedAt: report.startedAt,
+    classes: { stuck_processing: before, paid_without_payment: { found: 1, repaired: 1 } },
+  });
+  expect(await paymentsOf(id)).toHaveLength(1);
 });

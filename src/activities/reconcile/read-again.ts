@@ -1,6 +1,7 @@
 import { missingPayments, storeFindings } from '../../db/inbox.ts';
 import { accountsToReadAgain, noteReadAgain, type ReadAgain } from '../../db/read-again.ts';
 import { addTallies, NOTHING, tally, type Tally } from '../../domain/discrepancy.ts';
+import { reasonOf } from '../../domain/failure.ts';
 import { ledgerPaymentKey } from '../../domain/ledger-payment.ts';
 import { settleDue } from '../watch/settle-due.ts';
 import type { ReconcileDeps } from './deps.ts';
@@ -36,7 +37,7 @@ export async function readAgain(
       pages -= read.pages;
       sum = addTallies(sum, read.tally);
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
+      const why = reasonOf(error);
       deps.log.warn(
         { account: account.account, err: error },
         'An account could not be read again.',

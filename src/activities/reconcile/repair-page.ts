@@ -1,6 +1,7 @@
 import { findOverdueEvents, findUndecided, takeUnchecked } from '../../db/discrepancies.ts';
 import { newestReading } from '../../db/watching.ts';
 import { NOTHING, tally, type Discrepancy } from '../../domain/discrepancy.ts';
+import { reasonOf } from '../../domain/failure.ts';
 import { settleDue } from '../watch/settle-due.ts';
 import type { ReconcileDeps } from './deps.ts';
 import type { PageOutcome, PageRequest } from './page.ts';
@@ -120,6 +121,6 @@ async function problemOf(work: () => Promise<void>): Promise<string | null> {
     await work();
     return null;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return reasonOf(error);
   }
 }

@@ -7,6 +7,7 @@ import {
 } from '../../db/discrepancies.ts';
 import { accountToRead } from '../../db/watching.ts';
 import { tally } from '../../domain/discrepancy.ts';
+import { reasonOf } from '../../domain/failure.ts';
 import type { Deps } from '../deps.ts';
 import { reportSettled } from '../report-settled.ts';
 import { takeIntoCare, watchAccountOf } from '../watch/care.ts';
@@ -80,7 +81,7 @@ async function readFor(
   try {
     ({ oldestLedger } = await deps.source.head());
   } catch (error) {
-    return new Map(sessions.map((id) => [id, messageOf(error)]));
+    return new Map(sessions.map((id) => [id, reasonOf(error)]));
   }
   const accounts = new Map<string, string[]>();
   for (const id of sessions) {
@@ -89,7 +90,7 @@ async function readFor(
       if (AWAITED.includes(kind)) await takeIntoCare(deps, id);
       accounts.set(account, [...(accounts.get(account) ?? []), id]);
     } catch (error) {
-      problems.set(id, messageOf(error));
+      problems.set(id, reasonOf(error));
     }
   }
   for (const [account, ids] of accounts) {
@@ -125,12 +126,8 @@ async function settle(deps: Deps, ids: readonly string[]): Promise<Map<string, s
   for (const [id, result] of await deps.queue.settleAll(ids)) {
     if (result instanceof Error) {
       deps.log.error({ sessionId: id, err: result }, 'A session could not be repaired.');
-      failed.set(id, messageOf(result));
+      failed.set(id, reasonOf(result));
     } else reportSettled(deps, result);
   }
   return failed;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

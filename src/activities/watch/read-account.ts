@@ -1,4 +1,5 @@
 import { storePage } from '../../db/inbox.ts';
+import { reasonOf } from '../../domain/failure.ts';
 import { noteProblem, type WatchedAccount } from '../../db/watching.ts';
 import type { Deps } from '../deps.ts';
 
@@ -48,7 +49,7 @@ export async function readAccount(
       if (reading.isAtEnd) break;
     }
   } catch (error) {
-    reading.problem = error instanceof Error ? error.message : String(error);
+    reading.problem = reasonOf(error);
     deps.log.warn(
       { account, cursor, err: error },
       'An account could not be read; it is tried again.',

@@ -1,5 +1,6 @@
 import { networkReading, beginNetworkReading, storeLedger } from '../../db/network-reading.ts';
 import type { Head } from '../../domain/ledger-source.ts';
+import { reasonOf } from '../../domain/failure.ts';
 import type { Deps } from '../deps.ts';
 
 /** Ledgers read in one turn, so that a backlog does not keep the rest waiting: a quarter of an hour of them. */
@@ -37,7 +38,7 @@ export async function readLedgers(
       reading.payments += findings.payments.length;
     }
   } catch (error) {
-    reading.problem = error instanceof Error ? error.message : String(error);
+    reading.problem = reasonOf(error);
     deps.log.warn({ err: error }, 'The network could not be read; it is tried again.');
   }
   return reading;
