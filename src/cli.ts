@@ -1,10 +1,13 @@
 #!/usr/bin/env node
 /** `settle`: the system on the command line. One sentence for an error, and an exit code that says whose it was. */
 import { Command, CommanderError } from 'commander';
+import { attentionCommand } from './cli/attention.ts';
 import { auditCommand } from './cli/audit.ts';
 import { demoCommand } from './cli/demo.ts';
+import { endpointCommand } from './cli/endpoint.ts';
 import { EXIT, explain } from './cli/errors.ts';
 import { migrateCommand } from './cli/migrate.ts';
+import { networkCommand } from './cli/network.ts';
 import { paymentsCommand } from './cli/payments.ts';
 import { reconcileCommand } from './cli/reconcile.ts';
 import { scheduleCommand } from './cli/schedule.ts';
@@ -29,7 +32,10 @@ Exit codes: 0 done · 1 failed, or a promise is broken · 2 wrong input or setti
   .addCommand(reconcileCommand())
   .addCommand(scheduleCommand())
   .addCommand(sessionCommand())
-  .addCommand(paymentsCommand());
+  .addCommand(paymentsCommand())
+  .addCommand(attentionCommand())
+  .addCommand(endpointCommand())
+  .addCommand(networkCommand());
 for (const command of allOf(program)) {
   command
     .exitOverride()

@@ -1,18 +1,19 @@
 import { Command } from 'commander';
 import { Refusal } from '../client.ts';
-import { loadDatabaseConfig } from '../config.ts';
-import { connect, type Db } from '../db/connection.ts';
 import { explainPayments, heldPayments } from '../db/payments.ts';
 import { isTxHash } from '../domain/ledger-payment.ts';
+import { heldMoneyCommands } from './held-money.ts';
+import { withDatabase } from './operator.ts';
 import { fields, print } from './output.ts';
+import { parkedRecordsCommands } from './parked-records.ts';
 
-/** `settle payments held|why` */
+/** `settle payments held|why|assign|returned|parked|re-decode|dismiss` */
 export function paymentsCommand(): Command {
   const held = new Command('held')
     .description('money that was received and not used, with the reason')
     .option('--account <G…>', 'only what one account received')
     .action(async ({ account }: { account?: string }, command: Command) => {
-      const payments = await withDatabase((db) => heldPayments(db, account ?? null));
+      const payments = await withDatabase(({ db }) => heldPayments(db, account ?? null));
       const lines = payments.map(
         (p) =>
           `${p.closedAt}  ${p.reason.padEnd(18)} ${p.amount} ${p.asset}\n` +
@@ -28,7 +29,7 @@ export function paymentsCommand(): Command {
       if (!isTxHash(txHash)) {
         throw new Refusal('InvalidInput', `Not a transaction hash: ${JSON.stringify(txHash)}.`);
       }
-      const payments = await withDatabase((db) => explainPayments(db, txHash));
+      const payments = await withDatabase(({ db }) => explainPayments(db, txHash));
       if (payments.length === 0) {
         throw new Refusal(
           'InvalidInput',
@@ -50,18 +51,12 @@ export function paymentsCommand(): Command {
       );
       print(command, payments, words.join('\n\n'));
     });
-  return new Command('payments')
-    .description('look into what was received')
+  const payments = new Command('payments')
+    .description('look into what was received, and deal with what is held')
     .addCommand(held)
     .addCommand(why);
-}
-
-async function withDatabase<T>(ask: (db: Db) => Promise<T>): Promise<T> {
-  const { DATABASE_URL } = loadDatabaseConfig(process.env);
-  const database = connect(DATABASE_URL, { max: 2, applicationName: 'settle payments' });
-  try {
-    return await ask(database.db);
-  } finally {
-    await database.close();
+  for (const command of [...heldMoneyCommands(), ...parkedRecordsCommands()]) {
+    payments.addCommand(command);
   }
+  return payments;
 }

@@ -136,6 +136,7 @@ describe('giving way', () => {
     at: minute(30),
     firstAttemptAt: minute(0),
     confirmedWaits: true,
+    restsUntil: null,
     ...fields,
   });
 
@@ -152,6 +153,13 @@ describe('giving way', () => {
   ])('never one %s', (_, fields) => {
     expect(mustGiveWay(head(fields), minute(100_000))).toBe(false);
     expect(headDueAt(head(fields))).toEqual(minute(30));
+  });
+
+  test('not while its endpoint rests: what waits behind it could not be sent either', () => {
+    const resting = head({ at: minute(45), restsUntil: minute(45) });
+    expect(mustGiveWay(resting, minute(44.99))).toBe(false);
+    expect(headDueAt(resting)).toEqual(minute(45));
+    expect(headDueAt(head({ restsUntil: minute(5) }))).toEqual(minute(10));
   });
 
   test('an event of an older backend gives way, too', () => {

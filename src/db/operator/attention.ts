@@ -1,0 +1,159 @@
+/** What needs a person: the list, and the answer. */
+import { sql } from 'drizzle-orm';
+import type { Pool } from 'pg';
+import type { AttentionKind } from '../../domain/attention.ts';
+import { Refusal } from '../../domain/failure.ts';
+import { isUuid } from '../../domain/session.ts';
+import type { Db } from '../connection.ts';
+import { serializable } from '../serializable.ts';
+import {
+  wakeOpenSessions,
+  wakeSessions,
+  writeDown,
+  writeDownAtSessions,
+  type By,
+} from './decision.ts';
+
+/** Something that needs a person, since when (ISO 8601), and what to do about it. */
+export type OpenAttention = {
+  readonly id: number;
+  /** A session's id, an account, or `network`. */
+  readonly subject: string;
+  readonly kind: string;
+  readonly detail: string;
+  readonly since: string;
+  readonly whatToDo: string;
+};
+
+const WHAT_TO_DO: Readonly<Record<AttentionKind | 'network_reset', string>> = {
+  ambiguous_reference:
+    'Find out who paid, then give the payment to its session (`settle payments assign`) or return it (`settle payments returned`).',
+  paid_without_evidence:
+    'If the transaction is known, `settle session report <session> <tx hash>`; otherwise ask whoever wrote `paid`, then resolve this.',
+  foreign_payment:
+    'Find what wrote the payments row and switch it off, see whether the ledger has the money, then resolve this.',
+  foreign_delivery:
+    'Find what wrote the webhook_deliveries row and switch it off; where the detail says that it is not sent, tell the merchant yourself; then resolve this.',
+  paid_but_short:
+    'Compare the payments row with the ledger, agree with the merchant on the rest, then resolve this.',
+  paid_after_cancellation:
+    'Return the money, then prove it: `settle payments returned <payment> <tx hash>`.',
+  undecoded_record:
+    '`settle payments parked` shows it; `settle payments re-decode` after an upgrade, or `settle payments dismiss` when it is no payment.',
+  opening_not_covered:
+    'Look on the ledger what the account received before its reading began: report what paid the session, or settle it with the merchant, then resolve this.',
+  network_reset:
+    'Point HORIZON_URL at the right network and resolve this; when a test network did begin anew, `settle network accept-reset`.',
+};
+
+function whatToDo(kind: string): string {
+  return Object.hasOwn(WHAT_TO_DO, kind)
+    ? WHAT_TO_DO[kind as keyof typeof WHAT_TO_DO]
+    : 'docs/operations.md explains it.';
+}
+
+/** Everything that needs a person now, the oldest first. */
+export async function openAttention(db: Db): Promise<OpenAttention[]> {
+  const { rows } = await db.execute<{
+    id: string;
+    subject: string;
+    kind: string;
+    detail: string;
+    opened_at: string;
+  }>(sql`
+    SELECT id, subject, kind, detail, opened_at::text FROM settlement.attention
+    WHERE resolved_at IS NULL ORDER BY opened_at, id`);
+  return rows.map(({ id, opened_at, ...row }) => ({
+    id: Number(id),
+    ...row,
+    since: new Date(opened_at).toISOString(),
+    whatToDo: whatToDo(row.kind),
+  }));
+}
+
+/** Which attention: by its number, or by what it is about. */
+export type WhichAttention =
+  { readonly id: number } | { readonly subject: string; readonly kind: string };
+
+/**
+ * A person has dealt with it. The session concerned looks again; the same reason, in every detail, is not asked about
+ * again. @throws Refusal when there is no such open attention, or the records it is about still wait for an answer
+ */
+export async function resolveAttention(
+  pool: Pool,
+  which: WhichAttention,
+  by: By,
+): Promise<Pick<OpenAttention, 'id' | 'subject' | 'kind'>> {
+  const { value } = await serializable(pool, async (tx) => {
+    const found = await lockAttention(tx, which);
+    if (found.kind === 'undecoded_record') await refuseWhileParked(tx, found.subject);
+    await tx.execute(sql`
+      UPDATE settlement.attention SET resolved_at = now(), resolved_by = ${by.actor}, reason = ${by.reason}
+      WHERE id = ${found.id}`);
+    const { id, subject, kind, detail } = found;
+    const entry = { action: 'attention resolved', detail: { attention: id, kind, detail } };
+    await writeDown(tx, by, { ...entry, subject: subjectInWords(subject) });
+    if (isUuid(subject)) {
+      await writeDownAtSessions(tx, by, [subject], entry);
+      await wakeSessions(tx, [subject]);
+    } else {
+      await wakeOpenSessions(tx, subject);
+    }
+    return { id, subject, kind };
+  });
+  return value;
+}
+
+type Row = {
+  id: number;
+  subject: string;
+  kind: string;
+  detail: string;
+  resolved_by: string | null;
+  resolved_at: string | null;
+};
+
+async function lockAttention(tx: Db, which: WhichAttention): Promise<Row> {
+  const condition =
+    'id' in which
+      ? sql`id = ${which.id}`
+      : sql`subject = ${which.subject} AND kind = ${which.kind}`;
+  const { rows } = await tx.execute<Row>(sql`
+    SELECT id::int, subject, kind, detail, resolved_by, resolved_at::text FROM settlement.attention
+    WHERE ${condition} ORDER BY resolved_at IS NOT NULL, id DESC LIMIT 1 FOR UPDATE`);
+  const [row] = rows;
+  const name = 'id' in which ? String(which.id) : `${which.kind} of ${which.subject}`;
+  if (!row) {
+    throw new Refusal(
+      'InvalidInput',
+      `There is no attention ${name}. \`settle attention list\` shows what is open.`,
+    );
+  }
+  if (row.resolved_at !== null) {
+    const at = new Date(row.resolved_at).toISOString();
+    throw new Refusal(
+      'InvalidInput',
+      `The attention ${name} was already resolved, by ${row.resolved_by ?? 'nobody named'} at ${at}.`,
+    );
+  }
+  return row;
+}
+
+/** Without its attention a parked record would go on holding back every ending of its account, and nobody would know. */
+async function refuseWhileParked(tx: Db, account: string): Promise<void> {
+  const { rows } = await tx.execute<{ parked: number }>(sql`
+    SELECT count(*)::int AS parked FROM settlement.parked_records
+    WHERE account = ${account} AND resolved_at IS NULL`);
+  const parked = rows[0]?.parked ?? 0;
+  if (parked === 0) return;
+  throw new Refusal(
+    'InvalidInput',
+    `${account} still has ${parked} record(s) that could not be read, and no session of it can end: ` +
+      '`settle payments re-decode` reads them again, `settle payments dismiss` answers one. The attention goes with the last.',
+  );
+}
+
+function subjectInWords(subject: string): string {
+  if (isUuid(subject)) return `session ${subject}`;
+  return subject === 'network' ? subject : `account ${subject}`;
+}

@@ -1,0 +1,63 @@
+/** What every command of an operator has in common: somebody decides, for a reason, and it is written down. */
+import { sql } from 'drizzle-orm';
+import { Refusal } from '../../domain/failure.ts';
+import type { Db } from '../connection.ts';
+
+/** Who decides, and why. */
+export type By = { readonly actor: string; readonly reason: string };
+
+/** A decision must name a person and a reason. @throws Refusal InvalidInput where one of them is empty */
+export function decidedBy(actor: string, reason: string): By {
+  const by = { actor: actor.trim(), reason: reason.trim() };
+  if (by.reason === '') throw new Refusal('InvalidInput', 'Say why: --reason is empty.', 'reason');
+  if (by.actor === '') throw new Refusal('InvalidInput', 'Say who decides: --by is empty.', 'by');
+  return by;
+}
+
+/** What was decided, about what, and what it was before. */
+export type Entry = {
+  readonly action: string;
+  /** `session <id>`, `payment <key>`, `account <G…>`, `endpoint <id>` or `network`. */
+  readonly subject: string;
+  readonly detail: Readonly<Record<string, unknown>>;
+};
+
+/** Writes a decision into the operators' journal, in the transaction that carries it out. */
+export async function writeDown(tx: Db, { actor, reason }: By, entry: Entry): Promise<void> {
+  await tx.execute(sql`
+    INSERT INTO settlement.operator_journal (actor, action, subject, reason, detail)
+    VALUES (${actor}, ${entry.action}, ${entry.subject}, ${reason}, ${JSON.stringify(entry.detail)}::jsonb)`);
+}
+
+/** Writes the same into the journal of each session that it concerns. */
+export async function writeDownAtSessions(
+  tx: Db,
+  { actor, reason }: By,
+  sessionIds: readonly string[],
+  { action, detail }: Pick<Entry, 'action' | 'detail'>,
+): Promise<void> {
+  await tx.execute(sql`
+    INSERT INTO settlement.session_journal (session_id, from_status, to_status, cause, actor, detail)
+    SELECT s.id, s.status, s.status, ${action}, ${actor}, ${JSON.stringify({ reason, ...detail })}::jsonb
+    FROM checkout_sessions s WHERE s.id = ANY(${sql.param(sessionIds)}::uuid[])`);
+}
+
+/** Has the watcher wake these sessions; one that is not over and that nobody has in care comes into the work list whole. */
+export async function wakeSessions(tx: Db, sessionIds: readonly string[]): Promise<void> {
+  await tx.execute(sql`
+    INSERT INTO settlement.active_sessions AS a (session_id, account, asset, deadline, wake_after)
+    SELECT s.id, s.receiving_account,
+      CASE WHEN s.asset_issuer IS NULL AND s.asset_code = 'XLM' THEN 'native'
+        ELSE s.asset_code || ':' || coalesce(s.asset_issuer, '') END,
+      CASE WHEN s.status <> 'paid' AND s.closed_through_ledger IS NULL AND s.legacy IS NOT TRUE
+        THEN least(s.expires_at, s.cancel_at) END, now()
+    FROM checkout_sessions s WHERE s.id = ANY(${sql.param(sessionIds)}::uuid[]) ORDER BY s.id
+    ON CONFLICT (session_id) DO UPDATE SET wake_after = now()`);
+}
+
+/** The same for every session of an account that is not over. */
+export async function wakeOpenSessions(tx: Db, account: string): Promise<void> {
+  await tx.execute(sql`
+    UPDATE settlement.active_sessions SET wake_after = now()
+    WHERE account = ${account} AND deadline IS NOT NULL`);
+}
