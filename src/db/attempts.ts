@@ -3,6 +3,7 @@ import { sql } from 'drizzle-orm';
 import type { AfterAttempt, DeadReason, PostOutcome } from '../domain/delivery.ts';
 import { Refusal } from '../domain/failure.ts';
 import type { Db } from './connection.ts';
+import { ASSET_KEY } from './coverage.ts';
 import type { NextDelivery } from './deliveries.ts';
 
 /** An attempt under way: its number over the delivery's whole life, and among those that the schedule counts. */
@@ -149,7 +150,7 @@ export async function redeliver(db: Db, sessionId: string, deliveryId: string): 
         json_build_object('deliveryId', ${deliveryId}::text)
       FROM checkout_sessions s JOIN again ON again.session_id = s.id)
     INSERT INTO settlement.active_sessions AS a (session_id, account, asset, deadline, wake_after)
-    SELECT s.id, s.receiving_account, coalesce(s.asset_code || ':' || s.asset_issuer, 'native'), NULL, now()
+    SELECT s.id, s.receiving_account, ${ASSET_KEY}, NULL, now()
     FROM checkout_sessions s JOIN again ON again.session_id = s.id
     ON CONFLICT (session_id) DO UPDATE SET wake_after = now()`);
   if ((rowCount ?? 0) > 0) return;

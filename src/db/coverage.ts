@@ -4,6 +4,10 @@
  */
 import { sql } from 'drizzle-orm';
 
+/** The asset of the session that the statement calls `s`, as domain/asset.ts assetKey has it. */
+export const ASSET_KEY = sql`CASE WHEN s.asset_issuer IS NULL AND s.asset_code = 'XLM' THEN 'native'
+  ELSE s.asset_code || ':' || coalesce(s.asset_issuer, '') END`;
+
 /** To be joined where the statement calls the account `w` (watched_accounts) and its asset's coverage `c`. */
 export const JOIN_NETWORK = sql`
   LEFT JOIN settlement.network_reading n

@@ -3,7 +3,7 @@ import type { EventType } from '../domain/event.ts';
 import type { SessionStatus } from '../domain/session.ts';
 import type { SessionFacts } from '../domain/settle.ts';
 import type { Db } from './connection.ts';
-import { JOIN_NETWORK, THROUGH_LEDGER, THROUGH_TIME } from './coverage.ts';
+import { ASSET_KEY, JOIN_NETWORK, THROUGH_LEDGER, THROUGH_TIME } from './coverage.ts';
 import { merchantEndpointId } from './ids.ts';
 import {
   INBOX_PAYMENT,
@@ -60,8 +60,7 @@ export async function gatherFacts(
           'throughLedger', ${THROUGH_LEDGER}, 'throughTime', ${THROUGH_TIME})
         FROM settlement.watched_accounts w
         LEFT JOIN settlement.asset_coverage c ON c.account = w.account
-          AND c.asset = CASE WHEN s.asset_issuer IS NULL AND s.asset_code = 'XLM' THEN 'native'
-            ELSE s.asset_code || ':' || coalesce(s.asset_issuer, '') END
+          AND c.asset = ${ASSET_KEY}
         ${JOIN_NETWORK}
         WHERE w.account = s.receiving_account),
       'undecoded', EXISTS (

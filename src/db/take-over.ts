@@ -8,6 +8,7 @@ import { eventId, merchantEndpointId } from './ids.ts';
 import { checkoutSessions } from './schema/index.ts';
 import { serializable } from './serializable.ts';
 import type { Db } from './connection.ts';
+import { wakeSessions } from './worklists.ts';
 
 type Open = {
   id: string;
@@ -138,17 +139,15 @@ async function write(tx: Db, taken: readonly Taken[]): Promise<void> {
       INSERT INTO settlement.attention (subject, kind, detail)
       SELECT DISTINCT ON (session_id) session_id::text, 'foreign_delivery',
         'Somebody else wrote the webhook delivery ' || delivery_id || ' after this system had taken over. Switch off what wrote it.'
-      FROM x WHERE "foreign" ON CONFLICT (subject, kind) WHERE resolved_at IS NULL DO NOTHING),
-    journal AS (
-      INSERT INTO settlement.session_journal (session_id, from_status, to_status, cause, actor, detail)
+      FROM x WHERE "foreign" ON CONFLICT (subject, kind) WHERE resolved_at IS NULL DO NOTHING)
+    INSERT INTO settlement.session_journal (session_id, from_status, to_status, cause, actor, detail)
       SELECT x.session_id, s.status, s.status, 'delivery of an older backend taken over', 'reconcile',
         json_build_object('deliveryId', x.delivery_id)
-      FROM x JOIN checkout_sessions s ON s.id = x.session_id)
-    INSERT INTO settlement.active_sessions AS a (session_id, account, asset, deadline, wake_after)
-    SELECT DISTINCT ON (s.id) s.id, s.receiving_account, coalesce(s.asset_code || ':' || s.asset_issuer, 'native'),
-      NULL::timestamptz, now()
-    FROM x JOIN checkout_sessions s ON s.id = x.session_id
-    ON CONFLICT (session_id) DO UPDATE SET wake_after = now()`);
+      FROM x JOIN checkout_sessions s ON s.id = x.session_id`);
+  await wakeSessions(
+    tx,
+    taken.map(({ sessionId }) => sessionId),
+  );
 }
 
 async function askAbout(
@@ -164,5 +163,7 @@ async function askAbout(
       VALUES (${session_id ?? id}, 'foreign_delivery',
         ${`The webhook delivery ${id} of an older backend cannot be taken over: ${why}. It is not sent.`})
       ON CONFLICT (subject, kind) WHERE resolved_at IS NULL DO NOTHING`);
+    // Its run then shows an operator that it needs somebody.
+    if (session_id !== null) await wakeSessions(tx, [session_id]);
   }
 }

@@ -3,7 +3,7 @@ import { sql } from 'drizzle-orm';
 import { assetKey } from '../domain/asset.ts';
 import { effectiveDeadline, type Session } from '../domain/session.ts';
 import type { Db } from './connection.ts';
-import { JOIN_NETWORK, THROUGH_TIME } from './coverage.ts';
+import { ASSET_KEY, JOIN_NETWORK, THROUGH_TIME } from './coverage.ts';
 
 /** Rows taken from a work list at once: one settle commit's worth. */
 const BATCH = 200;
@@ -75,6 +75,17 @@ export async function returnWakes(db: Db, sessionIds: readonly string[]): Promis
   await db.execute(sql`
     UPDATE settlement.active_sessions SET wake_after = now()
     WHERE session_id = ANY(${sql.param(sessionIds)}::uuid[])`);
+}
+
+/** Has the watcher wake these sessions; one that is not over and that nobody has in care comes into the work list whole. */
+export async function wakeSessions(tx: Db, sessionIds: readonly string[]): Promise<void> {
+  await tx.execute(sql`
+    INSERT INTO settlement.active_sessions AS a (session_id, account, asset, deadline, wake_after)
+    SELECT s.id, s.receiving_account, ${ASSET_KEY},
+      CASE WHEN s.status <> 'paid' AND s.closed_through_ledger IS NULL AND s.legacy IS NOT TRUE
+        THEN least(s.expires_at, s.cancel_at) END, now()
+    FROM checkout_sessions s WHERE s.id = ANY(${sql.param(sessionIds)}::uuid[]) ORDER BY s.id
+    ON CONFLICT (session_id) DO UPDATE SET wake_after = now()`);
 }
 
 /** Enters an open session into the work list. */

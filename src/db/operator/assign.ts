@@ -5,7 +5,8 @@ import { Refusal } from '../../domain/failure.ts';
 import { isUuid } from '../../domain/session.ts';
 import type { Db } from '../connection.ts';
 import { serializable } from '../serializable.ts';
-import { wakeSessions, writeDown, writeDownAtSessions, type By } from './decision.ts';
+import { writeDown, writeDownAtSessions, type By } from './decision.ts';
+import { wakeSessions } from '../worklists.ts';
 import { findPayment, parsePaymentKey, sessionsConcerned, type InboxRow } from './inbox-row.ts';
 
 /** What was given, to whom, and what it was until then. */

@@ -6,13 +6,8 @@ import { Refusal } from '../../domain/failure.ts';
 import { isUuid } from '../../domain/session.ts';
 import type { Db } from '../connection.ts';
 import { serializable } from '../serializable.ts';
-import {
-  wakeOpenSessions,
-  wakeSessions,
-  writeDown,
-  writeDownAtSessions,
-  type By,
-} from './decision.ts';
+import { wakeOpenSessions, writeDown, writeDownAtSessions, type By } from './decision.ts';
+import { wakeSessions } from '../worklists.ts';
 
 /** Something that needs a person, since when (ISO 8601), and what to do about it. */
 export type OpenAttention = {

@@ -42,20 +42,7 @@ export async function writeDownAtSessions(
     FROM checkout_sessions s WHERE s.id = ANY(${sql.param(sessionIds)}::uuid[])`);
 }
 
-/** Has the watcher wake these sessions; one that is not over and that nobody has in care comes into the work list whole. */
-export async function wakeSessions(tx: Db, sessionIds: readonly string[]): Promise<void> {
-  await tx.execute(sql`
-    INSERT INTO settlement.active_sessions AS a (session_id, account, asset, deadline, wake_after)
-    SELECT s.id, s.receiving_account,
-      CASE WHEN s.asset_issuer IS NULL AND s.asset_code = 'XLM' THEN 'native'
-        ELSE s.asset_code || ':' || coalesce(s.asset_issuer, '') END,
-      CASE WHEN s.status <> 'paid' AND s.closed_through_ledger IS NULL AND s.legacy IS NOT TRUE
-        THEN least(s.expires_at, s.cancel_at) END, now()
-    FROM checkout_sessions s WHERE s.id = ANY(${sql.param(sessionIds)}::uuid[]) ORDER BY s.id
-    ON CONFLICT (session_id) DO UPDATE SET wake_after = now()`);
-}
-
-/** The same for every session of an account that is not over. */
+/** Has the watcher wake every session of an account that is not over. */
 export async function wakeOpenSessions(tx: Db, account: string): Promise<void> {
   await tx.execute(sql`
     UPDATE settlement.active_sessions SET wake_after = now()

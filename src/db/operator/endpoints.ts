@@ -5,7 +5,8 @@ import { Refusal } from '../../domain/failure.ts';
 import type { Db } from '../connection.ts';
 import { merchantEndpointId } from '../ids.ts';
 import { serializable } from '../serializable.ts';
-import { wakeSessions, writeDown, type By } from './decision.ts';
+import { writeDown, type By } from './decision.ts';
+import { wakeSessions } from '../worklists.ts';
 
 /** An endpoint as it stands. Times are ISO 8601. */
 export type Endpoint = {

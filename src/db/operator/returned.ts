@@ -11,7 +11,8 @@ import { formatAmount, type Stroops } from '../../domain/money.ts';
 import type { Database, Db } from '../connection.ts';
 import { gatherFacts } from '../facts.ts';
 import { serializable } from '../serializable.ts';
-import { wakeSessions, writeDown, writeDownAtSessions, type By } from './decision.ts';
+import { writeDown, writeDownAtSessions, type By } from './decision.ts';
+import { wakeSessions } from '../worklists.ts';
 import { headOfNetwork } from './evidence.ts';
 import { findPayment, parsePaymentKey, sessionsConcerned, type InboxRow } from './inbox-row.ts';
 
