@@ -1,0 +1,176 @@
+/** The whole system from end to end: opening through the client, the watcher against the sandbox, the demo's start. */
+import { spawn } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { Account, Asset, Keypair, Operation, TransactionBuilder } from '@stellar/stellar-sdk';
+import type { Pool } from 'pg';
+import { connectSettlement } from '../src/client.ts';
+import { referenceFor } from '../src/db/ids.ts';
+import { muxedAddress } from '../src/horizon/address.ts';
+import { rssMbOf } from './counters.ts';
+import { inParallel } from './parallel.ts';
+import type { Stage } from './stage.ts';
+import { checkTrial, chunks, insist, setUp, untilTold } from './trial.ts';
+import { insertSessions, openShop, paymentsFor, PRICE, watch } from './work.ts';
+import { randomUUID } from 'node:crypto';
+
+/** What open sessions cost, and what one costs in history over its life. */
+export type OpenSessions = {
+  open: number;
+  perSecond: number;
+  workerRssMb: number;
+  serverRssMb: number;
+  serverKbPerSession: number;
+  /** From opening through the client to the webhook and rest. */
+  eventsInALife: number;
+  lost: number;
+  audit: string[] | null;
+};
+
+const SAMPLE = 20;
+
+/** Opens sessions through the client and lets them wait; then some are paid. */
+export async function openSessions(stage: Stage, count: number): Promise<OpenSessions> {
+  const trial = await setUp(stage, 'ours-session', { pollIntervalMs: 5_000 });
+  const client = await connectSettlement({ address: trial.place.temporalAddress ?? '' });
+  const serverPid = trial.server?.pid ?? 0;
+  const serverBefore = rssMbOf(serverPid) ?? 0;
+  const ids = Array.from({ length: count }, () => randomUUID());
+  const started = performance.now();
+  await inParallel(ids, 32, async (id) => {
+    await client.openSession(id, {
+      merchantId: trial.shop.merchantId,
+      amount: PRICE,
+      asset: { code: 'XLM', issuer: null },
+      receivingAccount: trial.shop.account,
+      expiresAt: new Date(Date.now() + 3_600_000).toISOString(),
+    });
+  });
+  const seconds = (performance.now() - started) / 1000;
+  const serverRssMb = rssMbOf(serverPid) ?? 0;
+  const { rssMb = 0 } = await trial.worker().count();
+  const paid = ids.slice(-SAMPLE);
+  const payments = paymentsFor(trial.shop, paid);
+  for (const payment of payments) await insist(trial, [payment]);
+  await untilTold(stage, paid, 20_000);
+  await sleep(1_000); // the runs end
+  const events = (await trial.client.events?.(paid)) ?? [];
+  const { lost } = await checkTrial(stage, trial, payments);
+  await client.close();
+  const { findings } = await trial.close();
+  return {
+    open: count,
+    perSecond: count / seconds,
+    workerRssMb: rssMb,
+    serverRssMb,
+    serverKbPerSession: ((serverRssMb - serverBefore) * 1024) / count,
+    eventsInALife: events.reduce((sum, n) => sum + n, 0) / events.length,
+    lost,
+    audit: findings,
+  };
+}
+
+/** A backlog read and settled, and how far reading lags behind the ledger after that. */
+export type Watching = {
+  backlog: number;
+  seconds: number;
+  pollIntervalMs: number;
+  /** From the close of a ledger to its payment in the inbox; the largest of a few. */
+  lagMs: number;
+  audit: string[] | null;
+};
+
+const POLL_MS = 1_000;
+/** Operations in one transaction. */
+const MOST_OPERATIONS = 100;
+
+/** Payments lie on the sandbox ledger before their account is watched; then the watcher finds them. */
+export async function watching(stage: Stage, backlog: number, steady: number): Promise<Watching> {
+  const trial = await setUp(stage, 'ours-session', { pollIntervalMs: POLL_MS });
+  const { pool } = trial;
+  const shop = await openShop(pool, stage.sink.host);
+  const customer = Keypair.random();
+  await stage.ledger.fund(shop.account, '10');
+  await stage.ledger.fund(customer.publicKey(), '10000000');
+  const from = stage.ledger.chain.history.latest().sequence;
+  const [ids, later] = [
+    await insertSessions(pool, shop, backlog),
+    await insertSessions(pool, shop, steady),
+  ];
+  for (const some of chunks(ids, MOST_OPERATIONS)) pay(stage, customer, shop.account, some);
+  stage.ledger.closeLedger();
+  const started = performance.now();
+  await watch(pool, shop.account, from);
+  await untilPaid(pool, ids);
+  const seconds = (performance.now() - started) / 1000;
+  const lags: number[] = [];
+  for (const id of later) {
+    await sleep(POLL_MS * 0.6);
+    pay(stage, customer, shop.account, [id]);
+    await stage.ledger.chain.nextLedger();
+    const closedAt = Date.now();
+    await untilPaid(pool, [id]);
+    lags.push((await seenAt(pool, id)) - closedAt);
+  }
+  const { findings } = await trial.close();
+  return {
+    backlog,
+    seconds,
+    pollIntervalMs: POLL_MS,
+    lagMs: Math.max(...lags),
+    audit: findings,
+  };
+}
+
+/** One transaction that pays each session by its muxed address. */
+function pay(stage: Stage, customer: Keypair, account: string, ids: readonly string[]): void {
+  const { chain, networkPassphrase } = stage.ledger;
+  const sequence = chain.lastSequence(customer.publicKey()) ?? 0n;
+  const builder = new TransactionBuilder(new Account(customer.publicKey(), sequence.toString()), {
+    fee: '100',
+    networkPassphrase,
+  });
+  for (const id of ids) {
+    const destination = muxedAddress(account, BigInt(referenceFor(id)));
+    builder.addOperation(Operation.payment({ destination, asset: Asset.native(), amount: PRICE }));
+  }
+  const transaction = builder.setTimeout(0).build();
+  transaction.sign(customer);
+  chain.submit(transaction.toXdr());
+}
+
+async function untilPaid(pool: Pool, ids: readonly string[]): Promise<void> {
+  const unpaid = `SELECT FROM checkout_sessions WHERE id = ANY($1::uuid[]) AND status <> 'paid' LIMIT 1`;
+  for (const until = Date.now() + 120_000; (await pool.query(unpaid, [ids])).rowCount;) {
+    if (Date.now() > until) throw new Error('The watcher has not settled its backlog in 120 s.');
+    await sleep(20);
+  }
+}
+
+async function seenAt(pool: Pool, sessionId: string): Promise<number> {
+  const { rows } = await pool.query<{ seen_at: Date }>(
+    'SELECT seen_at FROM settlement.ledger_payments WHERE session_id = $1',
+    [sessionId],
+  );
+  return rows[0]?.seen_at.getTime() ?? Number.NaN;
+}
+
+/** Seconds from `npm run demo` to its first settled payment; null when it did not come. */
+export async function demoStart(): Promise<number | null> {
+  const root = fileURLToPath(new URL('..', import.meta.url));
+  const started = performance.now();
+  const demo = spawn(process.execPath, ['src/cli.ts', 'demo'], {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  const patience = setTimeout(() => demo.kill('SIGKILL'), 90_000);
+  let settled: number | null = null;
+  // It kills its worker as soon as the first webhook says that a session is paid.
+  for await (const chunk of demo.stdout) {
+    if (!String(chunk).includes('was killed with SIGKILL')) continue;
+    settled = (performance.now() - started) / 1000;
+    demo.kill('SIGKILL'); // its servers end with it
+  }
+  clearTimeout(patience);
+  return settled;
+}

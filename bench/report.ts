@@ -1,0 +1,205 @@
+/** The results in words and tables: for the terminal, and as a section for docs/performance.md. */
+import { ARMS, type ArmName } from './arms/list.ts';
+import { bars } from './bars.ts';
+import { digits, show, spread, total, type ArmResults, type Results } from './results.ts';
+
+type Column = { readonly head: string; readonly cell: (arm: ArmResults) => string };
+
+const SPEED: readonly Column[] = [
+  { head: 'committed/s', cell: ({ closed }) => show(spread(closed, (r) => r.committedPerSecond)) },
+  { head: 'settled/s', cell: ({ closed }) => show(spread(closed, (r) => r.settledPerSecond)) },
+  { head: 'commit p50', cell: ({ steady }) => show(spread(steady, (r) => r.commit.p50)) },
+  { head: 'commit p99', cell: ({ steady }) => show(spread(steady, (r) => r.commit.p99)) },
+  { head: 'webhook p50', cell: ({ steady }) => show(spread(steady, (r) => r.webhook.p50)) },
+  { head: 'webhook p99', cell: ({ steady }) => show(spread(steady, (r) => r.webhook.p99)) },
+];
+
+const COST: readonly Column[] = [
+  { head: 'round trips', cell: ({ closed }) => show(spread(closed, (r) => r.roundTrips)) },
+  { head: 'fsyncs', cell: ({ closed }) => show(spread(closed, (r) => r.walFsyncs)) },
+  { head: 'WAL kB', cell: ({ closed }) => show(spread(closed, (r) => r.walBytes / 1024)) },
+  { head: 'rolled back', cell: ({ closed }) => show(spread(closed, (r) => r.rollbacks)) },
+  { head: 'history events', cell: ({ closed }) => show(spread(closed, (r) => r.historyEvents)) },
+  { head: 'server CPU ms', cell: ({ closed }) => show(spread(closed, (r) => r.serverCpuMs)) },
+  { head: 'PostgreSQL CPU ms', cell: ({ closed }) => show(spread(closed, (r) => r.postgresCpuMs)) },
+  { head: 'worker CPU ms', cell: ({ closed }) => show(spread(closed, (r) => r.workerCpuMs)) },
+];
+
+const faultsOf = ({ steady }: ArmResults) => steady.map(({ faults }) => faults);
+const SAFETY: readonly Column[] = [
+  { head: 'sessions', cell: (arm) => String(total(faultsOf(arm), (f) => f.checked.sessions)) },
+  { head: 'lost', cell: (arm) => String(total(faultsOf(arm), (f) => f.checked.lost)) },
+  { head: 'paid twice', cell: (arm) => String(total(faultsOf(arm), (f) => f.checked.paidTwice)) },
+  {
+    head: 'money without a row',
+    cell: (arm) => String(total(faultsOf(arm), (f) => f.checked.withoutRow)),
+  },
+  {
+    head: 'told again, same id',
+    cell: (arm) => String(total(faultsOf(arm), (f) => f.checked.toldAgain)),
+  },
+  {
+    head: 'healed after s',
+    cell: (arm) => show(spread(faultsOf(arm), (f) => f.healedAfterMs / 1000)),
+  },
+  {
+    head: 'lost without faults',
+    cell: ({ closed }) => String(total(closed, (r) => r.checked.lost + r.checked.paidTwice)),
+  },
+];
+
+/** The whole section in Markdown; `plots` is the path of the folder with the plots, seen from the document. */
+export function report(results: Results, plots: string): string {
+  const { machine, sizes, own } = results;
+  const runs = results.order.length;
+  const size =
+    runs === 1 ? 'One run' : `Medians of ${runs} runs, in brackets the smallest and the largest`;
+  return [
+    '## Against every peer, on the same work',
+    '',
+    `\`npm run bench${results.quick ? ' -- --quick' : ''}\` of ${results.at.slice(0, 10)}${results.commit === null ? '' : `, commit ${results.commit}`}, ` +
+      `${machine.cores} cores (${machine.cpu}), ${machine.memoryGb} GB, Node ${machine.node}, ${machine.postgres}; ` +
+      `everything on the one machine, driver and receiver included. ${size}; the order of the arms is shuffled, the raw numbers are in bench/results/.`,
+    '',
+    ...method(results),
+    '### Speed',
+    '',
+    `Closed loop: ${sizes.closed} sessions, ${sizes.inFlight} between payment and webhook (the page commit: ${sizes.closedPaged} sessions, page after page of 200). ` +
+      `Open loop: ${sizes.openPerSecond} payments a second, milliseconds from the signal to the commit and to the webhook received.`,
+    '',
+    ...table(results, SPEED),
+    '',
+    `![Sessions settled a second, with their webhooks, by arm](${plots}/arms.svg)`,
+    '',
+    '### What it costs',
+    '',
+    'Round trips of the worker to PostgreSQL for each payment; the rest for each session. Fsyncs and WAL are of PostgreSQL, opening and warm-up included: Temporal’s dev server keeps its store in memory, Restate has its own on disk, and neither is in them. Their processor time is in "server CPU".',
+    '',
+    ...table(results, COST),
+    '',
+    '### What is left after a fault',
+    '',
+    `The worker is killed with SIGKILL amid a burst of payments and started again; later every connection of it to PostgreSQL is cut with \`pg_terminate_backend\`. Lost: not paid, or nobody told, when nothing had moved for ${sizes.patienceMs / 1000} s (12 s where that is known to be in vain: graphile-worker, plain Node). A signaller that gets no answer asks again, for every arm.`,
+    '',
+    ...table(results, SAFETY),
+    '',
+    ...peersInWords(),
+    '',
+    '### The bars',
+    '',
+    '| bar | target | measured | |',
+    '| --- | --- | --- | --- |',
+    ...bars(results).map(
+      ({ what, target, measured, reached }) =>
+        `| ${what} | ${target} | ${measured} | ${reached === null ? 'not judged' : reached ? 'reached' : '**missed**'} |`,
+    ),
+    '',
+    ...profile(results),
+    '### How it grows',
+    '',
+    '| payments in a page | committed/s | round trips per payment | fsyncs per payment |',
+    '| ---: | ---: | ---: | ---: |',
+    ...own.pages.map(
+      (p) =>
+        `| ${p.payments} | ${digits(p.perSecond)} | ${digits(p.roundTrips)} | ${p.walFsyncs.toFixed(3)} |`,
+    ),
+    '',
+    `![Round trips per payment, by payments in a page](${plots}/pages.svg)`,
+    '',
+    `![Payments committed a second, beside many sessions and accounts](${plots}/growth.svg)`,
+    '',
+    ...alive(results),
+    ...failures(results),
+  ].join('\n');
+}
+
+function method({ quick, arms }: Results): string[] {
+  return [
+    'Every arm settles the same sessions: a payment arrives for each, every tenth comes twice (in turn the same transaction again and another one), the commit is SERIALIZABLE on the same tables with the same constraints, the webhook is signed and goes to a local receiver with keep-alive. ' +
+      'Same PostgreSQL with fsync, same pools (10 connections), same Node. The peers share one commit of four round trips with the retries of ours (bench/commit.ts); ours reads more facts and writes more (inbox, journal, every attempt before and after its POST).',
+    '',
+    ...(Object.keys(arms) as ArmName[]).map(
+      (name) => `- **${ARMS[name].title}**: ${ARMS[name].note}.`,
+    ),
+    '',
+    ...(quick ? ['A quick run shows that it works; its times are not to be quoted.', ''] : []),
+  ];
+}
+
+function table({ arms }: Results, columns: readonly Column[]): string[] {
+  const rows = (Object.keys(ARMS) as ArmName[]).flatMap((name) => {
+    const arm = arms[name];
+    return arm
+      ? [`| ${ARMS[name].title} | ${columns.map(({ cell }) => cell(arm)).join(' | ')} |`]
+      : [];
+  });
+  return [
+    `| | ${columns.map(({ head }) => head).join(' | ')} |`,
+    `| --- | ${columns.map(() => '---:').join(' | ')} |`,
+    ...rows,
+  ];
+}
+
+function peersInWords(): string[] {
+  return [
+    '- naive Temporal, DBOS and Restate lose no session, but a second transaction that arrives after the workflow has taken the first finds nobody who would write it down: money without a row.',
+    '- graphile-worker keeps the jobs of a killed worker locked for four hours by its own default; they count as lost here, and would be done then. pg-boss gives them back by heartbeat, half a minute later.',
+    '- Ours comes back by heartbeat within seconds; a wake that the killed worker had taken from the list and not yet sent is sent again a minute later.',
+    '- plain Node has accepted what it then forgets: that is what the durable arms pay for.',
+  ];
+}
+
+/** Where the time of a session goes, so that a missed bar has its reason beside it. */
+function profile({ arms, machine }: Results): string[] {
+  const lines = (['ours-session', 'naive-temporal'] as const).flatMap((name) => {
+    const closed = arms[name]?.closed ?? [];
+    const parts = [
+      ['Temporal server', spread(closed, (r) => r.serverCpuMs)],
+      ['worker', spread(closed, (r) => r.workerCpuMs)],
+      ['PostgreSQL', spread(closed, (r) => r.postgresCpuMs)],
+    ] as const;
+    const sum = parts.reduce((ms, [, s]) => ms + (s?.median ?? 0), 0);
+    if (sum === 0) return [];
+    const most = (machine.cores * 1000) / sum;
+    const named = parts.map(([what, s]) => `${what} ${digits(s?.median ?? 0)} ms`).join(', ');
+    return [
+      `- ${ARMS[name].title}: ${named}; together ${digits(sum)} ms of processor time a session, so ${machine.cores} cores can do at most ${digits(most)} a second, driver and receiver not counted.`,
+    ];
+  });
+  return lines.length === 0 ? [] : ['Where a session’s time goes:', '', ...lines, ''];
+}
+
+function alive({ own: { open, watching, retries, reconciling } }: Results): string[] {
+  const n = (count: number) => count.toLocaleString('en-US');
+  return [
+    ...(open === null
+      ? []
+      : [
+          `- ${n(open.open)} sessions opened through the client (${digits(open.perSecond)}/s): the worker has ${digits(open.workerRssMb)} MB, the Temporal server ${digits(open.serverRssMb)} MB, ${digits(open.serverKbPerSession)} kB for each open session; a whole life, from opening to rest, is ${digits(open.eventsInALife)} history events.`,
+        ]),
+    ...(watching === null
+      ? []
+      : [
+          `- The watcher read and settled a backlog of ${n(watching.backlog)} payments of one account in ${digits(watching.seconds)} s; after that a payment was in the inbox at most ${digits(watching.lagMs)} ms after its ledger had closed, at a poll every ${watching.pollIntervalMs} ms.`,
+        ]),
+    ...reconciling.map(
+      (r) =>
+        `- Reconciliation beside ${n(r.sessions)} sessions: ${n(r.brokenRows)} broken rows found in ${digits(r.ms)} ms with ${digits(r.buffers / r.brokenRows)} buffers each; the dearest kind, ${r.worst.kind}, reads ${digits(r.worst.buffersPerRow)} (bench/reconcile.ts).`,
+    ),
+    ...retries.map(
+      (r) =>
+        `- ${r.processes} process${r.processes > 1 ? 'es' : ''} settling at once: ${digits(r.retriesPerCommit)} retries per commit.`,
+    ),
+    '',
+  ];
+}
+
+function failures({ arms, own }: Results): string[] {
+  const all = [
+    ...Object.entries(arms).flatMap(([name, arm]) => arm.failures.map((f) => `${name}: ${f}`)),
+    ...own.failures,
+  ];
+  return all.length === 0
+    ? []
+    : ['Not measured:', '', ...all.map((f) => `- ${f.split('\n')[0] ?? f}`), ''];
+}
