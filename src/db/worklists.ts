@@ -44,16 +44,24 @@ export async function markUnmatched(db: Db): Promise<number> {
   return rows[0]?.marked ?? 0;
 }
 
-/** Open sessions whose effective deadline the coverage of their account and asset has passed. */
+/**
+ * Open sessions whose effective deadline the coverage of their account and asset has passed. First by the furthest that
+ * any asset of the account is covered, which the index knows; then by the session's own.
+ */
 export async function sessionsToClose(db: Db): Promise<string[]> {
   const { rows } = await db.execute<{ id: string }>(sql`
-    SELECT a.session_id AS id FROM settlement.active_sessions a
-    JOIN settlement.watched_accounts w ON w.account = a.account
-    -- Coverage that begins after the opening proves no ending; such a session has attention instead.
-    JOIN checkout_sessions s ON s.id = a.session_id AND s.created_at >= w.from_time
+    SELECT a.session_id AS id FROM settlement.watched_accounts w
+    CROSS JOIN LATERAL (
+      SELECT * FROM settlement.active_sessions x
+      WHERE x.account = w.account AND x.deadline <= greatest(w.through_time,
+        (SELECT max(f.through_time) FROM settlement.asset_coverage f WHERE f.account = w.account),
+        (SELECT r.through_time FROM settlement.network_reading r))
+      OFFSET 0) a
     LEFT JOIN settlement.asset_coverage c ON c.account = a.account AND c.asset = a.asset
     ${JOIN_NETWORK}
     WHERE a.deadline <= ${THROUGH_TIME}
+      -- Coverage that begins after the opening proves no ending; such a session has attention instead.
+      AND (SELECT s.created_at FROM checkout_sessions s WHERE s.id = a.session_id) >= w.from_time
       AND NOT EXISTS (SELECT FROM settlement.parked_records r
         WHERE r.account = a.account AND r.resolved_at IS NULL)
     LIMIT ${BATCH * 5}`);
