@@ -2,6 +2,7 @@
 /** `settle`: the system on the command line. One sentence for an error, and an exit code that says whose it was. */
 import { Command, CommanderError } from 'commander';
 import { attentionCommand } from './cli/attention.ts';
+import { adoptCommand } from './cli/adopt.ts';
 import { auditCommand } from './cli/audit.ts';
 import { demoCommand } from './cli/demo.ts';
 import { endpointCommand } from './cli/endpoint.ts';
@@ -24,6 +25,7 @@ const program = new Command('settle')
 Settings come from the environment (.env.example lists them with their reasons).
 Exit codes: 0 done · 1 failed, or a promise is broken · 2 wrong input or settings · 3 something does not answer.`,
   )
+  .addCommand(adoptCommand())
   .addCommand(migrateCommand())
   .addCommand(workerCommand())
   .addCommand(demoCommand())

@@ -1,20 +1,32 @@
 import { Command } from 'commander';
 import { loadDatabaseConfig } from '../config.ts';
 import { migrate } from '../db/migrate.ts';
+import { instant } from './adopt.ts';
 import { print } from './output.ts';
 
 /** `settle migrate` */
 export function migrateCommand(): Command {
   return new Command('migrate')
     .description('bring the database of DATABASE_URL to this version (safe to repeat)')
-    .action(async (_options: unknown, command: Command) => {
+    .option(
+      '--history-from <instant>',
+      'what an older backend has ended since is judged anew, what it ended before stands by its row; the first migration stores it (30 days ago, unless given)',
+      instant,
+    )
+    .action(async ({ historyFrom }: { historyFrom?: Date }, command: Command) => {
       const { DATABASE_URL, NETWORK_PASSPHRASE } = loadDatabaseConfig(process.env);
-      const report = await migrate(DATABASE_URL, { networkPassphrase: NETWORK_PASSPHRASE });
+      const report = await migrate(DATABASE_URL, {
+        networkPassphrase: NETWORK_PASSPHRASE,
+        historyFrom: historyFrom ?? null,
+      });
       const doubled = report.supersededPayments;
       print(
         command,
         report,
         `The database is up to date, for the network "${report.network}".` +
+          (historyFrom !== undefined && report.historyFrom !== historyFrom.toISOString()
+            ? ` It was migrated before: what was stored then stands, history from ${report.historyFrom}.`
+            : '') +
           (doubled > 0 ? ` ${doubled} doubled payments row(s) now point to the first one.` : ''),
       );
     });

@@ -62,6 +62,9 @@ const INDEXES: readonly { name: string; ddl: string }[] = [
   },
 ];
 
+/** Their names, for who asks what a migration would add. */
+export const INDEX_NAMES: readonly string[] = INDEXES.map(({ name }) => name);
+
 const UNIQUE = new Set(['payments_one_live_per_session', 'webhook_deliveries_one_per_endpoint']);
 
 /** Builds what is missing. Safe to stop and to run again. */

@@ -32,7 +32,12 @@ export type MigrationOptions = {
 };
 
 /** What a migration did. */
-export type MigrationReport = { readonly network: string; readonly supersededPayments: number };
+export type MigrationReport = {
+  readonly network: string;
+  readonly supersededPayments: number;
+  /** As stored, ISO 8601; null in a database of an early version. */
+  readonly historyFrom: string | null;
+};
 
 /**
  * Brings a database to the schema of this version: creates or adopts the backend's tables, adds ours, builds
@@ -68,10 +73,22 @@ export async function migrate(
     const supersededPayments = await supersedeDoubledPayments(client);
     await validateForeignKey(client);
     await ensureIndexes(client);
-    return { network: networkPassphrase, supersededPayments };
+    return {
+      network: networkPassphrase,
+      supersededPayments,
+      historyFrom: await storedHistory(client),
+    };
   } finally {
     await client.end();
   }
+}
+
+/** How far back what an older backend ended is judged anew, ISO 8601; null: all of it. */
+export async function storedHistory(client: Client): Promise<string | null> {
+  const { rows } = await client.query<{ at: Date | null }>(
+    'SELECT history_from AS at FROM settlement.network',
+  );
+  return rows[0]?.at?.toISOString() ?? null;
 }
 
 /**

@@ -71,8 +71,9 @@ function auditPaid(facts: SessionFacts): Violation[] {
   const everCredited = payments.filter((p) => p.verdict === 'credited');
   const credited = sum(everCredited);
   const found: string[] = [];
-  if (session.status === 'paid' && paymentRow === null)
+  if (session.status === 'paid' && paymentRow === null && !isWithAPerson(facts)) {
     found.push('is paid without a payments row.');
+  }
   if (session.status !== 'paid' && paymentRow !== null) {
     found.push(`has a payments row, but is ${session.status}.`);
   }
@@ -91,6 +92,21 @@ function auditPaid(facts: SessionFacts): Violation[] {
     );
   }
   return found.map((problem) => ({ promise: 'P2', problem: `The session ${problem}` }));
+}
+
+/**
+ * An older backend wrote `paid`, and the ledger does not say why: it is never un-paid, nobody was told by us, and a
+ * person is asked, or has answered.
+ */
+function isWithAPerson({
+  openAttention,
+  answeredAttention,
+  existingEvents,
+}: SessionFacts): boolean {
+  const kind = 'paid_without_evidence';
+  const isAsked =
+    openAttention.has(kind) || [...answeredAttention].some((a) => a.startsWith(`${kind} `));
+  return isAsked && !existingEvents.has('payment.confirmed paid');
 }
 
 function sum(payments: readonly InboxPayment[]): Stroops {

@@ -113,7 +113,8 @@ export function decide(facts: SessionFacts): Decision {
   const newEvents = dueEvents(settled, judgement, facts.paymentRow ?? newPayment).filter(
     ({ type, fact }) =>
       !facts.existingEvents.has(`${type} ${fact}`) &&
-      !(facts.legacy && type === 'payment.confirmed'),
+      // Whoever wrote `paid` before our time told the merchant, or did not; whoever did not write it told nobody.
+      !(facts.legacy && facts.session.status === 'paid' && type === 'payment.confirmed'),
   );
   const settlesRow = newPayment !== null || (facts.paymentRow !== null && !facts.rowSettled);
   const legacyEnding = facts.legacyEnding || endedBeforeOurTime(settled, facts);

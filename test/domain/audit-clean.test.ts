@@ -39,6 +39,7 @@ describe('what settle wrote is in order', () => {
     ['an ending that is not ours', facts({ session: session({ status: 'expired' }) })],
     ['a paid one whose surplus was returned', returned(settled({ payments: [pay(1, '12')] }))],
     ['one that was paid before our time', legacy()],
+    ['one that an older backend wrote paid, with a person', withAPerson()],
     ['a payment that is still to be judged', facts({ payments: [pay(1, '10')] })],
   ])('%s', (_, found) => {
     expect(auditSession(found)).toEqual([]);
@@ -114,6 +115,13 @@ function returned(found: SessionFacts): SessionFacts {
 /** Paid by the older backend, with its row and without its ledger payment. */
 function legacy(): SessionFacts {
   return facts({ session: session({ status: 'paid' }), paymentRow: row(1, '10'), legacy: true });
+}
+
+/** Paid by an older backend, without a row and without money on the ledger. */
+function withAPerson(): SessionFacts {
+  const found = facts({ session: session({ status: 'paid' }), ...DEADLINE_PASSED });
+  expect(auditSession(found)).toHaveLength(1);
+  return apply(found, decide(found));
 }
 
 function lateButNamed(): Partial<SessionFacts> {

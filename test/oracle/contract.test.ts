@@ -79,7 +79,8 @@ reality('the sandbox answers as the real Horizon does to', () => {
   test('only its answers are kept as fixtures', () => {
     const asked = REQUESTS.filter(({ keep }) => keep).map(({ path }) => path(scenario));
     const kept = recordedNames().map((name) => recorded(name)?.path);
-    expect(kept.toSorted()).toEqual(asked.toSorted());
+    expect(new Set(kept)).toEqual(new Set(asked));
+    expect(kept).toHaveLength(asked.length);
   });
 
   describe('requests about what was reaped', () => {

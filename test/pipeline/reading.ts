@@ -27,8 +27,12 @@ export type Reading = {
 };
 
 /** Starts a reading; the ledger begins some minutes ago, and its clock stands still between calls of `pass`. */
-export async function startReading(strategy: ReadStrategy, minutesAgo = 0): Promise<Reading> {
-  const database = await createTestDatabase();
+export async function startReading(
+  strategy: ReadStrategy,
+  minutesAgo = 0,
+  given: TestDatabase | null = null,
+): Promise<Reading> {
+  const database = given ?? (await createTestDatabase());
   let time = Date.now() - minutesAgo * 60_000;
   const ledger = await startSandboxLedger({ closeEveryMs: null, clock: () => new Date(time) });
   const network = {

@@ -14,7 +14,7 @@ import {
 } from '../../src/domain/discrepancy.ts';
 import { referenceFor } from '../../src/db/ids.ts';
 import type { SandboxWallet } from '../../src/sandbox/ledger/wallet.ts';
-import { insertMerchant } from '../support/database.ts';
+import { insertMerchant, type TestDatabase } from '../support/database.ts';
 import { startReading, type Reading } from './reading.ts';
 
 export type Reconciling = Reading & {
@@ -44,8 +44,8 @@ export type Inserted = {
 };
 
 /** A ledger that began two hours ago, an account with sessions, and a customer. */
-export async function startReconciling(): Promise<Reconciling> {
-  const reading = await startReading('accounts', 120);
+export async function startReconciling(given: TestDatabase | null = null): Promise<Reconciling> {
+  const reading = await startReading('accounts', 120, given);
   const [shop, customer] = [await reading.wallet(), await reading.wallet()];
   const merchantId = await insertMerchant(reading.database);
   // The oldest ledger lies before every opening, as on a network that is older than the shop.

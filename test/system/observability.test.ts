@@ -107,7 +107,7 @@ test('every alert has its line in the runbook', () => {
 test('a worker is alive, and ready only while PostgreSQL answers', async () => {
   const get = async (path: string) => {
     const response = await fetch(`http://${health}${path}`);
-    return { status: response.status, body: (await response.json()) as unknown };
+    return { status: response.status, body: await response.json() };
   };
   expect(await get('/healthz')).toMatchObject({ status: 200 });
   expect(await get('/readyz')).toEqual({ status: 200, body: { ready: true, problems: {} } });
