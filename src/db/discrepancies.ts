@@ -5,7 +5,7 @@
 import { sql, type SQL } from 'drizzle-orm';
 import type { Discrepancy } from '../domain/discrepancy.ts';
 import type { Db } from './connection.ts';
-import { FOREIGN, SUSPECT, UNCLOSED, UNSETTLED } from './suspects.ts';
+import { FOREIGN, OPEN, UNSETTLED, WRONG } from './suspects.ts';
 
 /** Kinds that are found by a query for sessions, and repaired by settling them. */
 export type SessionDiscrepancy = Extract<
@@ -25,21 +25,38 @@ const PAGE = 200;
 export type Finding<T> = { readonly found: readonly T[]; readonly next: string | null };
 
 /** Which rows of a query: those after a key, or some that are looked at again. */
-type Bound = ({ readonly after: string } | { readonly ids: readonly string[] }) & {
+type Bound = ({ readonly after: Key } | { readonly ids: readonly string[] }) & {
   /** Look also for what is looked for once a day only. */
   readonly thorough: boolean;
 };
 
-/** The first key of all. */
-const START = '00000000-0000-0000-0000-000000000000';
+/** Where a page begins: a moment, where one orders by it, and an id. */
+type Key = { readonly at: string; readonly id: string };
 
-const among = (column: SQL, bound: Bound): SQL =>
+const START: Key = { at: '-infinity', id: '00000000-0000-0000-0000-000000000000' };
+
+/** The key of a row as text, `<moment> <id>`; `readKey` is its inverse. */
+const keyOf = (at: SQL, id: SQL): SQL =>
+  sql`to_char(${at} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') || ' ' || ${id}`;
+
+function readKey(key: string | null): Key {
+  const [at = START.at, id = START.id] = key?.split(' ') ?? [];
+  return { at, id };
+}
+
+const among = (id: SQL, bound: Bound): SQL =>
   'ids' in bound
-    ? sql`${column} = ANY(${sql.param(bound.ids)}::uuid[])`
-    : sql`${column} > ${bound.after}::uuid`;
+    ? sql`${id} = ANY(${sql.param(bound.ids)}::uuid[])`
+    : sql`${id} > ${bound.after.id}::uuid`;
 
-const suspect = sql`(${sql.raw(SUSPECT)})`;
-const unclosed = sql.raw(UNCLOSED);
+const amongByTime = (at: SQL, id: SQL, bound: Bound): SQL =>
+  'ids' in bound
+    ? among(id, bound)
+    : sql`(${at}, ${id}) > (${bound.after.at}::timestamptz, ${bound.after.id}::uuid)`;
+
+/** Sessions whose own columns show a discrepancy of this kind. */
+const wrong = (kind: SessionDiscrepancy, bound: Bound): SQL =>
+  sql`(${sql.raw(WRONG)}) = ${kind} AND ${among(sql`s.id`, bound)}`;
 
 /** A person is asked, or has answered: it is not found again and again. */
 const unexplained = (kind: string): SQL => sql`NOT EXISTS (SELECT FROM settlement.attention t
@@ -52,43 +69,46 @@ const PROCESSING_TRACE = sql`coalesce(s.processing_since, greatest(s.created_at,
   (SELECT max(lp.seen_at) FROM settlement.ledger_payments lp
     WHERE lp.account = s.receiving_account AND lp.reference = s.memo)))`;
 
-const LIVE_ROW = sql`EXISTS (SELECT FROM payments p WHERE p.session_id = s.id AND p.superseded_by IS NULL)`;
-
-/** The query of each kind: ids of sessions, in id order. */
+/** The query of each kind: a page of sessions' ids, each with its key if that is more than the id. */
 const QUERIES: Record<SessionDiscrepancy, (bound: Bound) => SQL> = {
   not_in_care: (bound) => sql`
-    SELECT s.id FROM checkout_sessions s
-    WHERE ${unclosed} AND s.status IN ('pending', 'processing') AND ${among(sql`s.id`, bound)}
+    SELECT s.id, ${keyOf(sql`s.expires_at`, sql`s.id`)} AS key FROM checkout_sessions s
+    WHERE ${sql.raw(OPEN)} AND ${amongByTime(sql`s.expires_at`, sql`s.id`, bound)}
       ${bound.thorough ? sql`` : sql`AND s.expires_at < now() - interval '5 minutes'`}
       AND NOT EXISTS (SELECT FROM settlement.active_sessions a WHERE a.session_id = s.id)
-      AND ${unexplained('opening_not_covered')}`,
+      AND ${unexplained('opening_not_covered')}
+    ORDER BY s.expires_at, s.id LIMIT ${PAGE}`,
   stuck_processing: (bound) => sql`
     SELECT s.id FROM checkout_sessions s
-    WHERE ${suspect} AND s.status = 'processing' AND ${among(sql`s.id`, bound)}
-      AND ${PROCESSING_TRACE} < now() - interval '5 minutes'`,
+    WHERE ${wrong('stuck_processing', bound)} AND ${PROCESSING_TRACE} < now() - interval '5 minutes'
+    ORDER BY s.id LIMIT ${PAGE}`,
+  // One that somebody gave a row is an unsettled payment.
   paid_without_payment: (bound) => sql`
     SELECT s.id FROM checkout_sessions s
-    WHERE ${suspect} AND s.status = 'paid' AND s.payment_id IS NULL AND ${among(sql`s.id`, bound)}
-      AND NOT ${LIVE_ROW} AND ${unexplained('paid_without_evidence')}`,
+    WHERE ${wrong('paid_without_payment', bound)} AND ${unexplained('paid_without_evidence')}
+      AND NOT EXISTS (SELECT FROM payments p WHERE p.session_id = s.id AND ${sql.raw(UNSETTLED)})
+    ORDER BY s.id LIMIT ${PAGE}`,
   unsettled_payment: (bound) => sql`
     (SELECT p.session_id AS id FROM payments p
       WHERE ${sql.raw(UNSETTLED)} AND ${among(sql`p.session_id`, bound)}
       ORDER BY p.session_id LIMIT ${PAGE})
-    UNION (SELECT s.id FROM checkout_sessions s
-      WHERE ${suspect} AND ${among(sql`s.id`, bound)} AND CASE WHEN s.status = 'paid'
-        THEN s.payment_id IS NULL AND ${LIVE_ROW} ELSE s.payment_id IS NOT NULL END
-      ORDER BY s.id LIMIT ${PAGE})`,
+    UNION (SELECT s.id FROM checkout_sessions s WHERE ${wrong('unsettled_payment', bound)}
+      ORDER BY s.id LIMIT ${PAGE})
+    ORDER BY id LIMIT ${PAGE}`,
   foreign_ending: (bound) => sql`
     SELECT s.id FROM checkout_sessions s
-    WHERE ${suspect} AND ${among(sql`s.id`, bound)} AND CASE WHEN s.status IN ('expired', 'cancelled')
-      THEN s.closed_through_ledger IS NULL AND s.legacy IS NOT TRUE
-      ELSE s.status = 'pending' AND s.closed_through_ledger IS NOT NULL END
-      AND ${unexplained('opening_not_covered')}`,
+    WHERE ${wrong('foreign_ending', bound)} AND ${unexplained('opening_not_covered')}
+    ORDER BY s.id LIMIT ${PAGE}`,
   overdue: (bound) => sql`
-    SELECT s.id FROM settlement.active_sessions a JOIN checkout_sessions s ON s.id = a.session_id
-    WHERE a.deadline < now() - interval '5 minutes' AND s.status IN ('pending', 'processing')
-      AND ${among(sql`a.session_id`, bound)} AND ${unexplained('opening_not_covered')}`,
+    SELECT s.id, ${keyOf(sql`a.deadline`, sql`s.id`)} AS key
+    FROM settlement.active_sessions a JOIN checkout_sessions s ON s.id = a.session_id
+    WHERE a.deadline < now() - interval '5 minutes' AND ${sql.raw(OPEN)}
+      AND ${amongByTime(sql`a.deadline`, sql`a.session_id`, bound)}
+      AND ${unexplained('opening_not_covered')}
+    ORDER BY a.deadline, a.session_id LIMIT ${PAGE}`,
 };
+
+type Row = { id: string; key?: string };
 
 /** Finds a page of sessions. `after` is the `next` of the page before; null for the first. */
 export async function findSessions(
@@ -96,8 +116,13 @@ export async function findSessions(
   kind: SessionDiscrepancy,
   { after, thorough }: { after: string | null; thorough: boolean },
 ): Promise<Finding<string>> {
-  const found = await ask(db, kind, { after: after ?? START, thorough });
-  return { found, next: found.length < PAGE ? null : (found.at(-1) ?? null) };
+  const { rows } = await db.execute<Row>(QUERIES[kind]({ after: readKey(after), thorough }));
+  const found = rows.map(({ id }) => id);
+  const last = rows.at(-1);
+  return {
+    found,
+    next: rows.length < PAGE || !last ? null : (last.key ?? `${START.at} ${last.id}`),
+  };
 }
 
 /** Of these sessions, those of which it is still so. */
@@ -106,13 +131,8 @@ export async function stillSo(
   kind: SessionDiscrepancy,
   ids: readonly string[],
 ): Promise<string[]> {
-  return ids.length === 0 ? [] : ask(db, kind, { ids, thorough: true });
-}
-
-async function ask(db: Db, kind: SessionDiscrepancy, bound: Bound): Promise<string[]> {
-  const { rows } = await db.execute<{ id: string }>(
-    sql`SELECT id FROM (${QUERIES[kind](bound)}) found ORDER BY id LIMIT ${PAGE}`,
-  );
+  if (ids.length === 0) return [];
+  const { rows } = await db.execute<Row>(QUERIES[kind]({ ids, thorough: true }));
   return rows.map(({ id }) => id);
 }
 
@@ -145,10 +165,10 @@ export async function findOverdueEvents(
   db: Db,
   after: string | null,
 ): Promise<Finding<OverdueEvent>> {
-  const [at = '-infinity', id = START] = after?.split(' ') ?? [];
+  const { at, id } = readKey(after);
   const { rows } = await db.execute<OverdueEvent & { key: string }>(sql`
     SELECT d.delivery_id AS "deliveryId", d.session_id AS "sessionId",
-      to_char(d.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') || ' ' || d.id AS key
+      ${keyOf(sql`d.at`, sql`d.id`)} AS key
     FROM (SELECT *, coalesce(next_retry_at, created_at) AS at FROM webhook_deliveries
       WHERE status IN ('pending', 'failed')
         AND coalesce(next_retry_at, created_at) < now() - interval '60 seconds') d
@@ -174,9 +194,12 @@ export async function findForeignDeliveries(
 ): Promise<Finding<string>> {
   const { rows } = await db.execute<{ id: string }>(sql`
     SELECT d.delivery_id AS id FROM webhook_deliveries d
-    WHERE ${sql.raw(FOREIGN)} AND d.delivery_id > ${after ?? START}::uuid
-      AND NOT EXISTS (SELECT FROM settlement.attention t WHERE t.kind = 'foreign_delivery'
-        AND t.subject IN (d.session_id::text, d.delivery_id::text))
+    WHERE ${sql.raw(FOREIGN)} AND d.delivery_id > ${after ?? START.id}::uuid
+      -- A person is asked about what cannot be taken over; when its session is paid after all, it can.
+      AND (NOT EXISTS (SELECT FROM settlement.attention t WHERE t.kind = 'foreign_delivery'
+          AND t.subject IN (d.session_id::text, d.delivery_id::text))
+        OR d.event = 'payment.confirmed' AND EXISTS (SELECT FROM checkout_sessions s
+          WHERE s.id = d.session_id AND s.status = 'paid' AND s.payment_id IS NOT NULL))
     ORDER BY d.delivery_id LIMIT ${PAGE}`);
   const found = rows.map(({ id }) => id);
   return { found, next: found.length < PAGE ? null : (found.at(-1) ?? null) };

@@ -1,5 +1,5 @@
 import type { Client } from 'pg';
-import { FOREIGN, SUSPECT, UNCLOSED, UNSETTLED } from './suspects.ts';
+import { FOREIGN, OPEN, UNSETTLED, WRONG } from './suspects.ts';
 
 /**
  * The indexes we need on the backend's tables. They are built CONCURRENTLY, outside of any transaction, so that a
@@ -32,14 +32,14 @@ const INDEXES: readonly { name: string; ddl: string }[] = [
     ddl: "ON webhook_deliveries ((coalesce(next_retry_at, created_at))) WHERE status IN ('pending', 'failed')",
   },
   {
-    // Reconciliation: states that settle never leaves behind. src/db/discrepancies.ts asks in the same words.
-    name: 'checkout_sessions_suspect',
-    ddl: `ON checkout_sessions (id) WHERE ${SUSPECT}`,
+    // Reconciliation: states that settle never leaves behind, by kind. src/db/discrepancies.ts asks in the same words.
+    name: 'checkout_sessions_wrong',
+    ddl: `ON checkout_sessions ((${WRONG}), id) WHERE (${WRONG}) IS NOT NULL`,
   },
   {
-    // Reconciliation: what is not over, by its deadline. What lies far in the past is overdue.
-    name: 'checkout_sessions_unclosed',
-    ddl: `ON checkout_sessions (expires_at, id) WHERE ${UNCLOSED}`,
+    // Reconciliation: what is open, by its deadline. What lies far in the past is overdue.
+    name: 'checkout_sessions_open',
+    ddl: `ON checkout_sessions (expires_at, id) WHERE ${OPEN}`,
   },
   {
     // The foreign key of payment_id: deleting a payment must not scan the sessions.

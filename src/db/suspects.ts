@@ -1,16 +1,22 @@
 /**
- * The predicates of the partial indexes by which reconciliation finds what is wrong without reading what is right.
- * PostgreSQL uses such an index only for a query that repeats its predicate, so both take the text from here.
+ * What the partial indexes hold by which reconciliation finds what is wrong without reading what is right. PostgreSQL
+ * uses such an index only for a query that says the same, so both take the text from here.
  */
 
-/** Of checkout_sessions: a status that settle never leaves beside these columns. `processing` may be a young report. */
-export const SUSPECT = `status = 'processing'
-  OR (status = 'paid') <> (payment_id IS NOT NULL)
-  OR (status IN ('expired', 'cancelled') AND closed_through_ledger IS NULL AND legacy IS NOT TRUE)
-  OR (status = 'pending' AND closed_through_ledger IS NOT NULL)`;
+/**
+ * Of checkout_sessions: what kind of discrepancy its own columns show; null for a row as settle leaves it. Each kind
+ * is one range of the index, in id order. `processing` may be a young report.
+ */
+export const WRONG = `CASE
+  WHEN status = 'paid' THEN CASE WHEN payment_id IS NULL THEN 'paid_without_payment' END
+  WHEN payment_id IS NOT NULL THEN 'unsettled_payment'
+  WHEN status = 'processing' THEN 'stuck_processing'
+  WHEN status = 'pending' THEN CASE WHEN closed_through_ledger IS NOT NULL THEN 'foreign_ending' END
+  WHEN closed_through_ledger IS NULL AND legacy IS NOT TRUE THEN 'foreign_ending' END`;
 
-/** Of checkout_sessions: not over, or ended by somebody else without proof. */
-export const UNCLOSED = "closed_through_ledger IS NULL AND status <> 'paid' AND legacy IS NOT TRUE";
+/** Of checkout_sessions: open, and never ended. Of years of sessions these are a few. */
+export const OPEN = `status IN ('pending', 'processing')
+  AND closed_through_ledger IS NULL AND legacy IS NOT TRUE`;
 
 /** Of payments: live, and neither made nor found by settle. */
 export const UNSETTLED = 'settled_at IS NULL AND superseded_by IS NULL';

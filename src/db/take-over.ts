@@ -2,6 +2,7 @@
 import { asc, inArray, sql } from 'drizzle-orm';
 import type { Pool } from 'pg';
 import { dueEvents, eventBody, type EventFact } from '../domain/event.ts';
+import { effectiveDeadline, isOpen } from '../domain/session.ts';
 import { decide } from '../domain/settle.ts';
 import { gatherFacts, type GatheredFacts } from './facts.ts';
 import { eventId, merchantEndpointId } from './ids.ts';
@@ -40,12 +41,12 @@ export async function takeOver(
     const open = await lockOpen(tx, deliveryIds);
     const sessions = [...new Set(open.flatMap((d) => d.session_id ?? []))];
     const facts = await gatherFacts(tx, sessions);
-    const problems = new Map<string, string>();
+    const problems = new Map<string, Problem>();
     const taken: Taken[] = [];
     for (const { id, session_id, event, foreign } of open) {
       const found = session_id === null ? undefined : facts.get(session_id);
       const fact = factOf(found, event);
-      if (typeof fact === 'string') problems.set(id, fact);
+      if ('why' in fact) problems.set(id, fact);
       else if (found !== undefined) {
         const { id: sessionId, merchantId } = found.session;
         taken.push({ deliveryId: id, sessionId, merchantId, fact, foreign });
@@ -53,7 +54,7 @@ export async function takeOver(
     }
     await write(tx, taken);
     await askAbout(tx, open, problems);
-    return problems;
+    return new Map([...problems].map(([id, { why }]) => [id, why]));
   });
   return value;
 }
@@ -80,17 +81,36 @@ async function lockOpen(tx: Db, deliveryIds: readonly string[]): Promise<Open[]>
 
 const NO_SESSION = '00000000-0000-0000-0000-000000000000';
 
+/** Why a delivery is not taken over. Nobody is asked while its session is not settled: the next run finds it again. */
+type Problem = { readonly why: string; readonly isPassing: boolean };
+
 /** The fact that a delivery tells, or why there is none. */
-function factOf(facts: GatheredFacts | undefined, event: string): EventFact | string {
-  if (facts === undefined) return 'it belongs to no session';
-  if (event !== 'payment.confirmed') return `its event ${event} is none of ours`;
-  if (facts.session.status !== 'paid') return `its session is ${facts.session.status}, not paid`;
-  const due = dueEvents(facts.session, decide(facts).judgement, facts.paymentRow);
-  return due.find(({ type }) => type === event) ?? 'its session is paid without evidence';
+function factOf(facts: GatheredFacts | undefined, event: string): EventFact | Problem {
+  if (facts === undefined) return lasting('it belongs to no session');
+  if (event !== 'payment.confirmed') return lasting(`its event ${event} is none of ours`);
+  const decision = decide(facts);
+  if (decision.changes || isUnproven(facts)) {
+    return { why: 'its session is not settled yet', isPassing: true };
+  }
+  if (decision.status !== 'paid') return lasting(`its session is ${decision.status}, not paid`);
+  const due = dueEvents(facts.session, decision.judgement, facts.paymentRow);
+  return due.find(({ type }) => type === event) ?? lasting('its session is paid without evidence');
+}
+
+const lasting = (why: string): Problem => ({ why, isPassing: false });
+
+/** The ledger is not read far enough to say that the session is not paid. */
+function isUnproven({ session, paymentRow, openAttention, legacyEnding, now }: GatheredFacts) {
+  if (session.status === 'paid') {
+    return paymentRow === null && !openAttention.has('paid_without_evidence');
+  }
+  const isRunning = isOpen(session.status) && now < effectiveDeadline(session);
+  return session.closedThroughLedger === null && !legacyEnding && !isRunning;
 }
 
 async function write(tx: Db, taken: readonly Taken[]): Promise<void> {
   if (taken.length === 0) return;
+  await answerFor(tx, taken);
   const document = JSON.stringify(
     taken.map(({ deliveryId, sessionId, merchantId, fact, foreign }) => {
       const id = eventId(sessionId, fact.type, fact.fact);
@@ -113,16 +133,17 @@ async function write(tx: Db, taken: readonly Taken[]): Promise<void> {
       SELECT * FROM jsonb_to_recordset(${document}::jsonb) AS x(delivery_id uuid, session_id uuid,
         merchant_id uuid, endpoint_id uuid, event_id uuid, type text, fact text, body text,
         occurred_at timestamptz, "foreign" boolean)),
-    events AS (
-      INSERT INTO settlement.events (id, session_id, merchant_id, type, fact, body, occurred_at)
-      SELECT DISTINCT ON (event_id) event_id, session_id, merchant_id, type, fact, body, occurred_at FROM x
-      ON CONFLICT (id) DO NOTHING),
     first AS (
       SELECT DISTINCT ON (x.event_id) x.delivery_id FROM x JOIN webhook_deliveries d USING (delivery_id)
       WHERE NOT EXISTS (SELECT FROM webhook_deliveries o
         WHERE (o.event_id = x.event_id AND o.endpoint_id = x.endpoint_id)
           OR (o.session_id = x.session_id AND o.event = x.type AND o.event_id IS NULL AND o.status = 'delivered'))
       ORDER BY x.event_id, d.sequence, d.created_at, x.delivery_id),
+    -- What the older backend has delivered is told: no event of ours is made of it.
+    events AS (
+      INSERT INTO settlement.events (id, session_id, merchant_id, type, fact, body, occurred_at)
+      SELECT event_id, session_id, merchant_id, type, fact, body, occurred_at FROM x JOIN first USING (delivery_id)
+      ON CONFLICT (id) DO NOTHING),
     taken AS (
       UPDATE webhook_deliveries d SET event_id = x.event_id, endpoint_id = x.endpoint_id
       FROM x JOIN first USING (delivery_id) WHERE d.delivery_id = x.delivery_id),
@@ -150,18 +171,31 @@ async function write(tx: Db, taken: readonly Taken[]): Promise<void> {
   );
 }
 
+/** What a person was asked because a delivery could not be taken over is no longer so. */
+async function answerFor(tx: Db, taken: readonly Taken[]): Promise<void> {
+  await tx.execute(sql`
+    UPDATE settlement.attention a SET resolved_at = now(), resolved_by = 'settle', reason = 'it is no longer so'
+    FROM unnest(${sql.param(taken.map(({ sessionId }) => sessionId))}::text[],
+      ${sql.param(taken.map(({ deliveryId }) => about(deliveryId)))}::text[]) AS x(subject, beginning)
+    WHERE a.kind = 'foreign_delivery' AND a.subject = x.subject AND a.resolved_at IS NULL
+      AND starts_with(a.detail, x.beginning)`);
+}
+
+const about = (deliveryId: string) =>
+  `The webhook delivery ${deliveryId} of an older backend cannot be taken over`;
+
 async function askAbout(
   tx: Db,
   open: readonly Open[],
-  problems: ReadonlyMap<string, string>,
+  problems: ReadonlyMap<string, Problem>,
 ): Promise<void> {
   for (const { id, session_id } of open) {
-    const why = problems.get(id);
-    if (why === undefined) continue;
+    const problem = problems.get(id);
+    if (problem === undefined || problem.isPassing) continue;
     await tx.execute(sql`
       INSERT INTO settlement.attention (subject, kind, detail)
       VALUES (${session_id ?? id}, 'foreign_delivery',
-        ${`The webhook delivery ${id} of an older backend cannot be taken over: ${why}. It is not sent.`})
+        ${`${about(id)}: ${problem.why}. It is not sent.`})
       ON CONFLICT (subject, kind) WHERE resolved_at IS NULL DO NOTHING`);
     // Its run then shows an operator that it needs somebody.
     if (session_id !== null) await wakeSessions(tx, [session_id]);

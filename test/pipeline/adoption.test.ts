@@ -64,7 +64,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
     rows: 1,
     deliveries: ['delivered', 'pending'],
     becomes: 'paid',
-    told: 1,
+    told: 0,
   },
   'paid before our time, nobody knows whether told': {
     status: 'paid',

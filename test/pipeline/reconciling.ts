@@ -5,6 +5,8 @@ import type { ReconcileDeps } from '../../src/activities/reconcile/deps.ts';
 import { repairPage } from '../../src/activities/reconcile/repair-page.ts';
 import { takeTurn } from '../../src/activities/watch/turn.ts';
 import { audit } from '../../src/db/audit.ts';
+import { connect } from '../../src/db/connection.ts';
+import { createSettleQueue, type SettleQueue } from '../../src/db/settle-queue.ts';
 import {
   addTallies,
   DISCREPANCIES,
@@ -13,6 +15,7 @@ import {
   type Tally,
 } from '../../src/domain/discrepancy.ts';
 import { referenceFor } from '../../src/db/ids.ts';
+import { createHorizonSource } from '../../src/horizon/source.ts';
 import type { SandboxWallet } from '../../src/sandbox/ledger/wallet.ts';
 import { insertMerchant, type TestDatabase } from '../support/database.ts';
 import { startReading, type Reading } from './reading.ts';
@@ -24,7 +27,9 @@ export type Reconciling = Reading & {
   readonly running: Set<string>;
   readonly woken: string[];
   /** One run. Kinds of which nothing was found are absent. */
-  reconcile(options?: { dryRun?: boolean }): Promise<Partial<Record<Discrepancy, Tally>>>;
+  reconcile(options?: { dryRun?: boolean }): Promise<Found>;
+  /** Another process: connections, settle queue and requests of its own. `close` it before the rest. */
+  another(): Another;
   /** A session of 10 lumens as the backend inserts it, opened an hour ago, to be paid within half an hour. */
   insert(fields?: Partial<Inserted>): Promise<Inserted>;
   /** Pays a session on the ledger, in time. */
@@ -32,6 +37,17 @@ export type Reconciling = Reading & {
   /** Reads, settles and closes until the ledger is where the clock is. */
   catchUp(): Promise<void>;
   audited(): Promise<unknown[]>;
+};
+
+/** What a run has found. */
+export type Found = Partial<Record<Discrepancy, Tally>>;
+
+export type Another = {
+  readonly queue: SettleQueue;
+  /** Transactions that were run again because another process had met them, until now. */
+  retries(): number;
+  reconcile(): Promise<Found>;
+  close(): Promise<void>;
 };
 
 export type Inserted = {
@@ -69,19 +85,8 @@ export async function startReconciling(given: TestDatabase | null = null): Promi
     customer,
     running,
     woken,
-    reconcile: async ({ dryRun = false } = {}) => {
-      const classes: Partial<Record<Discrepancy, Tally>> = {};
-      for (const kind of DISCREPANCIES) {
-        let after: string | null = null;
-        do {
-          const request = { kind, after, dryRun, thorough: true };
-          const { next, ...tally } = await repairPage(deps, request);
-          if (tally.found > 0) classes[kind] = addTallies(classes[kind] ?? NOTHING, tally);
-          after = next;
-        } while (after !== null);
-      }
-      return classes;
-    },
+    reconcile: (options) => reconcileWith(deps, options),
+    another: () => startAnother(deps, reading),
     insert: async (fields = {}) => {
       const id = fields.id ?? randomUUID();
       const session: Inserted = {
@@ -122,5 +127,38 @@ export async function startReconciling(given: TestDatabase | null = null): Promi
       await takeTurn(deps, { isFirst: true, thorough: true, signal: deps.draining });
     },
     audited: async () => [...(await audit(reading.database.db)).findings],
+  };
+}
+
+async function reconcileWith(
+  deps: ReconcileDeps,
+  { dryRun = false }: { dryRun?: boolean } = {},
+): Promise<Found> {
+  const classes: Found = {};
+  for (const kind of DISCREPANCIES) {
+    let after: string | null = null;
+    do {
+      const request = { kind, after, dryRun, thorough: true };
+      const { next, ...tally } = await repairPage(deps, request);
+      if (tally.found > 0) classes[kind] = addTallies(classes[kind] ?? NOTHING, tally);
+      after = next;
+    } while (after !== null);
+  }
+  return classes;
+}
+
+function startAnother(deps: ReconcileDeps, { database: { url }, ledger }: Reading): Another {
+  const database = connect(url, { max: 4 });
+  const source = createHorizonSource({ url: ledger.url, requestsPerHour: 0 });
+  let retries = 0;
+  const queue = createSettleQueue(database, (cost) => void (retries += cost.retries));
+  return {
+    queue,
+    retries: () => retries,
+    reconcile: () => reconcileWith({ ...deps, database, source, queue }),
+    close: async () => {
+      await source.close();
+      await database.close();
+    },
   };
 }

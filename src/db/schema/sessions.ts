@@ -96,6 +96,7 @@ export const attention = settlement.table(
       .on(t.subject, t.kind)
       .where(sql`${t.resolvedAt} is null`),
     index('attention_by_subject').on(t.subject, t.kind),
+    index('attention_by_kind').on(t.kind, t.subject),
   ],
 );
 

@@ -1,0 +1,1 @@
+CREATE INDEX "attention_by_kind" ON "settlement"."attention" USING btree ("kind","subject");
