@@ -130,7 +130,7 @@ describe('settle', () => {
 
     expect(await settle(['audit'])).toMatchObject({
       code: 0,
-      out: expect.stringContaining('P1, P2 and P3 hold for 2 sessions'),
+      out: expect.stringContaining('P1, P2, P3 and P4 hold for 2 sessions'),
     });
     await system.database.rows(`UPDATE checkout_sessions SET status = 'pending' WHERE id = $1`, [
       sessionId,
@@ -139,6 +139,7 @@ describe('settle', () => {
     expect(red.code).toBe(1);
     expect(JSON.parse(red.out).findings).toContainEqual({
       promise: 'P2',
+      check: 'paid',
       subject: `session ${sessionId}`,
       problem: expect.stringContaining('has a payments row, but is pending'),
     });

@@ -1,5 +1,5 @@
 /**
- * The promises P1–P3 of one session, checked against its rows: what an auditor would ask, computed anew and not by the
+ * The promises P1–P4 of one session, checked against its rows: what an auditor would ask, computed anew and not by the
  * code that wrote the rows. Pure; db/audit.ts reads the rows.
  */
 import { isNative, sameAsset } from './asset.ts';
@@ -9,11 +9,47 @@ import { formatAmount, type Stroops } from './money.ts';
 import { effectiveDeadline } from './session.ts';
 import { decide, type SessionFacts } from './settle.ts';
 
-/** A promise, by its number in docs/guarantees.md. */
-export type PromiseId = 'P1' | 'P2' | 'P3' | 'P4';
+/** A promise that rows can break, by its number in docs/guarantees.md. What breaks P6 leaves no row. */
+export type PromiseId = 'P1' | 'P2' | 'P3' | 'P4' | 'P5';
+
+/** Everything that the audit looks for, in a few words each. */
+export const CHECKS = {
+  no_verdict: 'a ledger payment that nobody has judged for over a minute',
+  wrong_verdict: 'a ledger payment with a meaning that its own facts do not allow',
+  not_in_inbox: 'a payment that Horizon shows and the inbox lacks',
+  not_on_ledger: 'a payment in the inbox that Horizon does not show',
+  differs_from_ledger: 'a payment of which the inbox says something else than Horizon',
+  paid: 'paid, one payments row and a credited price do not go together',
+  payment_mark: 'payment_id and settled_at do not name the payment by which a session is paid',
+  unsettled: 'a session that is not what its facts say',
+  event_missing: 'a fact without its event',
+  event_false: 'an event of something that is not so',
+  event_doubled: 'a second event of one fact, or a second telling of it',
+  event_bytes: 'an event whose id or bytes are not those its fact makes',
+  delivery_stray: 'a delivery that is not of the event it names',
+  delivery_missing: 'an event that a subscribed endpoint was never to get',
+  delivery_unproven: 'a delivery that no attempt or letter accounts for',
+  delivery_forgotten: 'an open delivery at which nobody will look',
+  sequence: 'a gap or a double in the line of a session to an endpoint',
+  ending: 'an ending that coverage does not prove',
+  transition: 'a change of a status that must not be',
+  no_run: 'a session that is not at rest, and for which no workflow runs',
+} as const satisfies Record<string, string>;
+
+/** One of the things that the audit looks for. */
+export type Check = keyof typeof CHECKS;
 
 /** A promise that the rows of one session break, in words. */
-export type Violation = { readonly promise: PromiseId; readonly problem: string };
+export type Violation = {
+  readonly promise: PromiseId;
+  readonly check: Check;
+  readonly problem: string;
+  /**
+   * A session on its way looks so too, between two transactions: after its account was read, say, and before it is settled.
+   * It breaks the promise only if it stays so. All else is wrong in whatever snapshot it is seen.
+   */
+  readonly mayPass?: true;
+};
 
 /** Checks one session. `facts.existingEvents` must be what is stored. Empty when every promise holds. */
 export function auditSession(facts: SessionFacts): Violation[] {
@@ -31,17 +67,21 @@ function auditPayment({ session, paymentRow }: SessionFacts, payment: InboxPayme
   const { verdict } = payment;
   const name = `${formatAmount(payment.amount)} in ${ledgerPaymentKey(payment)}`;
   const broken = (problem: string): Violation[] => [
-    { promise: 'P1', problem: `${name} ${problem}` },
+    { promise: 'P1', check: 'wrong_verdict', problem: `${name} ${problem}` },
   ];
   const rightAsset = sameAsset(payment.asset, session.asset);
   const late = payment.closedAt > effectiveDeadline(session);
   const named = [payment.txHash, payment.innerTxHash].includes(paymentRow?.txHash ?? '');
   switch (verdict) {
     case null:
-      // It may be on its way; db/audit.ts finds those that have been for too long.
+      // It may be on its way; db/audit-inbox.ts finds those that have been for too long.
       return [];
     case 'unmatched':
-      return broken('counts as unmatched, though its reference names this session.');
+      // The session may have been opened just now.
+      return broken('counts as unmatched, though its reference names this session.').map((v) => ({
+        ...v,
+        mayPass: true,
+      }));
     case 'credited':
       if (!rightAsset) return broken('is credited, but is another asset.');
       if (payment.amount <= 0n) return broken('is credited, but is nothing.');
@@ -91,14 +131,18 @@ function auditPaid(facts: SessionFacts): Violation[] {
       `has a payments row of ${formatAmount(paymentRow.amount)}, but ${formatAmount(credited)} is credited.`,
     );
   }
-  return found.map((problem) => ({ promise: 'P2', problem: `The session ${problem}` }));
+  return found.map((problem) => ({
+    promise: 'P2',
+    check: 'paid',
+    problem: `The session ${problem}`,
+  }));
 }
 
 /**
  * An older backend wrote `paid`, and the ledger does not say why: it is never un-paid, nobody was told by us, and a
  * person is asked, or has answered.
  */
-function isWithAPerson({
+export function isWithAPerson({
   openAttention,
   answeredAttention,
   existingEvents,
@@ -113,13 +157,32 @@ function sum(payments: readonly InboxPayment[]): Stroops {
   return payments.reduce((total, { amount }) => total + amount, 0n);
 }
 
-/** P4, as far as the database alone can tell: an ending that we wrote lies within the coverage. */
+/**
+ * P4, as far as the coverage of now can tell: an ending that we wrote lies within it, from the opening through the
+ * effective deadline. Coverage only grows, so what it does not prove now, it did not prove then.
+ */
 function auditEnding({ session, coverage }: SessionFacts): Violation[] {
   const through = session.closedThroughLedger;
-  if (through === null || (coverage !== null && coverage.throughLedger >= through)) return [];
-  const known = coverage === null ? 'nothing' : `ledger ${coverage.throughLedger}`;
-  const problem = `The session was closed through ledger ${through}, but its account is covered only through ${known}.`;
-  return [{ promise: 'P4', problem }];
+  if (through === null) return [];
+  const broken = (problem: string): Violation[] => [
+    { promise: 'P4', check: 'ending', problem: `The session was closed ${problem}` },
+  ];
+  if (coverage === null || coverage.throughLedger < through) {
+    const known = coverage === null ? 'nothing' : `ledger ${coverage.throughLedger}`;
+    return broken(`through ledger ${through}, but its account is covered only through ${known}.`);
+  }
+  const deadline = effectiveDeadline(session);
+  if (coverage.throughTime < deadline) {
+    return broken(
+      `by its deadline ${deadline.toISOString()}, but its account is covered only through ${coverage.throughTime.toISOString()}.`,
+    );
+  }
+  if (coverage.fromTime > session.createdAt) {
+    return broken(
+      `though its account is covered only from ${coverage.fromTime.toISOString()} on, after its opening at ${session.createdAt.toISOString()}.`,
+    );
+  }
+  return [];
 }
 
 /** P3: nobody was told something that is not so. What should have been told and was not shows as unsettled. */
@@ -133,7 +196,7 @@ function auditEvents({ session, existingEvents }: SessionFacts): Violation[] {
   if (ended && session.closedThroughLedger === null) {
     found.push('An ending was told that no coverage proves.');
   }
-  return found.map((problem) => ({ promise: 'P3', problem }));
+  return found.map((problem) => ({ promise: 'P3', check: 'event_false', problem }));
 }
 
 /** Settling the session now, with every verdict judged afresh, would change nothing. */
@@ -142,12 +205,19 @@ function auditFixpoint(facts: SessionFacts): Violation[] {
   const decision = decide(facts);
   const found: Violation[] = [];
   for (const event of decision.newEvents) {
-    found.push({ promise: 'P3', problem: `The event ${event.type} (${event.fact}) is missing.` });
+    found.push({
+      promise: 'P3',
+      check: 'event_missing',
+      problem: `The event ${event.type} (${event.fact}) is missing.`,
+      mayPass: true,
+    });
   }
   if (decision.status !== facts.session.status && !isPassing(facts, decision.status)) {
     found.push({
       promise: 'P2',
+      check: 'unsettled',
       problem: `The session is ${facts.session.status}, but the facts say ${decision.status}: ${decision.cause}.`,
+      mayPass: true,
     });
   }
   const fresh = facts.payments.map((p) => ({ ...p, verdict: null }));
@@ -157,7 +227,9 @@ function auditFixpoint(facts: SessionFacts): Violation[] {
   if (isUndecided && anew.credited > decision.judgement.credited) {
     found.push({
       promise: 'P1',
+      check: 'wrong_verdict',
       problem: `${formatAmount(anew.credited)} would be credited if it were judged now, but ${formatAmount(decision.judgement.credited)} is.`,
+      mayPass: true,
     });
   }
   return found;

@@ -160,10 +160,12 @@ describe('P4: an ending lies within the coverage', () => {
       { ...covered(0, 30), throughLedger: 776 },
       /closed through ledger 777, but .* only through ledger 776/,
     ],
+    ['that ends before the deadline', covered(0, 9), /closed by its deadline .* only through /],
+    ['that begins after the opening', covered(1, 30), /covered only from .* after its opening at /],
   ])('and not in a coverage %s', (_, coverage, problem) => {
     for (const ended of [EXPIRED, CANCELLED]) {
       expect(auditSession({ ...ended, coverage })).toEqual([
-        { promise: 'P4', problem: expect.stringMatching(problem) },
+        { promise: 'P4', check: 'ending', problem: expect.stringMatching(problem) },
       ]);
     }
   });

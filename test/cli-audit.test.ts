@@ -1,0 +1,132 @@
+/** `settle audit` against a real Temporal and a ledger that is asked over HTTP. */
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { Client, Connection } from '@temporalio/client';
+import type { WorkerProcess } from '../src/sandbox/worker-process.ts';
+import { sessionWorkflowId } from '../src/workflows/contract.ts';
+import { startSystem, until, type System } from './support/system.ts';
+
+const CLI = fileURLToPath(new URL('../src/cli.ts', import.meta.url));
+
+let system: System;
+let worker: WorkerProcess;
+let paid: string;
+let open: string;
+beforeAll(async () => {
+  system = await startSystem();
+  worker = await system.worker();
+  const first = await system.open();
+  paid = first.id;
+  open = (await system.open()).id;
+  await system.pay(first.memo);
+  await until(
+    () => system.client.sessionState(paid),
+    (view) => view?.atRest === true,
+  );
+});
+afterAll(() => system.close());
+
+type Run = { code: number | null; out: string; err: string };
+
+const settle = (args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Run> =>
+  new Promise((resolve) => {
+    const child = spawn(process.execPath, [CLI, 'audit', ...args], {
+      env: { ...system.env, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let [out, err] = ['', ''];
+    child.stdout.on('data', (chunk) => (out += String(chunk)));
+    child.stderr.on('data', (chunk) => (err += String(chunk)));
+    child.once('close', (code) => resolve({ code, out, err }));
+  });
+
+describe('green', () => {
+  test('in words: what holds, what was compared, who runs', async () => {
+    const { code, out, err } = await settle(['--horizon', '--runs']);
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    expect(out).toContain('P1, P2, P3 and P4 hold for 2 sessions');
+    expect(out).toMatch(
+      new RegExp(
+        `${system.shop.address} native, ledgers \\d+–\\d+: Horizon (\\d+) payments, ([\\d.]+); inbox \\1, \\2`,
+      ),
+    );
+    expect(out).toContain('1 sessions are not at rest; 0 lack their run.');
+  });
+
+  test('in JSON', async () => {
+    const { code, out } = await settle(['--horizon', '--runs', '--json']);
+    expect(code).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({
+      sessions: 2,
+      findings: [],
+      more: {},
+      foreignWrites: { count: 0 },
+      horizon: { accounts: 1, findings: [] },
+      runs: { sessions: 1, findings: [] },
+    });
+  });
+});
+
+test('wrong input is an error of its own, and nothing is audited', async () => {
+  const wrong: [string[], NodeJS.ProcessEnv, string][] = [
+    [['--from-ledger', '7'], {}, 'add --horizon'],
+    [['--horizon', '--from-ledger', 'seven'], {}, 'Not the number of a ledger'],
+    [['--horizon', '--from-ledger', '8', '--to-ledger', '7'], {}, 'lies after'],
+    [['--horizon', '--account', 'G'], {}, 'not a Stellar account'],
+    [['--horizon', '--account', system.customer.address], {}, 'Nobody watches'],
+    [['--horizon'], { HORIZON_URL: '' }, 'HORIZON_URL'],
+  ];
+  for (const [args, env, message] of wrong) {
+    expect(await settle(args, env)).toEqual({
+      code: 2,
+      out: '',
+      err: expect.stringContaining(message),
+    });
+  }
+});
+
+test('what does not answer is no finding: the exit code says so', async () => {
+  const [horizon, temporal] = await Promise.all([
+    settle(['--horizon'], { HORIZON_URL: 'http://127.0.0.1:1' }),
+    settle(['--runs'], { TEMPORAL_ADDRESS: '127.0.0.1:1' }),
+  ]);
+  expect(horizon).toMatchObject({
+    code: 3,
+    out: '',
+    err: expect.stringContaining('Horizon did not answer'),
+  });
+  expect(temporal).toMatchObject({
+    code: 3,
+    out: '',
+    err: expect.stringContaining('Temporal does not answer'),
+  });
+});
+
+test('a lost run and a payment that the inbox lacks turn it red, by name', async () => {
+  await worker.drain();
+  const connection = await Connection.connect({ address: system.temporal.address });
+  await new Client({ connection }).workflow.getHandle(sessionWorkflowId(open)).terminate('by hand');
+  await connection.close();
+  await system.database.rows(`UPDATE settlement.active_sessions SET wake_after = NULL`);
+  const { code, out } = await settle(['--runs', '--json']);
+  expect(code).toBe(1);
+  expect(JSON.parse(out).findings).toEqual([
+    {
+      promise: 'P5',
+      check: 'no_run',
+      subject: `session ${open}`,
+      problem: 'It is not at rest, and no workflow runs for it.',
+    },
+  ]);
+  await system.database.rows('DELETE FROM settlement.ledger_payments WHERE session_id = $1', [
+    paid,
+  ]);
+  const compared = await settle(['--horizon']);
+  expect(compared.code).toBe(1);
+  expect(compared.out).toMatch(/^3 promise\(s\) broken among 2 sessions/);
+  expect(compared.out).toContain(`P2  session ${paid}: The session is paid, but only 0.0000000`);
+  expect(compared.out).toMatch(
+    /P1 {2}payment [0-9a-f]{64}:0:0: 10\.0000000 native in ledger \d+ arrived/,
+  );
+}, 120_000);
