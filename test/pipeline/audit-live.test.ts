@@ -31,11 +31,8 @@ test('an audit of a busy system is green, and sees it at work', async () => {
   const over = new AbortController();
   const isBusy = () => !over.signal.aborted;
   const reports: AuditReport[] = [];
-  const doubted: number[] = [];
   const auditing = (async () => {
     while (isBusy()) {
-      // What an impatient look would have found shows that there was something to be patient with.
-      doubted.push((await audit(auditor.db)).findings.length);
       reports.push(await audit(auditor.db, { patienceMs: 20_000 }));
     }
   })();
@@ -60,7 +57,6 @@ test('an audit of a busy system is green, and sees it at work', async () => {
   expect(reports.flatMap(({ findings }) => findings)).toEqual([]);
   const seen = reports.map(({ sessions, events }) => sessions + events);
   expect(new Set(seen).size).toBeGreaterThan(2);
-  expect(Math.max(...doubted)).toBeGreaterThan(0);
 
   // At rest everything is told, and the inbox is what the ledger shows.
   for (let i = 0; i < 4; i += 1) {
