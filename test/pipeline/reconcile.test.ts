@@ -200,6 +200,57 @@ describe('an ending that is not ours', () => {
     },
   );
 
+  // Its API reads `pending`, we end the session, and then it writes what it had meant to.
+  test.each([
+    ['expired', 'cancelled'],
+    ['cancelled', 'expired'],
+  ])('ours, %s, then written %s by somebody: as it was, told once', async (ours, theirs) => {
+    const session = await it.insert();
+    if (ours === 'cancelled') {
+      const cancelAt = new Date(Date.now() - 50 * 60_000);
+      await rows('UPDATE checkout_sessions SET cancel_at = $2 WHERE id = $1', session.id, cancelAt);
+    }
+    await it.catchUp();
+    await it.catchUp();
+    const ended = { status: ours, events: [`session.${ours}`] };
+    expect(await stateOf(session)).toMatchObject(ended);
+    await rows(
+      `UPDATE checkout_sessions SET status = $2::session_status WHERE id = $1`,
+      session.id,
+      theirs,
+    );
+    expect((await it.reconcile()).foreign_ending).toEqual(repaired(1));
+    expect(await stateOf(session)).toMatchObject(ended);
+    await expectRest();
+  });
+
+  test.each(['pending', 'processing'])(
+    'of before our time, made %s by somebody: open again, and a person is asked',
+    async (status) => {
+      await it.insert({ openedMinutesAgo: 5 });
+      await it.catchUp();
+      const old = await it.insert({ openedMinutesAgo: 90 * 24 * 60, status: 'expired' });
+      expect((await it.reconcile()).foreign_ending).toEqual(repaired(1));
+      expect(await rows('SELECT legacy FROM checkout_sessions WHERE id = $1', old.id)).toEqual([
+        { legacy: true },
+      ]);
+      await rows(
+        `UPDATE checkout_sessions SET status = $2::session_status WHERE id = $1`,
+        old.id,
+        status,
+      );
+      const kind = status === 'pending' ? 'foreign_ending' : 'stuck_processing';
+      expect((await it.reconcile())[kind]).toMatchObject({ found: 1 });
+      expect(
+        await rows('SELECT status, legacy FROM checkout_sessions WHERE id = $1', old.id),
+      ).toEqual([{ status: 'pending', legacy: null }]);
+      expect(await rows('SELECT subject, kind FROM settlement.attention')).toEqual([
+        { subject: old.id, kind: 'opening_not_covered' },
+      ]);
+      await expectRest();
+    },
+  );
+
   test('ours, opened again by somebody: ends again as it had, told once', async () => {
     const session = await it.insert();
     await it.catchUp();
