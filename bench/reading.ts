@@ -49,7 +49,6 @@ async function measure(strategy: ReadStrategy, accounts: number): Promise<void> 
       judged: () => undefined,
       foundAfterEnding: () => undefined,
       reconciled: () => undefined,
-      reconcileEnded: () => undefined,
       attempted: () => undefined,
     },
     pollIntervalMs: 1,

@@ -7,17 +7,16 @@
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { Client } from 'pg';
 import { connect, type Db } from '../src/db/connection.ts';
-import {
-  findForeignDeliveries,
-  findOverdueEvents,
-  findSessions,
-  findUndecided,
-  takeUnchecked,
-  type SessionDiscrepancy,
-} from '../src/db/discrepancies.ts';
+import { findSessions, type SessionDiscrepancy } from '../src/db/discrepancies.ts';
 import { migrate } from '../src/db/migrate.ts';
 import { accountsToReadAgain } from '../src/db/read-again.ts';
 import * as schema from '../src/db/schema/index.ts';
+import {
+  findForeignDeliveries,
+  findOverdueEvents,
+  findUndecided,
+  takeUnchecked,
+} from '../src/db/unfinished.ts';
 import { newestReading } from '../src/db/watching.ts';
 import { startPostgres } from '../src/sandbox/postgres.ts';
 import { breakRows, fill } from './reconcile-rows.ts';

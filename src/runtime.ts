@@ -50,7 +50,6 @@ export function countersOf({ metricMeter: meter }: Runtime): ProcessCounters {
   const judged = meter.createCounter('settlement_payments_judged');
   const late = meter.createCounter('settlement_found_after_ending');
   const discrepancies = meter.createCounter('settlement_discrepancies');
-  const reconciled = meter.createGauge('settlement_reconcile_ended_at_seconds', 'float');
   const commits = meter.createCounter('settlement_commits');
   const settled = meter.createCounter('settlement_sessions_settled');
   const retries = meter.createCounter('settlement_commit_retries');
@@ -63,7 +62,6 @@ export function countersOf({ metricMeter: meter }: Runtime): ProcessCounters {
       if (repaired > 0) discrepancies.add(repaired, { kind, outcome: 'repaired' });
       if (left > 0) discrepancies.add(left, { kind, outcome: 'left' });
     },
-    reconcileEnded: () => reconciled.set(Date.now() / 1000),
     attempted: (outcome) => attempts.add(1, { outcome }),
     committed: (cost) => {
       commits.add(1);

@@ -28,6 +28,7 @@ function gauges(meter: Runtime['metricMeter']): (standing: Standing) => void {
   const open = meter.createGauge('settlement_open_sessions', 'int');
   const reading = meter.createGauge('settlement_since_reading_seconds', 'float');
   const unreadable = meter.createGauge('settlement_unreadable_accounts', 'int');
+  const reconciled = meter.createGauge('settlement_reconcile_ended_at_seconds', 'float');
   const attention = byLabel(meter.createGauge('settlement_attention_open', 'int'), 'kind');
   const lag = byLabel(meter.createGauge('settlement_coverage_lag_seconds', 'float'), 'account');
   return (standing) => {
@@ -38,6 +39,7 @@ function gauges(meter: Runtime['metricMeter']): (standing: Standing) => void {
     open.set(standing.openSessions);
     reading.set(standing.sinceReading);
     unreadable.set(standing.unreadable);
+    if (standing.reconciledAt !== null) reconciled.set(standing.reconciledAt);
     attention(standing.attention);
     lag(standing.coverageLag);
   };

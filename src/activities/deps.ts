@@ -13,8 +13,6 @@ export type Counters = {
   foundAfterEnding(): void;
   /** Reconciliation has found this much of one kind of discrepancy. */
   reconciled(kind: string, tally: { found: number; repaired: number; left: number }): void;
-  /** A run of reconciliation has ended. */
-  reconcileEnded(): void;
   /** A webhook was sent, and this is what came of it. */
   attempted(outcome: string): void;
 };

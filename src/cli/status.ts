@@ -3,7 +3,7 @@ import { loadCadence, loadDatabaseConfig } from '../config.ts';
 import { connect } from '../db/connection.ts';
 import { lastRun } from '../db/reconcile-runs.ts';
 import { readStanding, type Standing } from '../db/standing.ts';
-import type { ReconcileReport } from '../domain/discrepancy.ts';
+import { sumInWords, type ReconcileReport } from '../domain/discrepancy.ts';
 import { describeSchedule } from '../schedule.ts';
 import { isRunning } from '../temporal.ts';
 import { watcherWorkflowId } from '../workflows/contract.ts';
@@ -32,7 +32,7 @@ export function statusCommand(): Command {
         const standing = await readStanding(database.db);
         const reconciled = await lastRun(database.db);
         const runs = await askTemporal(networkName);
-        const wrong = problemsOf(standing, runs, reconciled?.finishedAt ?? null);
+        const wrong = problemsOf(standing, runs, reconciled?.report ?? null);
         print(
           command,
           { network: networkName, ...standing, temporal: runs, reconciled, wrong },
@@ -61,8 +61,13 @@ async function askTemporal(networkName: string): Promise<Runs | null> {
 }
 
 /** The same limits as deploy/alerts.yml. */
-function problemsOf(standing: Standing, runs: Runs | null, reconciledAt: string | null): string[] {
-  const since = reconciledAt === null ? null : Date.now() - new Date(reconciledAt).getTime();
+function problemsOf(
+  standing: Standing,
+  runs: Runs | null,
+  report: ReconcileReport | null,
+): string[] {
+  const reconciledAt = (standing.reconciledAt ?? Number.POSITIVE_INFINITY) * 1000;
+  const failed = Object.keys(report?.failed ?? {});
   const found: [boolean, string][] = [
     [runs === null, 'Temporal does not answer'],
     [runs?.watcherRuns === false, 'the watcher does not run: is a worker running?'],
@@ -70,7 +75,11 @@ function problemsOf(standing: Standing, runs: Runs | null, reconciledAt: string 
       runs !== null && runs.schedule !== 'running',
       `the schedule of reconciliation is ${runs?.schedule}`,
     ],
-    [since !== null && since > 20 * 60_000, 'reconciliation has not ended for over twenty minutes'],
+    [
+      Date.now() - reconciledAt > 20 * 60_000,
+      'reconciliation has not ended for over twenty minutes',
+    ],
+    [failed.length > 0, `reconciliation could not look for ${failed.join(', ')}`],
     [standing.sinceReading > 300, 'no account has been read for over five minutes'],
     [standing.unreadable > 0, `${standing.unreadable} account(s) cannot be read`],
     [standing.oldestEventDue > 600, 'an event has been due for over ten minutes'],
@@ -113,19 +122,12 @@ function inWords(
     ['needs a person', attention.join(', ') || 'nothing'],
     [
       'reconciled',
-      reconciled === null ? 'never' : `${reconciled.finishedAt}, ${summary(reconciled.report)}`,
+      reconciled === null ? 'never' : `${reconciled.finishedAt}, ${sumInWords(reconciled.report)}`,
     ],
     ['next run', runs?.nextRun ?? null],
     ...wrong.map((words) => ['WRONG', words] as const),
     ...(wrong.length === 0 ? [['all is well', ''] as const] : []),
   ]);
-}
-
-function summary({ classes }: ReconcileReport): string {
-  const tallies = Object.values(classes);
-  const found = tallies.reduce((sum, tally) => sum + tally.found, 0);
-  const left = tallies.reduce((sum, tally) => sum + tally.left, 0);
-  return found === 0 ? 'nothing was wrong' : `${found} found, ${left} left`;
 }
 
 function seconds(s: number): string {

@@ -76,6 +76,12 @@ export async function lookTogether(
   };
 }
 
+/** What settling a session now would make of it, without writing anything; null when it does not exist. */
+export async function foresee(db: Db, sessionId: string): Promise<Settled | null> {
+  const facts = [...(await gatherFacts(db, [sessionId])).values()];
+  return answers(facts.map((f) => ({ facts: f, decision: decide(f) }))).get(sessionId) ?? null;
+}
+
 function answers(decided: readonly Decided[]): Map<string, Settled> {
   return new Map(
     decided.map(({ facts: { session }, decision }) => [

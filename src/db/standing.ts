@@ -16,6 +16,8 @@ export type Standing = {
   readonly openSessions: number;
   /** Since any account was read; 0 when none is watched. */
   readonly sinceReading: number;
+  /** When a run of reconciliation last ended; before the first, when a worker first ran. Seconds since 1970; null: neither. */
+  readonly reconciledAt: number | null;
   /** What needs a person, by kind. */
   readonly attention: Readonly<Record<string, number>>;
   /** Watched accounts that cannot be read. */
@@ -39,6 +41,9 @@ export async function readStanding(db: Db): Promise<Standing> {
       'openSessions', (SELECT count(*) FROM settlement.active_sessions WHERE deadline IS NOT NULL),
       'sinceReading', coalesce((SELECT extract(epoch FROM now() - greatest(max(read_at),
           (SELECT read_at FROM settlement.network_reading))) FROM settlement.watched_accounts), 0)::float8,
+      'reconciledAt', (SELECT extract(epoch FROM coalesce(
+          (SELECT r.finished_at FROM settlement.reconcile_runs r ORDER BY r.id DESC LIMIT 1), n.adopted_at))::float8
+        FROM settlement.network n),
       'attention', coalesce((SELECT json_object_agg(kind, n) FROM (SELECT kind, count(*) AS n
         FROM settlement.attention WHERE resolved_at IS NULL GROUP BY kind) a), '{}'),
       'unreadable', (SELECT count(*) FROM settlement.watched_accounts WHERE problem IS NOT NULL),

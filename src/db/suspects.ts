@@ -5,14 +5,16 @@
 
 /**
  * Of checkout_sessions: what kind of discrepancy its own columns show; null for a row as settle leaves it. Each kind
- * is one range of the index, in id order. `processing` may be a young report.
+ * is one range of the index, in id order. `processing` may be a young report. The last line is `endingOf`
+ * (domain/session.ts): an ending of ours that says something else was written over.
  */
 export const WRONG = `CASE
   WHEN status = 'paid' THEN CASE WHEN payment_id IS NULL THEN 'paid_without_payment' END
   WHEN payment_id IS NOT NULL THEN 'unsettled_payment'
   WHEN status = 'processing' THEN 'stuck_processing'
-  WHEN status = 'pending' THEN CASE WHEN closed_through_ledger IS NOT NULL THEN 'foreign_ending' END
-  WHEN closed_through_ledger IS NULL AND legacy IS NOT TRUE THEN 'foreign_ending' END`;
+  WHEN status = 'pending' THEN CASE WHEN closed_through_ledger IS NOT NULL OR legacy THEN 'foreign_ending' END
+  WHEN closed_through_ledger IS NULL THEN CASE WHEN legacy IS NOT TRUE THEN 'foreign_ending' END
+  WHEN (status = 'cancelled') <> (cancel_at IS NOT NULL AND cancel_at <= expires_at) THEN 'foreign_ending' END`;
 
 /** Of checkout_sessions: open, and never ended. Of years of sessions these are a few. */
 export const OPEN = `status IN ('pending', 'processing')

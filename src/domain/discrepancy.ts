@@ -1,6 +1,6 @@
 /**
  * The closed list of states that must not last, and the report of a run of reconciliation that looked for them. Pure; the
- * queries are in db/discrepancies.ts, the repairs in activities/reconcile/.
+ * queries are in db/discrepancies.ts and db/unfinished.ts, the repairs in activities/reconcile/.
  */
 
 /** Every kind of discrepancy, in the order in which a run repairs them: first what is read, then what follows from it. */
@@ -36,6 +36,22 @@ export const MEANING: Readonly<Record<Discrepancy, string>> = {
   foreign_delivery: 'a webhook that an older backend has left open',
   event_overdue: 'an event that has been due for over a minute',
   no_run: 'not at rest, and no workflow runs for it',
+};
+
+/** What a run does about each, in a few words: what a dry run would have done. */
+const REMEDY: Readonly<Record<Discrepancy, string>> = {
+  watcher_silent: 'the watcher would be started',
+  missed_payment: 'it would be stored and settled',
+  undecided_payment: 'it would be settled',
+  not_in_care: 'its account would be watched from before its opening, and its workflow woken',
+  stuck_processing: 'its account would be read up to now, and it settled',
+  paid_without_payment: 'its account would be read up to now, and it settled',
+  unsettled_payment: 'it would be settled',
+  foreign_ending: 'its account would be read up to now, and it settled',
+  overdue: 'evidence of its end would be asked for, and it settled',
+  foreign_delivery: 'it would become the delivery of our event',
+  event_overdue: 'its session would be woken',
+  no_run: 'it would be woken',
 };
 
 /** One found discrepancy and what became of it, in words. */
@@ -77,6 +93,22 @@ export function addTallies(a: Tally, b: Tally): Tally {
   };
 }
 
+/** The tally of a dry run: everything is left, with what would be done about it. */
+export function untouched(
+  kind: Discrepancy,
+  found: readonly string[],
+  more: ReadonlyMap<string, string> = new Map(),
+): Tally {
+  const outcome = (subject: string) =>
+    more.has(subject) ? `${REMEDY[kind]}; ${more.get(subject)}` : REMEDY[kind];
+  return {
+    found: found.length,
+    repaired: 0,
+    left: found.length,
+    examples: found.slice(0, EXAMPLES).map((subject) => ({ subject, outcome: outcome(subject) })),
+  };
+}
+
 /** The tally of what was found: `left` says for which subjects it still stands, and why. */
 export function tally(found: readonly string[], left: ReadonlyMap<string, string>): Tally {
   const remaining = found.filter((subject) => left.has(subject));
@@ -92,20 +124,39 @@ export function tally(found: readonly string[], left: ReadonlyMap<string, string
   };
 }
 
-/** The report as Markdown, for the Temporal UI and the terminal. */
+/**
+ * The report as Markdown, for the Temporal UI and the terminal: the sum first, then the kinds of which something is left
+ * before the others. (The UI's Markdown wants an empty line before a list.)
+ */
 export function reportInWords(report: ReconcileReport): string {
-  const kinds = DISCREPANCIES.filter((kind) => report.classes[kind] ?? report.failed[kind]);
   const head = `Reconciliation of ${report.startedAt}${report.dryRun ? ' (dry run: nothing was changed)' : ''}`;
+  const kinds = DISCREPANCIES.filter((kind) => report.classes[kind] ?? report.failed[kind]);
   if (kinds.length === 0) return `${head}: nothing is wrong.`;
-  return [`${head}:`, ...kinds.flatMap((kind) => kindInWords(report, kind))].join('\n');
+  const isLeft = (kind: Discrepancy) =>
+    report.failed[kind] !== undefined || (report.classes[kind]?.left ?? 0) > 0;
+  const ordered = [...kinds.filter(isLeft), ...kinds.filter((kind) => !isLeft(kind))];
+  const lines = ordered.flatMap((kind) => kindInWords(report, kind));
+  return [`${head}: ${sumInWords(report)}.`, '', ...lines].join('\n');
 }
 
-function kindInWords(report: ReconcileReport, kind: Discrepancy): string[] {
-  const problem = report.failed[kind];
-  const { found, repaired, left, examples } = report.classes[kind] ?? NOTHING;
+/** What a run found in all, in one line. */
+export function sumInWords({ classes, failed, dryRun }: ReconcileReport): string {
+  const sum = Object.values(classes).reduce(addTallies, NOTHING);
+  const unseen = Object.keys(failed);
+  if (sum.found === 0 && unseen.length === 0) return 'nothing was wrong';
+  const done = dryRun ? '' : `, ${sum.repaired} repaired, ${sum.left} left`;
+  const failures = unseen.length === 0 ? '' : `; not looked for to the end: ${unseen.join(', ')}`;
+  return `${sum.found} found${done}${failures}`;
+}
+
+function kindInWords({ classes, failed, dryRun }: ReconcileReport, kind: Discrepancy): string[] {
+  const problem = failed[kind];
+  const { found, repaired, left, examples } = classes[kind] ?? NOTHING;
   return [
-    `- **${kind}** (${MEANING[kind]}): ${found} found, ${repaired} repaired, ${left} left` +
+    `- **${kind}** (${MEANING[kind]}): ${found} found` +
+      (dryRun ? '' : `, ${repaired} repaired, ${left} left`) +
       (problem === undefined ? '' : `; not looked for to the end: ${problem}`),
     ...examples.map(({ subject, outcome }) => `  - ${subject}: ${outcome}`),
+    ...(found > examples.length ? [`  - and ${found - examples.length} more`] : []),
   ];
 }

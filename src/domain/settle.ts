@@ -117,7 +117,9 @@ export function decide(facts: SessionFacts): Decision {
       !(facts.legacy && facts.session.status === 'paid' && type === 'payment.confirmed'),
   );
   const settlesRow = newPayment !== null || (facts.paymentRow !== null && !facts.rowSettled);
-  const legacyEnding = facts.legacyEnding || endedBeforeOurTime(settled, facts);
+  // What somebody has opened again has no ending to stand by.
+  const standsByIt = facts.legacyEnding && !isOpen(status);
+  const legacyEnding = standsByIt || endedBeforeOurTime(settled, facts);
   const { newAttention, goneAttention } = attentionChanges(
     settled,
     { ...facts, legacyEnding },

@@ -1,4 +1,5 @@
 /** For every kind of discrepancy: the state is produced, one run repairs it, a second finds nothing, the audit is green. */
+import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { startReconciling, type Inserted, type Reconciling } from './reconciling.ts';
 
@@ -45,9 +46,9 @@ describe('processing for over five minutes', () => {
   test('with its payment on the ledger: paid, by one run', async () => {
     const session = await it.insert({ status: 'processing' });
     await it.pay(session);
-    expect(await it.reconcile({ dryRun: true })).toMatchObject({
-      stuck_processing: { found: 1, left: 1 },
-    });
+    const dry = (await it.reconcile({ dryRun: true })).stuck_processing;
+    expect(dry).toMatchObject({ found: 1, left: 1 });
+    expect(dry?.examples[0]?.outcome).toBe('its account would be read up to now, and it settled');
     expect(await stateOf(session)).toMatchObject({ status: 'processing', events: null });
     expect((await it.reconcile()).stuck_processing).toEqual(repaired(1));
     expect(await stateOf(session)).toEqual(PAID);
@@ -114,8 +115,13 @@ describe('paid without a payments row', () => {
   });
 
   test('without evidence it is never un-paid: a person is asked, once, and it is not found again', async () => {
+    await it.insert();
+    await it.catchUp();
+    await it.catchUp();
     const session = await it.insert({ status: 'paid' });
-    await it.reconcile();
+    const { paid_without_payment: found } = await it.reconcile();
+    expect(found).toMatchObject({ found: 1, repaired: 0, left: 1 });
+    expect(found?.examples[0]?.outcome).toBe('left: needs a person: paid_without_evidence');
     await it.catchUp();
     await it.reconcile();
     expect(await stateOf(session)).toEqual({ status: 'paid', payments: 0, events: null });
@@ -165,6 +171,8 @@ test.each(['pending', 'processing', 'expired', 'cancelled'])(
       session.id,
       status,
     );
+    const dry = Object.values(await it.reconcile({ dryRun: true }));
+    expect(dry[0]?.examples[0]?.outcome).toContain(`by what is read so far: ${status} → paid`);
     await it.reconcile();
     expect(await stateOf(session)).toEqual(PAID);
     await expectRest();
@@ -196,6 +204,58 @@ describe('an ending that is not ours', () => {
         payments: 0,
         events: [`session.${status}`],
       });
+      await expectRest();
+    },
+  );
+
+  // Its API reads `pending`, we end the session, and then it writes what it had meant to.
+  test.each([
+    ['expired', 'cancelled'],
+    ['cancelled', 'expired'],
+  ])('ours, %s, then written %s by somebody: as it was, told once', async (ours, theirs) => {
+    const session = await it.insert();
+    if (ours === 'cancelled') {
+      const cancelAt = new Date(Date.now() - 50 * 60_000);
+      await rows('UPDATE checkout_sessions SET cancel_at = $2 WHERE id = $1', session.id, cancelAt);
+    }
+    await it.catchUp();
+    await it.catchUp();
+    const ended = { status: ours, events: [`session.${ours}`] };
+    expect(await stateOf(session)).toMatchObject(ended);
+    await rows(
+      `UPDATE checkout_sessions SET status = $2::session_status WHERE id = $1`,
+      session.id,
+      theirs,
+    );
+    expect((await it.reconcile()).foreign_ending).toEqual(repaired(1));
+    expect(await stateOf(session)).toMatchObject(ended);
+    await expectRest();
+  });
+
+  test.each(['pending', 'processing'])(
+    'of before our time, made %s by somebody: open again, and a person is asked',
+    async (status) => {
+      await it.insert({ openedMinutesAgo: 5 });
+      await it.catchUp();
+      const old = await it.insert({ openedMinutesAgo: 90 * 24 * 60, status: 'expired' });
+      expect((await it.reconcile()).foreign_ending).toEqual(repaired(1));
+      expect(await rows('SELECT legacy FROM checkout_sessions WHERE id = $1', old.id)).toEqual([
+        { legacy: true },
+      ]);
+      await rows(
+        `UPDATE checkout_sessions SET status = $2::session_status WHERE id = $1`,
+        old.id,
+        status,
+      );
+      const kind = status === 'pending' ? 'foreign_ending' : 'stuck_processing';
+      const left = status === 'pending' ? 1 : 0;
+      expect((await it.reconcile())[kind]).toMatchObject({ found: 1, left });
+      expect(
+        await rows('SELECT status, legacy FROM checkout_sessions WHERE id = $1', old.id),
+      ).toEqual([{ status: 'pending', legacy: null }]);
+      expect(await rows('SELECT subject, kind FROM settlement.attention')).toEqual([
+        { subject: old.id, kind: 'opening_not_covered' },
+      ]);
       await expectRest();
     },
   );
@@ -287,6 +347,12 @@ test('a session not at rest whose workflow is gone is woken', async () => {
   const session = await it.insert({ openedMinutesAgo: 5 });
   await it.catchUp();
   await rows('UPDATE settlement.active_sessions SET wake_after = NULL');
+  it.woken.length = 0;
+  const unchecked = await rows('SELECT * FROM settlement.active_sessions');
+  expect((await it.reconcile({ dryRun: true })).no_run).toMatchObject({ found: 1, left: 1 });
+  expect(await rows('SELECT * FROM settlement.active_sessions')).toEqual(unchecked);
+  expect(it.woken).toEqual([]);
+  expect([...it.counted.keys()].filter((name) => name.startsWith('reconciled'))).toEqual([]);
   expect((await it.reconcile()).no_run).toEqual(repaired(1));
   expect(it.woken).toContain(session.id);
   await expectRest();
@@ -335,6 +401,23 @@ describe('a webhook that an older backend has left open', () => {
       { id: SECOND, status: 'dead', type: null },
     ]);
     await expectRest();
+  });
+
+  test('that the database refuses is left with the reason, and does not stop the others', async () => {
+    const paid = [await it.insert(), await it.insert(), await it.insert()];
+    for (const session of paid) {
+      await it.pay(session);
+      await leave(session, randomUUID());
+    }
+    await it.catchUp();
+    const [bad] = await rows(
+      'SELECT delivery_id AS id FROM webhook_deliveries WHERE event_id IS NULL',
+    );
+    await rows(`ALTER TABLE webhook_deliveries ADD CONSTRAINT not_this_one
+      CHECK (delivery_id <> '${String(bad?.['id'])}' OR event_id IS NULL) NOT VALID`);
+    const { foreign_delivery: found } = await it.reconcile();
+    expect(found).toMatchObject({ found: 3, repaired: 2, left: 1 });
+    expect(found?.examples[0]?.outcome).toContain('"not_this_one"');
   });
 
   test('of a session that is not paid is not sent, and a person is asked', async () => {

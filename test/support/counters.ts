@@ -11,7 +11,6 @@ export function countingCounters(): Counters & { readonly counted: Map<string, n
     reconciled: (kind, { found }) => {
       for (let i = 0; i < found; i += 1) add(`reconciled ${kind}`);
     },
-    reconcileEnded: () => add('reconcile ended'),
     attempted: (outcome) => add(`attempted ${outcome}`),
   };
 }

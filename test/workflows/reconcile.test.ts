@@ -27,7 +27,12 @@ const paymentsOf = (id: string) =>
 
 test('a dry run says what a run would find, and changes nothing; the run repairs; the next finds nothing', async () => {
   const id = await paidWithoutRow();
-  const found = { found: 1, examples: [{ subject: `session ${id}`, outcome: 'left: dry run' }] };
+  const found = {
+    found: 1,
+    examples: [
+      { subject: `session ${id}`, outcome: expect.stringContaining('would be read up to now') },
+    ],
+  };
   expect((await run(true)).classes).toMatchObject({ paid_without_payment: found });
   expect(await paymentsOf(id)).toEqual([]);
   const repaired = { found: 1, repaired: 1, left: 0 };

@@ -1,6 +1,6 @@
 import { missingPayments, storeFindings } from '../../db/inbox.ts';
 import { accountsToReadAgain, noteReadAgain, type ReadAgain } from '../../db/read-again.ts';
-import { addTallies, NOTHING, tally, type Tally } from '../../domain/discrepancy.ts';
+import { addTallies, NOTHING, tally, untouched, type Tally } from '../../domain/discrepancy.ts';
 import { reasonOf } from '../../domain/failure.ts';
 import { ledgerPaymentKey } from '../../domain/ledger-payment.ts';
 import { settleDue } from '../watch/settle-due.ts';
@@ -79,10 +79,8 @@ async function readAccountAgain(
       );
     }
     const subjects = missing.map((p) => `payment ${ledgerPaymentKey(p)}`);
-    sum = addTallies(
-      sum,
-      tally(subjects, new Map(dryRun ? subjects.map((s) => [s, 'dry run']) : [])),
-    );
+    const found = dryRun ? untouched('missed_payment', subjects) : tally(subjects, new Map());
+    sum = addTallies(sum, found);
     const isAtEnd = page.records < PAGE;
     cursor = isAtEnd ? until : page.nextCursor;
   }

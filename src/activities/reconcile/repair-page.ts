@@ -1,6 +1,11 @@
-import { findOverdueEvents, findUndecided, takeUnchecked } from '../../db/discrepancies.ts';
+import {
+  findOverdueEvents,
+  findUnchecked,
+  findUndecided,
+  takeUnchecked,
+} from '../../db/unfinished.ts';
 import { newestReading } from '../../db/watching.ts';
-import { NOTHING, tally, type Discrepancy } from '../../domain/discrepancy.ts';
+import { NOTHING, tally, untouched, type Discrepancy } from '../../domain/discrepancy.ts';
 import { reasonOf } from '../../domain/failure.ts';
 import { settleDue } from '../watch/settle-due.ts';
 import type { ReconcileDeps } from './deps.ts';
@@ -20,7 +25,7 @@ export type RepairInput = PageRequest & { readonly kind: Discrepancy };
 /** Looks for a page of one kind of discrepancy and repairs what can be. Running it again finds less, or nothing. */
 export async function repairPage(deps: ReconcileDeps, input: RepairInput): Promise<PageOutcome> {
   const outcome = await repairKind(deps, input);
-  deps.counters.reconciled(input.kind, outcome);
+  if (!input.dryRun) deps.counters.reconciled(input.kind, outcome);
   return outcome;
 }
 
@@ -48,66 +53,60 @@ async function repairWatcher(deps: ReconcileDeps, { dryRun }: PageRequest): Prom
   if (at === null || Date.now() - at.getTime() < SILENT_AFTER_MS) return { ...NOTHING, next: null };
   const subject = `watcher of ${deps.networkName}`;
   const since = `nothing was read since ${at.toISOString()}`;
-  const isThere = await deps.watcher.isRunning();
-  if (!isThere && !dryRun) await deps.watcher.start();
-  const why = isThere
-    ? `it runs, but ${since}${problem === null ? '' : `: ${problem}`}`
-    : 'dry run';
-  const left = new Map(isThere || dryRun ? [[subject, why]] : []);
-  return { ...tally([subject], left), next: null };
+  if (await deps.watcher.isRunning()) {
+    const why = `it runs, but ${since}${problem === null ? '' : `: ${problem}`}`;
+    return { ...tally([subject], new Map([[subject, why]])), next: null };
+  }
+  if (dryRun) return { ...untouched('watcher_silent', [subject]), next: null };
+  await deps.watcher.start();
+  return { ...tally([subject], new Map()), next: null };
 }
 
 async function repairUndecided(deps: ReconcileDeps, { dryRun }: PageRequest): Promise<PageOutcome> {
   const { db } = deps.database;
   const found = await findUndecided(db);
-  if (!dryRun && found.length > 0) await settleDue(deps);
-  const still = new Set(dryRun ? found : found.length > 0 ? await findUndecided(db) : []);
-  const why = dryRun ? 'dry run' : 'its session could not be settled; the log says why';
-  const left = found
-    .filter((payment) => still.has(payment))
-    .map((p) => [`payment ${p}`, why] as const);
-  return {
-    ...tally(
-      found.map((p) => `payment ${p}`),
-      new Map(left),
-    ),
-    next: null,
-  };
+  const subjects = found.map((p) => `payment ${p}`);
+  if (dryRun || found.length === 0) {
+    return { ...untouched('undecided_payment', subjects), next: null };
+  }
+  await settleDue(deps);
+  const left = (await findUndecided(db)).map((p) => [`payment ${p}`, NOT_SETTLED] as const);
+  return { ...tally(subjects, new Map(left)), next: null };
 }
+
+const NOT_SETTLED = 'its session could not be settled; the log says why';
 
 async function repairOverdueEvents(
   deps: ReconcileDeps,
   { after, dryRun }: PageRequest,
 ): Promise<PageOutcome> {
   const { found, next } = await findOverdueEvents(deps.database.db, after);
+  const subjects = found.map(({ deliveryId }) => `delivery ${deliveryId}`);
+  if (dryRun) return { ...untouched('event_overdue', subjects), next };
   const left = new Map<string, string>();
   const bySession = Map.groupBy(found, (event) => event.sessionId);
   await eachOf([...bySession.keys()], async (sessionId) => {
-    const problem = dryRun ? 'dry run' : await problemOf(() => deps.wake(sessionId));
+    const problem = await problemOf(() => deps.wake(sessionId));
     for (const { deliveryId } of bySession.get(sessionId) ?? []) {
       if (problem !== null) left.set(`delivery ${deliveryId}`, problem);
     }
   });
-  return {
-    ...tally(
-      found.map(({ deliveryId }) => `delivery ${deliveryId}`),
-      left,
-    ),
-    next,
-  };
+  return { ...tally(subjects, left), next };
 }
 
 /** One page only: the next run goes on with those that were not looked for. */
 async function repairRuns(deps: ReconcileDeps, { dryRun }: PageRequest): Promise<PageOutcome> {
+  const { db } = deps.database;
   const missing: string[] = [];
   const left = new Map<string, string>();
-  await eachOf(await takeUnchecked(deps.database.db), async (sessionId) => {
+  await eachOf(await (dryRun ? findUnchecked(db) : takeUnchecked(db)), async (sessionId) => {
     if (await deps.isRunning(sessionId)) return;
     missing.push(`session ${sessionId}`);
-    const problem = dryRun ? 'dry run' : await problemOf(() => deps.wake(sessionId));
+    if (dryRun) return;
+    const problem = await problemOf(() => deps.wake(sessionId));
     if (problem !== null) left.set(`session ${sessionId}`, problem);
   });
-  return { ...tally(missing, left), next: null };
+  return { ...(dryRun ? untouched('no_run', missing) : tally(missing, left)), next: null };
 }
 
 async function eachOf<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {

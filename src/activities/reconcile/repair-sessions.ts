@@ -1,4 +1,5 @@
 import {
+  askedAbout,
   findSessions,
   stillSo,
   timeProcessing,
@@ -6,7 +7,8 @@ import {
   type SessionDiscrepancy,
 } from '../../db/discrepancies.ts';
 import { accountToRead } from '../../db/watching.ts';
-import { tally } from '../../domain/discrepancy.ts';
+import { foresee } from '../../db/settle.ts';
+import { NOTHING, tally, untouched } from '../../domain/discrepancy.ts';
 import { reasonOf } from '../../domain/failure.ts';
 import type { Deps } from '../deps.ts';
 import { reportSettled } from '../report-settled.ts';
@@ -34,18 +36,32 @@ export async function repairSessions(
 ): Promise<PageOutcome> {
   const { db } = deps.database;
   const { found, next } = await findSessions(db, kind, { after, thorough });
-  if (found.length === 0) return { ...tally([], new Map()), next };
-  const problems = dryRun ? new Map<string, string>() : await repair(deps, kind, found);
-  const remaining = await stillSo(db, kind, found);
+  const subjects = found.map(nameOf);
+  if (found.length === 0) return { ...NOTHING, next };
+  if (dryRun) return { ...untouched(kind, subjects, await foreseen(deps, found)), next };
+  const problems = await repair(deps, kind, found);
+  // One that a person is asked about from now on will not be found again, and is not repaired all the same.
+  const remaining = [...(await stillSo(db, kind, found)), ...(await askedAbout(db, kind, found))];
   const why = await whyLeft(db, remaining);
   const left = new Map(
-    remaining.map((id) => [
-      `session ${id}`,
-      problems.get(id) ?? (dryRun ? 'dry run' : (why.get(id) ?? 'it is gone')),
-    ]),
+    remaining.map((id) => [nameOf(id), problems.get(id) ?? why.get(id) ?? 'it is gone']),
   );
-  const subjects = found.map((id) => `session ${id}`);
   return { ...tally(subjects, left), next };
+}
+
+const nameOf = (sessionId: string) => `session ${sessionId}`;
+
+/** What settling these sessions would make of them, by what is read already; nothing is written. */
+async function foreseen(deps: Deps, ids: readonly string[]): Promise<Map<string, string>> {
+  const seen = new Map<string, string>();
+  for (const id of ids) {
+    const settled = await foresee(deps.database.db, id).catch(reasonOf);
+    if (typeof settled === 'string') seen.set(nameOf(id), `but: ${settled}`);
+    else if (settled !== null && settled.from !== settled.status) {
+      seen.set(nameOf(id), `by what is read so far: ${settled.from} → ${settled.status}`);
+    }
+  }
+  return seen;
 }
 
 /** Returns why a session could not be repaired, by id. */

@@ -7,10 +7,13 @@ export function beginReconcile(deps: Deps): Promise<{ startedAt: string; thoroug
   return beginRun(deps.database.db);
 }
 
-/** Keeps the report of a finished run, and tells the metrics. */
+/** Keeps the report of a finished run. A kind that could not be looked for counts as left: nobody knows what is. */
 export async function endReconcile(deps: Deps, report: ReconcileReport): Promise<void> {
-  const { db } = deps.database;
-  if (!report.dryRun) await recordRun(db, report);
-  deps.counters.reconcileEnded();
+  if (!report.dryRun) {
+    await recordRun(deps.database.db, report);
+    for (const kind of Object.keys(report.failed)) {
+      deps.counters.reconciled(kind, { found: 1, repaired: 0, left: 1 });
+    }
+  }
   deps.log.info({ report }, 'A run of reconciliation has ended.');
 }
