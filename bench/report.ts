@@ -144,7 +144,7 @@ function peersInWords(): string[] {
   return [
     '- naive Temporal, DBOS and Restate lose no session, but a second transaction that arrives after the workflow has taken the first finds nobody who would write it down: money without a row.',
     '- graphile-worker keeps the jobs of a killed worker locked for four hours by its own default; they count as lost here, and would be done then. pg-boss gives them back by heartbeat, half a minute later.',
-    '- Ours comes back by heartbeat within seconds; a wake that the killed worker had taken from the list and not yet sent is sent again a minute later.',
+    '- Ours comes back by heartbeat within seconds; a wake that the killed worker had taken from the list and not yet sent is sent by the watcher that replaces it.',
     '- plain Node has accepted what it then forgets: that is what the durable arms pay for.',
   ];
 }

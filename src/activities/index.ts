@@ -1,9 +1,10 @@
 import type { ReconcileReport } from '../domain/discrepancy.ts';
 import { deliverEvents } from './deliver-events.ts';
 import type { Deps } from './deps.ts';
-import { look, type LookInput } from './look.ts';
+import { look } from './look.ts';
 import { openSession, type OpenInput } from './open-session.ts';
 import { proveReport, type ReportInput } from './prove-report.ts';
+import type { LookInput } from './read-view.ts';
 import type { ReconcileDeps } from './reconcile/deps.ts';
 import { repairPage, type RepairInput } from './reconcile/repair-page.ts';
 import { beginReconcile, endReconcile } from './reconcile/runs.ts';

@@ -1,55 +1,27 @@
-import { viewSession } from '../db/view.ts';
 import type { SessionView } from '../workflows/contract.ts';
 import type { Deps } from './deps.ts';
+import { readView, type LookInput } from './read-view.ts';
 import { reportSettled } from './report-settled.ts';
+import { sendDue } from './send-due.ts';
 
-/** `now` is the workflow's time: what is due is judged by it, so that tests can skip days. */
-export type LookInput = { sessionId: string; now: string };
+/** How long an event waits for one of its endpoint's slots before it is left to the `webhooks` queue. */
+const SLOT_WITHIN_MS = 1_000;
 
 /**
- * Settles a session from facts and tells what there is to do for it. The same facts give the same answer, so it
- * may be run any number of times.
+ * Settles a session from facts, sends what that made due, and tells what there is to do then. The same facts give the
+ * same answer, so it may be run any number of times; a crash after a POST sends it again, under the same ids.
+ *
+ * Sending in the same activity spares an activity and a workflow task for each paid session. It is done only while a
+ * place for it is free, so that slow receivers delay nobody's settlement: what finds none stays due, and the workflow has
+ * it sent from the `webhooks` queue.
  */
-export async function look(deps: Deps, { sessionId, now }: LookInput): Promise<SessionView> {
-  const settled = await deps.queue.settle(sessionId);
-  if (settled !== null) reportSettled(deps, settled);
-  return readView(deps, { sessionId, now });
-}
-
-/** The view alone, as JSON for the history and the operator. */
-export async function readView(deps: Deps, { sessionId, now }: LookInput): Promise<SessionView> {
-  const view = await viewSession(deps.database.db, sessionId, new Date(now));
-  if (view === null) return notFound(sessionId);
-  return {
-    sessionId,
-    found: true,
-    ...view,
-    deadline: view.deadline.toISOString(),
-    cancelAt: view.cancelAt?.toISOString() ?? null,
-    nextLookAt: view.nextLookAt?.toISOString() ?? null,
-    deliveries: view.deliveries.map((d) => ({ ...d, nextAt: d.nextAt?.toISOString() ?? null })),
-  };
-}
-
-function notFound(sessionId: string): SessionView {
-  return {
-    sessionId,
-    found: false,
-    status: 'pending',
-    merchantId: '',
-    receivingAccount: '',
-    asset: '',
-    price: '0.0000000',
-    credited: '0.0000000',
-    deadline: '',
-    cancelAt: null,
-    closedThroughLedger: null,
-    paidBy: null,
-    payments: [],
-    deliveries: [],
-    attention: [],
-    due: 0,
-    nextLookAt: null,
-    atRest: true,
-  };
+export async function look(deps: Deps, input: LookInput): Promise<SessionView> {
+  const settled = await deps.queue.settle(input.sessionId);
+  if (settled !== null) {
+    reportSettled(deps, settled);
+    await deps.sender.besideCommits(() =>
+      sendDue(deps, input, { beginForMs: 0, slotWithinMs: SLOT_WITHIN_MS }),
+    );
+  }
+  return readView(deps, input);
 }

@@ -10,8 +10,9 @@ import { findAccount, type Registration } from '../db/watching.ts';
 import { registrationAt } from './watch/registration.ts';
 import { isAccount, muxedAddress } from '../horizon/address.ts';
 import { NETWORKS } from '../config.ts';
-import type { OpenedSession, OpenRequest } from '../workflows/contract.ts';
+import type { OpenedSession, OpenRequest, SessionView } from '../workflows/contract.ts';
 import type { Deps } from './deps.ts';
+import { settleAndView } from './read-view.ts';
 
 /** `now` is the workflow's time. */
 export type OpenInput = { sessionId: string; request: OpenRequest; now: string };
@@ -43,11 +44,25 @@ const requestSchema = z.strictObject({
   metadata: z.record(z.string(), z.unknown()).optional(),
 });
 
+/** The answer to who asked, and what the session's run would see if it looked now; absent when that is not known. */
+export type OpenAnswer = OpenedSession & { view?: SessionView };
+
 /**
  * Creates the session if the backend has not, gives it its reference, and has its account watched from a ledger
- * before its opening. The same request again gives the same answer.
+ * before its opening. The same request again gives the same answer. Looks at once, which spares the run an activity.
  */
-export async function openSession(deps: Deps, input: OpenInput): Promise<OpenedSession> {
+export async function openSession(deps: Deps, input: OpenInput): Promise<OpenAnswer> {
+  const opened = await open(deps, input);
+  try {
+    return { ...opened, view: await settleAndView(deps, input) };
+  } catch (error) {
+    // The session is open, and that is the answer; its run looks by itself.
+    deps.log.warn({ sessionId: input.sessionId, err: error }, 'A session could not be settled.');
+    return opened;
+  }
+}
+
+async function open(deps: Deps, input: OpenInput): Promise<OpenedSession> {
   const { sessionId, now } = input;
   if (!isUuid(sessionId)) {
     throw invalid('sessionId', `must be a UUID in lower case, not ${JSON.stringify(sessionId)}`);

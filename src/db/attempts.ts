@@ -11,7 +11,8 @@ export type StartedAttempt = { readonly attempt: number; readonly attempts: numb
 
 /**
  * Writes down that a delivery is about to be sent. Null when it is not to be sent any more, because another activity
- * has begun its next attempt, or it was accepted or given up meanwhile.
+ * has begun its next attempt, or it was accepted or given up meanwhile. A wake that was due for the session is put off
+ * by the minute that a taken one has: what it would bring about is being done, and the view that follows sees the rest.
  */
 export async function startAttempt(
   db: Db,
@@ -22,7 +23,10 @@ export async function startAttempt(
     WITH started AS (
       UPDATE webhook_deliveries SET attempts = attempts + 1
       WHERE delivery_id = ${deliveryId} AND attempts = ${attempts} AND status IN ('pending', 'failed')
-      RETURNING attempts)
+      RETURNING attempts, session_id),
+    in_hand AS (
+      UPDATE settlement.active_sessions a SET wake_after = now() + interval '1 minute'
+      FROM started WHERE a.session_id = started.session_id AND a.wake_after <= now())
     INSERT INTO settlement.delivery_attempts (delivery_id, attempt, started_at)
     SELECT ${deliveryId}, coalesce((SELECT max(a.attempt) FROM settlement.delivery_attempts a
         WHERE a.delivery_id = ${deliveryId}), 0) + 1, ${now.toISOString()}::timestamptz
@@ -39,10 +43,13 @@ export type FinishedAttempt = {
   readonly durationMs: number;
 };
 
-/** Writes down how an attempt ended and what follows: accepted, to be sent again, or a dead letter. */
+/**
+ * Writes down how an attempt ended and what follows: accepted, to be sent again, or a dead letter. An endpoint that
+ * accepted something has its failures forgotten, and the rest they brought it; a pause without failures is a person's, and stays.
+ */
 export async function finishAttempt(
   db: Db,
-  { deliveryId }: Pick<NextDelivery, 'deliveryId'>,
+  { deliveryId, endpointId }: Pick<NextDelivery, 'deliveryId' | 'endpointId'>,
   { attempt, outcome, next, now, durationMs }: FinishedAttempt,
 ): Promise<void> {
   const status = { delivered: 'delivered', retry: 'failed', dead: 'dead' }[next.kind];
@@ -55,6 +62,9 @@ export async function finishAttempt(
       UPDATE settlement.delivery_attempts SET finished_at = ${at}, outcome = ${outcome.kind},
         response_status = ${response}, detail = ${outcome.detail}, duration_ms = ${durationMs}
       WHERE delivery_id = ${deliveryId} AND attempt = ${attempt}),
+    forgiven AS (
+      UPDATE settlement.endpoint_state SET consecutive_failures = 0, paused_until = NULL
+      WHERE endpoint_id = ${endpointId} AND consecutive_failures > 0 AND ${status} = 'delivered'),
     delivery AS (
       UPDATE webhook_deliveries SET status = ${status}::webhook_delivery_status,
         response_status = ${response}, attempt_log = attempt_log || ${entry}::jsonb,
@@ -107,16 +117,6 @@ export async function pauseEndpoint(db: Db, endpointId: string, until: Date): Pr
   await db.execute(sql`
     UPDATE settlement.endpoint_state SET paused_until = greatest(paused_until, ${until.toISOString()}::timestamptz)
     WHERE endpoint_id = ${endpointId}`);
-}
-
-/**
- * The endpoint accepted something: its failures are forgotten, and the rest they brought it. A pause without failures is
- * a person's, and stays. Writes nothing when there are none.
- */
-export async function clearFailures(db: Db, endpointId: string): Promise<void> {
-  await db.execute(sql`
-    UPDATE settlement.endpoint_state SET consecutive_failures = 0, paused_until = NULL
-    WHERE endpoint_id = ${endpointId} AND consecutive_failures > 0`);
 }
 
 /** The endpoint answered 410: nothing more is sent there until a person enables it again. */

@@ -21,6 +21,8 @@ export type NextDelivery = Head & {
   /** The current secret and, while one rotates, the old one. */
   readonly secrets: readonly string[];
   readonly disabled: boolean;
+  /** Another open delivery of the session to the same endpoint comes after it. */
+  readonly moreWait: boolean;
 };
 
 type Row = {
@@ -43,6 +45,7 @@ type Row = {
   endpoint_secret: string | null;
   previous_secret: string | null;
   disabled: boolean;
+  more_wait: boolean;
 };
 
 /** The head of each endpoint's line for this session, due or not. */
@@ -57,6 +60,7 @@ export async function nextDeliveries(db: Db, sessionId: string): Promise<NextDel
       EXISTS (SELECT FROM webhook_deliveries c WHERE c.session_id = d.session_id
         AND c.endpoint_id = d.endpoint_id AND c.event = 'payment.confirmed'
         AND c.delivery_id <> d.delivery_id AND c.status IN ('pending', 'failed')) AS confirmed_waits,
+      count(*) OVER (PARTITION BY d.endpoint_id) > 1 AS more_wait,
       s.paused_until::text AS rests_until,
       e.occurred_at::text, e.body, m.webhook_url AS merchant_url, m.webhook_secret AS merchant_secret,
       w.url AS endpoint_url, w.secret AS endpoint_secret,
@@ -92,5 +96,6 @@ function toNext(row: Row): NextDelivery {
     url: ofMerchant ? row.merchant_url : row.endpoint_url,
     secrets: [secret, row.previous_secret].filter((s) => s !== null),
     disabled: row.disabled,
+    moreWait: row.more_wait,
   };
 }

@@ -78,6 +78,17 @@ export async function takeDueWakes(db: Db, most: number): Promise<string[]> {
   return rows.map(({ id }) => id);
 }
 
+/**
+ * Puts back what was taken within the last minute, by whoever read before: one that was killed may have taken wakes and
+ * not sent them. A session that was woken all the same only looks once more. Returns how many.
+ */
+export async function regainWakes(db: Db): Promise<number> {
+  const { rowCount } = await db.execute(sql`
+    UPDATE settlement.active_sessions SET wake_after = now()
+    WHERE wake_after > now() AND wake_after <= now() + interval '1 minute'`);
+  return rowCount ?? 0;
+}
+
 /** Puts wakes back that could not be sent, so that the next turn finds them. */
 export async function returnWakes(db: Db, sessionIds: readonly string[]): Promise<void> {
   await db.execute(sql`

@@ -12,6 +12,8 @@ const LARGEST_ANSWER = 64 * 1024;
 const EXCERPT = 300;
 /** POSTs under way to one endpoint in this process. */
 const AT_ONCE = 5;
+/** Looks that may be sending at once: half of the activity slots of their worker, so that the other half commits. */
+const BESIDE_COMMITS = 50;
 
 /** Sends events. */
 export type WebhookSender = {
@@ -19,6 +21,8 @@ export type WebhookSender = {
   post(url: string, headers: Record<string, string>, body: string): Promise<PostOutcome>;
   /** Runs the work when fewer than five others are under way for this endpoint; null after `waitMs`. */
   withSlot<T>(endpointId: string, waitMs: number, work: () => Promise<T>): Promise<T | null>;
+  /** Runs work that sends in the place of a commit, while few others do; null at once when too many are. */
+  besideCommits<T>(work: () => Promise<T>): Promise<T | null>;
   close(): Promise<void>;
 };
 
@@ -41,6 +45,7 @@ export function createWebhookSender(options: {
   const guarded = new Agent({ ...limits, connect: { timeout: 10_000, lookup: lookupPublic } });
   const unguarded = new Agent({ ...limits, connect: { timeout: 10_000 } });
   const slots = createSlots(AT_ONCE);
+  let beside = 0;
   return {
     async post(text, headers, body) {
       try {
@@ -58,6 +63,15 @@ export function createWebhookSender(options: {
       }
     },
     withSlot: (endpointId, waitMs, work) => slots.run(endpointId, waitMs, work),
+    besideCommits: async (work) => {
+      if (beside >= BESIDE_COMMITS) return null;
+      beside += 1;
+      try {
+        return await work();
+      } finally {
+        beside -= 1;
+      }
+    },
     close: async () => {
       await Promise.all([guarded.destroy(), unguarded.destroy()]);
     },

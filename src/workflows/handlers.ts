@@ -50,12 +50,19 @@ function onWake(run: SessionRun, txHash: string | undefined): void {
 }
 
 async function onOpen(run: SessionRun, request: OpenRequest): Promise<OpenedSession> {
+  const { sessionId, asks } = run;
   run.opening += 1;
   try {
-    return await asked(commit.openSession({ sessionId: run.sessionId, request, now: instant() }));
+    const answer = await asked(commit.openSession({ sessionId, request, now: instant() }));
+    const { view, ...opened } = answer;
+    if (view === undefined) run.wake();
+    else run.tell(view, asks);
+    return opened;
+  } catch (error) {
+    run.wake();
+    throw error;
   } finally {
     run.opening -= 1;
-    run.wake();
   }
 }
 

@@ -8,11 +8,12 @@ import { HORIZON_QUEUE, SETTLEMENT_QUEUE, WEBHOOKS_QUEUE } from './contract.ts';
  */
 const HEARTBEAT_TIMEOUT = '3 seconds';
 
-/** Activities that only talk to PostgreSQL. They are idempotent, so they are retried for ever. */
+/** Activities that commit, and look, which may send as well. They are idempotent, so they are retried for ever. */
 export const COMMIT_OPTIONS: ActivityOptions = {
   taskQueue: SETTLEMENT_QUEUE,
   heartbeatTimeout: HEARTBEAT_TIMEOUT,
-  startToCloseTimeout: '30 seconds', // eight tries of a transaction whose statements end after 5 s, with slack
+  // Eight tries of a transaction whose statements end after 5 s, and one POST of 15 s, with slack.
+  startToCloseTimeout: '60 seconds',
   retry: {
     initialInterval: '200 milliseconds',
     backoffCoefficient: 2,
@@ -20,7 +21,7 @@ export const COMMIT_OPTIONS: ActivityOptions = {
   },
 };
 
-/** Sending a session's due deliveries: one POST has 15 s, one activity stops beginning new ones after 30 s. */
+/** Sending what a look left due: one POST has 15 s, one activity stops beginning new ones after 30 s. */
 export const DELIVERY_OPTIONS: ActivityOptions = {
   taskQueue: WEBHOOKS_QUEUE,
   heartbeatTimeout: HEARTBEAT_TIMEOUT,

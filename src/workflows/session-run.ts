@@ -42,10 +42,14 @@ export class SessionRun {
   view: SessionView | null = null;
   /** Somebody has asked for a look since the last one began. */
   dirty = true;
+  /** How often somebody has asked. */
+  asks = 0;
   /** Looks that are complete. */
   looks = 0;
   /** `open` updates under way: a look would only find that there is no session yet. */
   opening = 0;
+  /** What another activity saw, as good as a look, until the run takes note of it. */
+  private told: SessionView | null = null;
   private looking = false;
   private fallback = FALLBACK_FIRST_MS;
   private readonly reported = new Set<string>();
@@ -57,6 +61,14 @@ export class SessionRun {
   /** Asks for another look. */
   wake(): void {
     this.dirty = true;
+    this.asks += 1;
+  }
+
+  /** Takes what an activity saw for a look, unless somebody has asked for one since it began, at `asks`. */
+  tell(view: SessionView, asks: number): void {
+    if (asks !== this.asks) return this.wake();
+    this.told = view;
+    this.dirty = false;
   }
 
   /** Remembers a reported transaction until the next look proves it. */
@@ -66,13 +78,13 @@ export class SessionRun {
 
   /** What the run sees; null while it is looking or about to, so that nobody takes the past for the present. */
   fresh(): SessionView | null {
-    return this.dirty || this.looking ? null : this.view;
+    return this.isAsked || this.looking ? null : this.view;
   }
 
   /** Asks for a look, and resolves when one that began after this has ended (or `when` holds of it, or time is up). */
   async nextLook(when: () => boolean = () => true, timeout?: string): Promise<void> {
     const before = this.looks;
-    this.dirty = true;
+    this.wake();
     const seen = () => this.looks > before && when();
     if (timeout === undefined) await condition(seen);
     else await condition(seen, timeout);
@@ -83,9 +95,13 @@ export class SessionRun {
     const { sessionId } = this;
     await condition(() => this.opening === 0);
     await this.proveReported();
-    this.dirty = false;
     this.looking = true;
-    let now = await commit.look({ sessionId, now: instant() });
+    let now = this.dirty ? null : this.told;
+    this.told = null;
+    if (now === null) {
+      this.dirty = false;
+      now = await commit.look({ sessionId, now: instant() });
+    }
     if (now.found && now.due > 0) {
       now = await webhooks.deliverEvents({ sessionId, now: instant() });
     }
@@ -99,23 +115,27 @@ export class SessionRun {
 
   /** Whether there is already a reason to look again. */
   get hasReason(): boolean {
-    return this.dirty || this.reported.size > 0 || (this.view?.due ?? 0) > 0;
+    return this.isAsked || this.reported.size > 0 || (this.view?.due ?? 0) > 0;
+  }
+
+  private get isAsked(): boolean {
+    return this.dirty || this.told !== null;
   }
 
   /** Waits for a message or for the next instant of interest; what is overdue is looked at again, ever less often. */
   async waitForReason({ nextLookAt }: SessionView): Promise<void> {
-    const dirty = () => this.dirty;
-    if (nextLookAt === null) return condition(dirty);
+    const asked = () => this.isAsked;
+    if (nextLookAt === null) return condition(asked);
     const until = new Date(nextLookAt).getTime() - Date.now();
     const summary = until > 0 ? 'until something is due' : 'until the ledger is covered';
-    await condition(dirty, until > 0 ? until : this.fallback, { summary });
+    await condition(asked, until > 0 ? until : this.fallback, { summary });
     if (until <= 0) this.fallback = Math.min(this.fallback * 2, FALLBACK_LAST_MS);
   }
 
   /** Resolves to true when nobody waits for an answer any more; to false when somebody wants another look first. */
   async quiet(): Promise<boolean> {
-    await condition(() => this.dirty || allHandlersFinished());
-    return !this.dirty;
+    await condition(() => this.isAsked || allHandlersFinished());
+    return !this.isAsked;
   }
 
   /** Reports that came by signal are proven without waiting: the watcher is looking anyway. */
@@ -123,6 +143,7 @@ export class SessionRun {
     const { sessionId } = this;
     for (const txHash of this.reported) {
       this.reported.delete(txHash);
+      this.told = null;
       try {
         await horizon.proveReport({ sessionId, txHash, wait: false });
       } catch (error) {

@@ -2,7 +2,6 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import type { AfterAttempt, PostOutcome } from '../../src/domain/delivery.ts';
 import {
-  clearFailures,
   countFailure,
   disableEndpoint,
   finishAttempt,
@@ -176,7 +175,11 @@ describe('the line of an endpoint', () => {
     expect(await countFailure(database.db, head)).toBe(2);
     await pauseEndpoint(database.db, head.endpointId, minute(60));
     expect((await onlyHead(session.id)).at).toEqual(minute(60));
-    await clearFailures(database.db, head.endpointId);
+    await finishAttempt(
+      database.db,
+      { deliveryId: randomUUID(), endpointId: head.endpointId },
+      { attempt: 1, outcome: OK, next: { kind: 'delivered' }, now: minute(41), durationMs: 12 },
+    );
     expect((await onlyHead(session.id)).at).toEqual(new Date(0));
     expect(await countFailure(database.db, head)).toBe(1);
   });

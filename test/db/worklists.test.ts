@@ -5,6 +5,7 @@ import {
   activate,
   discoverSessions,
   markUnmatched,
+  regainWakes,
   returnWakes,
   sessionsToClose,
   sessionsWithUndecided,
@@ -123,6 +124,15 @@ describe('wakes', () => {
        FROM settlement.active_sessions`,
     );
     expect(soon).toBe(true);
+  });
+
+  test('that a killed watcher has taken are regained; those of later stay', async () => {
+    const [taken, notYet] = [await insertSession(database), await insertSession(database)];
+    await due(taken, '-1 minute');
+    await due(notYet, '2 minutes');
+    expect(await takeDueWakes(database.db, 10)).toEqual([taken.id]);
+    expect(await regainWakes(database.db)).toBe(1);
+    expect(await takeDueWakes(database.db, 10)).toEqual([taken.id]);
   });
 
   test('two watchers never take the same, and neither waits for the other', async () => {

@@ -227,3 +227,15 @@ test('five POSTs at once to one endpoint, and no sixth that has no time to wait'
     expect(await Promise.all(posts)).toEqual(Array(5).fill('answered'));
   });
 });
+
+test('fifty pieces of work beside the commits, and no more: what comes then is told so at once', async () => {
+  const sender = createWebhookSender({ allowPrivate: [] });
+  const ends: (() => void)[] = [];
+  const work = () => new Promise<string>((resolve) => ends.push(() => resolve('done')));
+  const all = Array.from({ length: 50 }, () => sender.besideCommits(work));
+  expect(await sender.besideCommits(work)).toBeNull();
+  for (const end of ends) end();
+  expect(await Promise.all(all)).toEqual(Array(50).fill('done'));
+  expect(await sender.besideCommits(() => Promise.resolve('again'))).toBe('again');
+  await sender.close();
+});

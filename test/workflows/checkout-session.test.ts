@@ -49,6 +49,31 @@ describe('a session', () => {
     expect(headers['x-orbitstream-signature']).toBe(`sha256=${hmac.digest('hex')}`);
   });
 
+  test('costs its history 27 events from its opening to its rest, with its webhook', async () => {
+    const { id, memo } = await stage.open();
+    await pay(memo);
+    await stage.watch();
+    await stage.runEnd(id);
+    const { events } = await stage.env.client.workflow
+      .getHandle(`checkout-session:${id}`)
+      .fetchHistory();
+    expect(events?.length).toBe(27);
+  });
+
+  test('has its webhook sent from a queue of its own when too many looks are sending', async () => {
+    const ends: (() => void)[] = [];
+    const busy = Array.from({ length: 50 }, () =>
+      stage.deps.sender.besideCommits(() => new Promise<void>((end) => ends.push(end))),
+    );
+    const { id, memo } = await stage.open();
+    await pay(memo);
+    await stage.watch();
+    expect(await stage.runEnd(id)).toMatchObject({ status: 'paid', atRest: true });
+    expect(postsOf(id)).toHaveLength(1);
+    for (const end of ends) end();
+    await Promise.all(busy);
+  });
+
   test('takes a hundred wakes at once and does everything once', async () => {
     const { id, memo } = await stage.open();
     const hash = await pay(memo);

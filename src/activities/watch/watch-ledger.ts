@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
+import { regainWakes } from '../../db/worklists.ts';
 import type { Deps } from '../deps.ts';
 import { takeTurn, type TurnReport } from './turn.ts';
 import { wakeDue } from './wake-due.ts';
@@ -57,8 +58,12 @@ function add(sum: TurnReport, turn: TurnReport): void {
 /** Wakes beside the reading, so that a slow Horizon delays no webhook and a slow Temporal no reading. */
 async function keepWaking(deps: Deps, end: number, signal: AbortSignal): Promise<number> {
   let woken = 0;
+  // There is one watcher: what is taken now was taken by one that is gone.
+  let isRegained = false;
   while (Date.now() < end && !signal.aborted) {
     try {
+      if (!isRegained) await regainWakes(deps.database.db);
+      isRegained = true;
       woken += await wakeDue(deps);
     } catch (error) {
       deps.log.error({ err: error }, 'Waking failed; the next turn finds the same sessions.');

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { deliverEvents } from '../../../src/activities/deliver-events.ts';
 import type { Deps } from '../../../src/activities/deps.ts';
-import { clearFailures, countFailure, pauseEndpoint } from '../../../src/db/attempts.ts';
+import { countFailure, finishAttempt, pauseEndpoint } from '../../../src/db/attempts.ts';
 import { merchantEndpointId } from '../../../src/db/ids.ts';
 import {
   endpoints,
@@ -123,7 +123,17 @@ describe('an endpoint that an operator pauses', () => {
     const of = { endpointId, merchantId };
     for (let i = 0; i < 12; i += 1) await countFailure(database.db, of);
     await pause();
-    await clearFailures(database.db, endpointId);
+    await finishAttempt(
+      database.db,
+      { deliveryId: randomUUID(), endpointId },
+      {
+        attempt: 1,
+        outcome: { kind: 'answered', status: 200, retryAfterMs: null, detail: '' },
+        next: { kind: 'delivered' },
+        now: new Date(),
+        durationMs: 1,
+      },
+    );
     expect(await ours()).toMatchObject({ state: 'paused', failures: 0 });
     await countFailure(database.db, of);
     await pauseEndpoint(database.db, endpointId, new Date(Date.now() + 60_000));

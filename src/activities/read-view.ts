@@ -1,0 +1,52 @@
+import { viewSession } from '../db/view.ts';
+import type { SessionView } from '../workflows/contract.ts';
+import type { Deps } from './deps.ts';
+import { reportSettled } from './report-settled.ts';
+
+/** `now` is the workflow's time: what is due is judged by it, so that tests can skip days. */
+export type LookInput = { sessionId: string; now: string };
+
+/** Settles a session from facts and reads its view, but sends nothing. */
+export async function settleAndView(deps: Deps, input: LookInput): Promise<SessionView> {
+  const settled = await deps.queue.settle(input.sessionId);
+  if (settled !== null) reportSettled(deps, settled);
+  return readView(deps, input);
+}
+
+/** The view alone, as JSON for the history and the operator. */
+export async function readView(deps: Deps, { sessionId, now }: LookInput): Promise<SessionView> {
+  const view = await viewSession(deps.database.db, sessionId, new Date(now));
+  if (view === null) return notFound(sessionId);
+  return {
+    sessionId,
+    found: true,
+    ...view,
+    deadline: view.deadline.toISOString(),
+    cancelAt: view.cancelAt?.toISOString() ?? null,
+    nextLookAt: view.nextLookAt?.toISOString() ?? null,
+    deliveries: view.deliveries.map((d) => ({ ...d, nextAt: d.nextAt?.toISOString() ?? null })),
+  };
+}
+
+function notFound(sessionId: string): SessionView {
+  return {
+    sessionId,
+    found: false,
+    status: 'pending',
+    merchantId: '',
+    receivingAccount: '',
+    asset: '',
+    price: '0.0000000',
+    credited: '0.0000000',
+    deadline: '',
+    cancelAt: null,
+    closedThroughLedger: null,
+    paidBy: null,
+    payments: [],
+    deliveries: [],
+    attention: [],
+    due: 0,
+    nextLookAt: null,
+    atRest: true,
+  };
+}

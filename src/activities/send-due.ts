@@ -1,0 +1,115 @@
+import { Context } from '@temporalio/activity';
+import {
+  countFailure,
+  disableEndpoint,
+  finishAttempt,
+  giveUp,
+  pauseEndpoint,
+  postpone,
+  startAttempt,
+} from '../db/attempts.ts';
+import { nextDeliveries, type NextDelivery } from '../db/deliveries.ts';
+import { afterAttempt, headDueAt, mustGiveWay, pauseAfter } from '../domain/delivery.ts';
+import type { PostOutcome } from '../domain/delivery.ts';
+import { signedHeaders } from '../webhook/sign.ts';
+import type { Deps } from './deps.ts';
+import type { LookInput } from './read-view.ts';
+
+/** How patiently a session's events are sent. */
+export type Patience = {
+  /** After this no new POST is begun. */
+  readonly beginForMs: number;
+  /** How long a delivery waits for one of its endpoint's slots. */
+  readonly slotWithinMs: number;
+  /** What found no slot is put off by this; left as it is when absent. */
+  readonly putOffMs?: number;
+};
+
+/**
+ * Sends what is due of a session, in order at each endpoint and side by side between endpoints, and tells the time by
+ * which what follows is to be judged: the workflow's, which tests skip, plus what has passed since.
+ */
+export async function sendDue(
+  deps: Deps,
+  { sessionId, now: asOf }: LookInput,
+  patience: Patience,
+): Promise<Date> {
+  const started = Date.now();
+  const clock = () => new Date(new Date(asOf).getTime() + Date.now() - started);
+  const { cancellationSignal } = Context.current();
+  let mayBeMore = true;
+  while (mayBeMore && !cancellationSignal.aborted) {
+    const now = clock();
+    const heads = await nextDeliveries(deps.database.db, sessionId);
+    const due = heads.filter((head) => headDueAt(head) <= now);
+    await Promise.all(due.map((head) => deliver(deps, head, { clock, patience })));
+    mayBeMore = due.some(({ moreWait }) => moreWait) && Date.now() - started < patience.beginForMs;
+  }
+  return clock();
+}
+
+type Sending = { readonly clock: () => Date; readonly patience: Patience };
+
+async function deliver(
+  deps: Deps,
+  head: NextDelivery,
+  { clock, patience }: Sending,
+): Promise<void> {
+  const { db } = deps.database;
+  const { deliveryId, endpointId } = head;
+  const hopeless = reasonToGiveUp(head, clock());
+  if (hopeless !== null) {
+    await giveUp(db, deliveryId, hopeless);
+    deps.log.warn({ deliveryId, event: head.event, reason: hopeless }, 'An event is given up.');
+    return;
+  }
+  const { slotWithinMs, putOffMs } = patience;
+  const sent = await deps.sender.withSlot(endpointId, slotWithinMs, async () => {
+    await attempt(deps, head, clock);
+    return true;
+  });
+  if (sent !== null || putOffMs === undefined) return;
+  await postpone(db, deliveryId, new Date(clock().getTime() + putOffMs));
+}
+
+function reasonToGiveUp(head: NextDelivery, now: Date) {
+  if (head.url === null) return 'endpoint_removed';
+  if (head.disabled) return 'endpoint_disabled';
+  return mustGiveWay(head, now) ? 'gave_way' : null;
+}
+
+async function attempt(deps: Deps, head: NextDelivery, clock: () => Date): Promise<void> {
+  const { db } = deps.database;
+  const started = await startAttempt(db, head, clock());
+  if (started === null) return;
+  const begin = performance.now();
+  const outcome = await post(deps, head);
+  deps.counters.attempted(outcome.kind);
+  const now = clock();
+  const { deliveryId, endpointId, merchantId, event } = head;
+  const next = afterAttempt({ deliveryId, attempts: started.attempts }, outcome, now);
+  const durationMs = Math.round(performance.now() - begin);
+  await finishAttempt(db, head, { attempt: started.attempt, outcome, next, now, durationMs });
+  if (next.kind === 'delivered') return;
+  deps.log.warn(
+    { deliveryId, event, attempt: started.attempt, outcome, next },
+    'A webhook failed.',
+  );
+  const failures = await countFailure(db, { endpointId, merchantId });
+  const pausedUntil = pauseAfter(failures, now);
+  if (pausedUntil !== null) await pauseEndpoint(db, endpointId, pausedUntil);
+  if (next.kind === 'dead' && next.reason === '4xx:410') {
+    await disableEndpoint(db, { endpointId, merchantId }, 'The endpoint answered 410 Gone.');
+  }
+}
+
+async function post(deps: Deps, head: NextDelivery): Promise<PostOutcome> {
+  const { url, body } = head;
+  const [current, ...old] = head.secrets;
+  if (url === null) return { kind: 'refused', detail: 'The endpoint has no URL.' };
+  if (current === undefined || current === '') {
+    return { kind: 'refused', detail: 'The endpoint has no secret to sign with.' };
+  }
+  const headers = signedHeaders({ ...head, secrets: [current, ...old] }, new Date());
+  return deps.sender.post(url, headers, body);
+}
