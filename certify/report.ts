@@ -83,7 +83,7 @@ what reached the receiver. \`settle audit\` is one check among these, and the ot
 
 ## The fault matrix
 
-Each cell is played with a workload of sessions of ${'every kind'} (paid exactly, in parts, too much, twice, a stroop short, in another
+Each cell is played with a workload of sessions of every kind (paid exactly, in parts, too much, twice, a stroop short, in another
 issuer's asset, late, not at all, cancelled, cancelled while paid, by the backend's own hand, reported, sent again) on two worker
 processes, PostgreSQL, Temporal's dev server on a file, the sandbox ledger and a receiver. “Struck” counts that the fault really
 came about; a SIGKILL is noted by the worker that dies. Faults of drawn rounds count, too.

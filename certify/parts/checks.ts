@@ -401,7 +401,7 @@ function heard(
   );
   const taken = new Set(posts.filter(hasTaken).map((p) => p.headers['webhook-id']));
   part.must(
-    [...taken].sort().join() === ids(due),
+    ids([...taken].map((id = '') => ({ id }))) === ids(due),
     'delivered',
     `${at}: took ${taken.size} events, ${due.length} were due.`,
   );

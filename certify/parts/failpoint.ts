@@ -14,7 +14,7 @@ import { writeFileSync } from 'node:fs';
 import { isMainThread } from 'node:worker_threads';
 import { Context } from '@temporalio/activity';
 import { Worker, type ActivityInboundCallsInterceptor } from '@temporalio/worker';
-import pg from 'pg';
+import { Client } from 'pg';
 
 /** Strike when `point` is reached for the `nth` time in this process, unless another worker was faster. */
 export type Arm = {
@@ -59,7 +59,7 @@ const NAMED: readonly (readonly [statement: RegExp, before: string, after: strin
   [/set wake_after = now\(\) \+ interval '1 minute'/i, 'wakes', 'wakes taken'],
 ];
 
-type Connection = pg.Client & { inside?: { kind: 'settle' | 'store'; wrote: boolean } | undefined };
+type Connection = Client & { inside?: { kind: 'settle' | 'store'; wrote: boolean } | undefined };
 
 /** The points before and after one statement. */
 function pointsOf(client: Connection, text: string): { before?: string; after?: () => void } {
@@ -88,7 +88,7 @@ function pointsOf(client: Connection, text: string): { before?: string; after?: 
 }
 
 function watchStatements(): void {
-  const prototype = pg.Client.prototype as unknown as {
+  const prototype = Client.prototype as unknown as {
     query: (...args: unknown[]) => unknown;
   };
   const { query } = prototype;

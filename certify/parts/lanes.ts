@@ -28,8 +28,6 @@ export type Lanes = {
   readonly lanes: number;
   /** No round is begun after this time (Date.now()). */
   readonly until: number;
-  /** End at the first violation. */
-  readonly stopAtRed?: boolean;
   readonly onRound: (result: RoundResult) => void;
 };
 
@@ -40,21 +38,19 @@ export type Lanes = {
 export async function playAll(
   bundle: string,
   plans: readonly RoundPlan[],
-  { lanes, until, stopAtRed = false, onRound }: Lanes,
+  { lanes, until, onRound }: Lanes,
 ): Promise<number> {
   const waiting = [...plans];
-  let red = false;
   const lane = async () => {
     let stack: Stack | null = null;
     try {
-      while (waiting.length > 0 && Date.now() < until && !(red && stopAtRed)) {
+      while (waiting.length > 0 && Date.now() < until) {
         const plan = waiting.shift();
         if (plan === undefined) break;
         stack ??= await startStack(bundle);
         const result = await playOrBreak(stack, plan);
         onRound(result);
         if (result.violations.length === 0) continue;
-        red = true;
         await stack.stop();
         stack = null;
       }

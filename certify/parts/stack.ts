@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Keypair, Operation, type Memo } from '@stellar/stellar-sdk';
 import { Client, Connection } from '@temporalio/client';
-import pg from 'pg';
+import { Pool } from 'pg';
 import { settlementClient, type SettlementClient } from '../../src/client.ts';
 import { networkName } from '../../src/config.ts';
 import { merchantEndpointId } from '../../src/db/ids.ts';
@@ -80,7 +80,7 @@ export async function startStack(bundle: string, workers = 2): Promise<Stack> {
   try {
     return await assemble(dir, bundle, workers, stops);
   } catch (error) {
-    for (const stop of stops.reverse()) await stop().catch(() => undefined);
+    for (const stop of stops.toReversed()) await stop().catch(() => undefined);
     throw error;
   }
 }
@@ -118,7 +118,7 @@ async function assemble(
   stops.push(() => Promise.all([ledger.stop(), merchant.stop(), proxy.stop()]));
   await migrate(databaseUrl, { networkPassphrase: ledger.networkPassphrase });
 
-  const pool = new pg.Pool({ connectionString: databaseUrl, max: 4 });
+  const pool = new Pool({ connectionString: databaseUrl, max: 4 });
   pool.on('error', silent);
   pool.on('connect', (client) => client.on('error', silent));
   stops.push(() => pool.end());
@@ -163,16 +163,18 @@ async function assemble(
   const unasked: string[] = [];
   let arms: Arm[] = [];
   const marked: string[] = [];
+  const bury = async (worker: CertifiedWorker) => {
+    const how = await worker.ended;
+    running.delete(worker);
+    // A failpoint has its worker killed without asking us.
+    const struck = marked.some((mark) => ownerOf(mark) === worker.pid);
+    if (!worker.expected && !struck) unasked.push(`worker ${worker.pid}: ${how}`);
+  };
   const addWorker = async (changes: NodeJS.ProcessEnv = {}) => {
     const worker = await persistently(() => startCertifiedWorker({ ...env, ...changes }, logFile));
     running.add(worker);
     worker.arm(arms);
-    void worker.ended.then((how) => {
-      running.delete(worker);
-      // A failpoint has its worker killed without asking us.
-      const struck = marked.some((mark) => ownerOf(mark) === worker.pid);
-      if (!worker.expected && !struck) unasked.push(`worker ${worker.pid}: ${how}`);
-    });
+    void bury(worker);
     return worker;
   };
   stops.push(async () => {
@@ -223,7 +225,7 @@ async function assemble(
     unasked,
     logged: () => readFileSync(logFile, 'utf8'),
     stop: async () => {
-      for (const stop of stops.reverse()) await stop().catch(() => undefined);
+      for (const stop of stops.toReversed()) await stop().catch(() => undefined);
       rmSync(dir, { recursive: true, force: true });
     },
   };
