@@ -1,6 +1,6 @@
 /** The fault matrix: each cell is one fault, how it is made to happen, and how everything becomes well again. */
 import { FAILPOINTS } from './cells/failpoints.ts';
-import { SIGNALS, TWICE } from './cells/messages.ts';
+import { SECRETS, SIGNALS, TWICE } from './cells/messages.ts';
 import { POSTGRES } from './cells/postgres.ts';
 import { CLOCK, TEMPORAL, WORKERS } from './cells/processes.ts';
 import type { Cell } from './cells/scene.ts';
@@ -18,5 +18,6 @@ export const CELLS: readonly Cell[] = [
   ...RECEIVER,
   ...SIGNALS,
   ...TWICE,
+  ...SECRETS,
   ...CLOCK,
 ];

@@ -430,18 +430,27 @@ function heard(
     const event = events.get(post.headers['webhook-id'] ?? '');
     part.must(event !== undefined, 'told', `${at}: was sent an event that does not exist.`);
     part.must(event?.body === post.body, 'bytes', `${at}: was sent other bytes than the event's.`);
-    part.must(isSigned(post, endpoint.secret), 'bytes', `${at}: a signature is not valid.`);
+    part.must(isSigned(post, endpoint.secrets), 'bytes', `${at}: a signature is not valid.`);
   }
 }
 
-/** Both families of signatures, as a receiver computes them. */
-function isSigned({ headers, body }: Post, secret: string): boolean {
+/** Both families of signatures, as a receiver computes them that knows the old secrets as well. */
+function isSigned({ headers, body }: Post, secrets: readonly string[]): boolean {
   const { 'webhook-id': id, 'webhook-timestamp': at, 'webhook-signature': standard } = headers;
-  const key = Buffer.from(secret, 'base64');
-  const right = createHmac('sha256', key).update(`${id}.${at}.${body}`).digest('base64');
   const content = `${headers['x-orbitstream-delivery-id']}.${headers['x-orbitstream-timestamp']}.${body}`;
-  const legacy = createHmac('sha256', secret).update(content).digest('hex');
-  return standard === `v1,${right}` && headers['x-orbitstream-signature'] === `sha256=${legacy}`;
+  const rights = secrets.map((secret) => {
+    const key = Buffer.from(secret, 'base64');
+    return `v1,${createHmac('sha256', key).update(`${id}.${at}.${body}`).digest('base64')}`;
+  });
+  const legacies = secrets.map((secret) => {
+    return `sha256=${createHmac('sha256', secret).update(content).digest('hex')}`;
+  });
+  const given = standard?.split(' ') ?? [];
+  return (
+    given.length > 0 &&
+    given.every((one) => rights.includes(one)) &&
+    legacies.includes(headers['x-orbitstream-signature'] ?? '')
+  );
 }
 
 function sessionOf({ body }: Post): string {

@@ -19,6 +19,7 @@ import { startTemporalServer, type TemporalServer } from '../../src/sandbox/temp
 import { SA_NAMES } from '../../src/temporal.ts';
 import { SEARCH_ATTRIBUTES } from '../../src/workflows/search-attributes.ts';
 import type { Arm } from './failpoint.ts';
+import { startLink, type Link } from './link.ts';
 import { startMerchant, type Merchant } from './merchant.ts';
 import { startPostgresProxy, type PostgresProxy } from './postgres-proxy.ts';
 import { startCertifiedWorker, type CertifiedWorker } from './worker.ts';
@@ -27,7 +28,8 @@ import { startCertifiedWorker, type CertifiedWorker } from './worker.ts';
 export type Endpoint = {
   readonly id: string;
   readonly name: string;
-  readonly secret: string;
+  /** The current one first; the receiver knows the older ones, too. */
+  readonly secrets: string[];
   readonly wantsExceptions: boolean;
 };
 
@@ -41,6 +43,8 @@ export type Stack = {
   readonly ledger: SandboxLedger;
   readonly merchant: Merchant;
   readonly proxy: PostgresProxy;
+  /** Between the workers and Temporal. */
+  readonly link: Link;
   readonly client: SettlementClient;
   readonly temporal: Client;
   readonly network: string;
@@ -59,6 +63,8 @@ export type Stack = {
   arm(arm: Omit<Arm, 'mark'>): { mark: string; disarm(): void };
   killTemporal(): Promise<void>;
   restartTemporal(): Promise<void>;
+  /** The server is there, and does nothing. */
+  signalTemporal(name: 'SIGSTOP' | 'SIGCONT'): void;
   /** `-m immediate`: no checkpoint, every backend is cut off. */
   stopPostgres(): Promise<void>;
   restartPostgres(): Promise<void>;
@@ -110,15 +116,17 @@ async function assemble(
   };
   const databaseUrl = await postgres.createDatabase('certify');
   const postgresPort = Number(new URL(databaseUrl).port);
-  const [ledger, merchant, proxy] = await Promise.all([
+  const [ledger, merchant, proxy, link] = await Promise.all([
     startSandboxLedger(),
     startMerchant(),
     startPostgresProxy(postgresPort),
+    startLink(ports.port),
   ]);
-  stops.push(() => Promise.all([ledger.stop(), merchant.stop(), proxy.stop()]));
+  stops.push(() => Promise.all([ledger.stop(), merchant.stop(), proxy.stop(), link.stop()]));
   await migrate(databaseUrl, { networkPassphrase: ledger.networkPassphrase });
 
-  const pool = new Pool({ connectionString: databaseUrl, max: 4 });
+  const writes = '-c default_transaction_read_only=off'; // also while the database is read-only for everybody else
+  const pool = new Pool({ connectionString: databaseUrl, max: 4, options: writes });
   pool.on('error', silent);
   pool.on('connect', (client) => client.on('error', silent));
   stops.push(() => pool.end());
@@ -154,7 +162,7 @@ async function assemble(
     POLL_INTERVAL_MS: POLL_MS,
     RECONCILE_INTERVAL_MS: '10000',
     WEBHOOK_ALLOW: merchant.host,
-    TEMPORAL_ADDRESS: address,
+    TEMPORAL_ADDRESS: link.address,
     WORKFLOW_BUNDLE: bundle,
     LOG_LEVEL: 'warn',
   };
@@ -187,6 +195,7 @@ async function assemble(
     ledger,
     merchant,
     proxy,
+    link,
     temporal,
     client: settlementClient(temporal, 20_000),
     network: networkName(ledger.networkPassphrase),
@@ -215,6 +224,7 @@ async function assemble(
     restartTemporal: async () => {
       temporalServer = await startTemporalServer({ ...temporalOptions, ...ports });
     },
+    signalTemporal: (name) => void process.kill(temporalServer.pid, name),
     stopPostgres: async () => {
       process.kill(postgres.pid, 'SIGQUIT');
       while (isAlive(postgres.pid)) await sleep(20);
@@ -312,7 +322,7 @@ async function addShop(
   const first = {
     id: merchantEndpointId(merchantId),
     name: name(0),
-    secret: secret(0),
+    secrets: [secret(0)],
     wantsExceptions: false,
   };
   if (index % 2 === 0) return { wallet, merchantId, endpoints: [first] };
@@ -323,7 +333,7 @@ async function addShop(
      VALUES ($1, $2, $3, $4, $5, true)`,
     [id, merchantId, `${merchant.url}/${name(1)}`, secret(1), JSON.stringify(all)],
   );
-  const second = { id, name: name(1), secret: secret(1), wantsExceptions: true };
+  const second = { id, name: name(1), secrets: [secret(1)], wantsExceptions: true };
   return { wallet, merchantId, endpoints: [first, second] };
 }
 

@@ -6,7 +6,7 @@ import {
   SETTLEMENT_QUEUE,
   watcherWorkflowId,
 } from '../../../src/workflows/contract.ts';
-import type { Cell, Scene } from './scene.ts';
+import { soon, type Cell, type Scene } from './scene.ts';
 
 /** Sends wakes as a network may: many, late, for sessions that are long over. */
 async function strayWakes({ stack, sessions, rng, over }: Scene, forMs: number): Promise<number> {
@@ -79,6 +79,46 @@ export const TWICE: readonly Cell[] = [
         runs += 1;
       }
       return runs;
+    },
+  },
+];
+
+/** Secrets that change while events are sent. */
+export const SECRETS: readonly Cell[] = [
+  {
+    row: 'F21',
+    name: 'every endpoint’s secret rotates, three times, while events are sent',
+    strike: async (scene) => {
+      const { stack, rng } = scene;
+      const endpoints = stack.shops.flatMap(({ merchantId, endpoints }) =>
+        endpoints.map((endpoint) => ({ merchantId, endpoint })),
+      );
+      await soon(scene);
+      for (let turn = 0; turn < 3; turn += 1) {
+        for (const { merchantId, endpoint } of endpoints) {
+          const old = endpoint.secrets[0];
+          const fresh = rng.int(0, 0xffff).toString(16).padStart(4, '0').repeat(16);
+          // The receiver is told first, then it is done as docs/operations.md has it.
+          endpoint.secrets.unshift(fresh);
+          await stack.rows(
+            `INSERT INTO settlement.endpoint_state (endpoint_id, merchant_id, previous_secret, previous_secret_until)
+             VALUES ($1, $2, $3, now() + interval '1 hour')
+             ON CONFLICT (endpoint_id) DO UPDATE SET previous_secret = excluded.previous_secret,
+               previous_secret_until = excluded.previous_secret_until`,
+            [endpoint.id, merchantId, old],
+          );
+          await stack.rows('UPDATE webhook_endpoints SET secret = $2 WHERE id = $1', [
+            endpoint.id,
+            fresh,
+          ]);
+          await stack.rows(
+            `UPDATE merchants SET webhook_secret = $3 WHERE id = $1 AND webhook_url LIKE '%/' || $2`,
+            [merchantId, endpoint.name, fresh],
+          );
+        }
+        await sleep(2_000);
+      }
+      return endpoints.length * 3;
     },
   },
 ];

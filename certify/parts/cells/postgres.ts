@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import type { CommitFault } from '../postgres-proxy.ts';
 import type { Stack } from '../stack.ts';
-import { soon, until, type Cell } from './scene.ts';
+import { soon, until, type Cell, type Scene } from './scene.ts';
 
 function commitMeets(fault: CommitFault, times: number): Cell {
   return {
@@ -27,33 +27,19 @@ function commitMeets(fault: CommitFault, times: number): Cell {
 
 /** PostgreSQL in trouble. */
 export const POSTGRES: readonly Cell[] = [
-  {
+  ...[1_000, 6_000].map((awayMs) => ({
     row: 'F7',
-    name: 'PostgreSQL stopped with -m immediate, and started again',
-    strike: async (scene) => {
+    name: `PostgreSQL stopped with -m immediate, back after ${awayMs / 1000} s`,
+    strike: async (scene: Scene) => {
       await soon(scene);
       await scene.stack.stopPostgres();
-      await sleep(1_000);
+      await sleep(awayMs);
       await scene.stack.restartPostgres();
       return 1;
     },
-  },
-  {
-    row: 'F6',
-    name: 'pg_terminate_backend of every connection in a transaction, for three seconds',
-    strike: async ({ stack, over }) => {
-      let struck = 0;
-      for (const end = Date.now() + 3_000; (Date.now() < end || struck === 0) && !over.aborted;) {
-        const ended = await stack.rows<{ done: boolean }>(
-          `SELECT pg_terminate_backend(pid) AS done FROM pg_stat_activity
-           WHERE application_name = 'settlement worker' AND xact_start IS NOT NULL`,
-        );
-        struck += ended.length;
-        await sleep(15);
-      }
-      return struck;
-    },
-  },
+  })),
+  inTransactions('F6', 'pg_terminate_backend'),
+  inTransactions('F10', 'pg_cancel_backend'),
   commitMeets('answer lost', 6),
   commitMeets('request lost', 6),
   commitMeets('disk full', 6),
@@ -71,6 +57,24 @@ export const POSTGRES: readonly Cell[] = [
       await sleep(3_000);
       for (const client of [...hoarded, ...more]) await client.end().catch(() => undefined);
       return hoarded.length + more.length > 0 ? 1 : 0;
+    },
+  },
+  {
+    row: 'F9',
+    name: 'the database is read-only, as while it fails over, for four seconds',
+    strike: async (scene) => {
+      const { stack } = scene;
+      await soon(scene);
+      const reconnect = () =>
+        stack.rows(
+          `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'settlement worker'`,
+        );
+      await stack.rows('ALTER DATABASE certify SET default_transaction_read_only = on');
+      const cut = await reconnect();
+      await sleep(4_000);
+      await stack.rows('ALTER DATABASE certify RESET default_transaction_read_only');
+      await reconnect();
+      return cut.length;
     },
   },
   {
@@ -114,6 +118,26 @@ export const POSTGRES: readonly Cell[] = [
     },
   },
 ];
+
+/** Does it to every connection of a worker that is in a transaction, for three seconds. */
+function inTransactions(row: string, does: 'pg_terminate_backend' | 'pg_cancel_backend'): Cell {
+  return {
+    row,
+    name: `${does} of every connection in a transaction, for three seconds`,
+    strike: async ({ stack, over }) => {
+      let struck = 0;
+      for (const end = Date.now() + 3_000; (Date.now() < end || struck === 0) && !over.aborted;) {
+        const met = await stack.rows(
+          `SELECT ${does}(pid) FROM pg_stat_activity
+           WHERE application_name = 'settlement worker' AND xact_start IS NOT NULL`,
+        );
+        struck += met.length;
+        await sleep(15);
+      }
+      return struck;
+    },
+  };
+}
 
 /** Takes every connection that PostgreSQL has left for ordinary roles. */
 async function hoardConnections(url: string): Promise<Client[]> {

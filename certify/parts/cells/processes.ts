@@ -52,18 +52,56 @@ export const WORKERS: readonly Cell[] = [
   },
 ];
 
-/** Temporal away, or hard to reach. */
-export const TEMPORAL: readonly Cell[] = [0, 5_000].map((awayMs) => ({
-  row: awayMs === 0 ? 'F11' : 'F12',
-  name: `SIGKILL of Temporal, back after ${awayMs / 1000} s`,
-  strike: async (scene: Scene) => {
-    await soon(scene);
-    await scene.stack.killTemporal();
-    await sleep(awayMs);
-    await scene.stack.restartTemporal();
-    return 1;
+/** Temporal away, hanging, or hard to reach. */
+export const TEMPORAL: readonly Cell[] = [
+  ...[0, 5_000].map((awayMs) => ({
+    row: awayMs === 0 ? 'F11' : 'F12',
+    name: `SIGKILL of Temporal, back after ${awayMs / 1000} s`,
+    strike: async (scene: Scene) => {
+      await soon(scene);
+      await scene.stack.killTemporal();
+      await sleep(awayMs);
+      await scene.stack.restartTemporal();
+      return 1;
+    },
+  })),
+  {
+    row: 'F12',
+    name: 'SIGSTOP of Temporal for 6 s',
+    strike: async (scene) => {
+      await soon(scene);
+      scene.stack.signalTemporal('SIGSTOP');
+      await sleep(6_000);
+      scene.stack.signalTemporal('SIGCONT');
+      return 1;
+    },
   },
-}));
+  {
+    row: 'F12',
+    name: 'Temporal answers workers 2 s late, for 8 s',
+    strike: async (scene) => {
+      const { link } = scene.stack;
+      await soon(scene);
+      link.delay(1_000); // there, and back
+      await sleep(8_000);
+      link.delay(0);
+      return 1;
+    },
+  },
+  {
+    row: 'F12',
+    name: 'connections to Temporal are reset, once a second, for five seconds',
+    strike: async (scene) => {
+      let cut = 0;
+      await soon(scene);
+      for (let i = 0; i < 5; i += 1) {
+        cut += scene.stack.link.cut();
+        await sleep(1_000);
+      }
+      return cut;
+    },
+  },
+];
 
 /** Workers whose clock is wrong. */
 export const CLOCK: readonly Cell[] = [3_600_000, -3_600_000].map((ms) => ({
