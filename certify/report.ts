@@ -3,8 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { CELLS } from './parts/cells.ts';
-import { CHECKS } from './parts/checks.ts';
 import type { RoundResult } from './parts/round.ts';
+import { CHECKS } from './parts/violation.ts';
 import type { SimulationResult } from './simulation/simulate.ts';
 
 /** Everything that a run came to. */

@@ -2,8 +2,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Rng } from '../rng.ts';
 import type { Cell } from './cells.ts';
-import { check, rest, watchAlways, type Violation } from './checks.ts';
+import { check } from './checks.ts';
+import { rest, watchAlways } from './rest.ts';
 import type { Stack } from './stack.ts';
+import type { Violation } from './violation.ts';
 import { startWorkload, type Draw } from './workload.ts';
 
 /** What came of a round. */

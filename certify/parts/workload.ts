@@ -6,7 +6,8 @@ import { Refusal } from '../../src/client.ts';
 import { muxedAddress } from '../../src/horizon/address.ts';
 import { assetOf } from '../../src/sandbox/ledger/wallet.ts';
 import { Rng } from '../rng.ts';
-import { submit, type Shop, type Stack } from './stack.ts';
+import { submit, type Shop } from './cast.ts';
+import type { Stack } from './stack.ts';
 
 /** How a session is treated. The first sessions of a round are one of each, the others are drawn. */
 const KINDS = [
