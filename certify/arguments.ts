@@ -7,6 +7,8 @@ export type Wanted = {
   readonly seed: number;
   /** Only cells whose name contains one of these. */
   readonly cells: readonly string[];
+  /** These cells in one round, as a drawn round has them. */
+  readonly together: boolean;
   /** Only these parts. */
   readonly parts: readonly ('simulation' | 'matrix' | 'random')[];
   /** Only these sessions of a round, by their number in the draw. */
@@ -25,6 +27,7 @@ export function readArguments(args: readonly string[]): Wanted {
       quick: { type: 'boolean', default: false },
       seed: { type: 'string' },
       cell: { type: 'string', multiple: true, default: [] },
+      together: { type: 'boolean', default: false },
       part: { type: 'string', multiple: true, default: [] },
       sessions: { type: 'string' },
       'no-write': { type: 'boolean', default: false },
@@ -42,6 +45,7 @@ export function readArguments(args: readonly string[]): Wanted {
     quick: values.quick,
     seed,
     cells: values.cell,
+    together: values.together,
     parts: parts.length > 0 ? parts : values.cell.length > 0 ? ['matrix'] : PARTS,
     sessions: values.sessions?.split(',').map(Number) ?? null,
     write: isWhole && !values.quick && !values['no-write'],

@@ -34,7 +34,7 @@ const QUICK_CELLS = [
 const RECOVERY_P95_MS = 5_000;
 
 const SCHEDULES_A_ROUND = 4;
-const SESSIONS_A_SCHEDULE = 8;
+const SESSIONS_A_DRAWN_ROUND = SCHEDULES_A_ROUND * 8;
 
 const wanted = readArguments(process.argv.slice(2));
 const started = Date.now();
@@ -79,7 +79,13 @@ async function playOnRealParts(): Promise<number> {
   if (first && !wanted.quick) {
     say('Looking for fewer sessions that break it …');
     const { draw, result } = await shrink(bundle, first.draw, first.cells);
-    say(replay(draw.seed, first.cells, draw.only ?? null));
+    say(
+      replay(
+        draw.seed,
+        first.cells.map(({ name }) => name),
+        draw.only ?? null,
+      ),
+    );
     for (const { check, problem } of result?.violations.slice(0, 5) ?? [])
       say(`  ${check}: ${problem}`);
   }
@@ -87,23 +93,35 @@ async function playOnRealParts(): Promise<number> {
 }
 
 /** Every cell once, or the slice, or those that were asked for; each with a seed of its own. */
-function matrixPlans({ seed, quick, cells, sessions }: Wanted): RoundPlan[] {
-  const names = new Set(CELLS.map(({ name }) => name));
-  const asked = cells.length > 0 ? cells : quick ? QUICK_CELLS : [''];
-  const chosen = CELLS.filter(({ name }) =>
-    asked.some((part) => (names.has(part) ? name === part : name.includes(part))),
-  );
-  if (chosen.length === 0) throw new Error(`No cell is called like ${asked.join(' or ')}.`);
-  const one = cells.length > 0 && chosen.length === 1;
-  return chosen.map((cell) => ({
-    draw: {
-      // One cell alone is a replay: the seed is that of its round.
-      seed: one ? seed : seedOf(seed, CELLS.indexOf(cell)),
-      sessions: size.sessions,
-      ...(sessions === null ? {} : { only: sessions }),
-    },
+function matrixPlans({ seed, quick, cells: asked, together, sessions }: Wanted): RoundPlan[] {
+  const only = sessions === null ? {} : { only: sessions };
+  const chosen = asked.length > 0 ? asked.flatMap(cellsLike) : quick ? quickCells() : CELLS;
+  if (together) {
+    return [{ draw: { seed, sessions: SESSIONS_A_DRAWN_ROUND, ...only }, cells: chosen }];
+  }
+  // One cell alone is a replay: the seed is that of its round.
+  const own = (cell: Cell) =>
+    asked.length === 1 && chosen.length === 1 ? seed : seedOfCell(seed, cell);
+  return [...new Set(chosen)].map((cell) => ({
+    draw: { seed: own(cell), sessions: size.sessions, ...only },
     cells: [cell],
   }));
+}
+
+/** The cell of this name, or all whose name contains it. @throws Error when there is none */
+function cellsLike(asked: string): Cell[] {
+  const exact = CELLS.filter(({ name }) => name === asked);
+  const found = exact.length > 0 ? exact : CELLS.filter(({ name }) => name.includes(asked));
+  if (found.length === 0) throw new Error(`No cell is called like "${asked}".`);
+  return found;
+}
+
+function quickCells(): Cell[] {
+  return QUICK_CELLS.flatMap(cellsLike);
+}
+
+function seedOfCell(seed: number, cell: Cell): number {
+  return seedOf(seed, CELLS.indexOf(cell));
 }
 
 /**
@@ -116,7 +134,7 @@ function randomPlans({ seed }: Wanted): RoundPlan[] {
     const rng = new Rng(own).fork(-2);
     const kill = rng.pick(CELLS.filter(({ name }) => name.startsWith('SIGKILL at')));
     const others = Array.from({ length: SCHEDULES_A_ROUND - 1 }, () => rng.pick(CELLS));
-    const draw = { seed: own, sessions: SCHEDULES_A_ROUND * SESSIONS_A_SCHEDULE };
+    const draw = { seed: own, sessions: SESSIONS_A_DRAWN_ROUND };
     return { draw, cells: withoutRivals([kill, ...others]) };
   });
 }
@@ -131,10 +149,13 @@ function seedOf(seed: number, part: number): number {
   return new Rng(seed).fork(part).int(1, 999_999_999);
 }
 
-function replay(seed: number, cells: readonly Cell[], only: readonly number[] | null): string {
-  const names = cells.map(({ name }) => ` --cell '${name}'`).join('');
+/** The command that plays a round again. */
+function replay(seed: number, cells: readonly string[], only: readonly number[] | null): string {
+  const names = cells.map((name) => ` --cell '${name}'`).join('');
+  const quick = wanted.quick ? ' --quick' : '';
   const sessions = only === null ? '' : ` --sessions ${only.join()}`;
-  return `Replay: npm run certify -- --seed ${seed}${names}${sessions}`;
+  const together = cells.length > 1 ? ' --together' : '';
+  return `Replay: npm run certify -- --seed ${seed}${quick}${together}${names}${sessions}`;
 }
 
 function tell(result: RoundResult, n: number, of: number): void {
@@ -145,6 +166,7 @@ function tell(result: RoundResult, n: number, of: number): void {
     `${n}/${of} ${verdict} seed ${seed}: ${struckTimes}; at rest after ${restMs} ms, ${Math.round(ms / 1000)} s`,
   );
   for (const { check, problem } of violations.slice(0, 5)) say(`    ${check}: ${problem}`);
+  if (violations.length > 0) say(`    ${replay(seed, cells, wanted.sessions)}`);
 }
 
 function conclude(): void {

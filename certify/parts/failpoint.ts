@@ -164,4 +164,6 @@ if (isMainThread) {
     armed = arms.map((arm) => before.get(arm.mark) ?? { arm, left: arm.nth });
   });
   process.channel?.unref();
+  // A worker does not outlive the certificate.
+  process.once('disconnect', () => process.kill(process.pid, 'SIGKILL'));
 }

@@ -1,10 +1,10 @@
 /** Several stacks side by side, each playing one round after the other, until the rounds or the time are used up. */
-import { mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
 import type { Cell } from './cells.ts';
+import { makeFolder } from './folder.ts';
 import { playRound, type RoundResult } from './round.ts';
 import { startStack, type Stack } from './stack.ts';
 import type { Draw } from './workload.ts';
@@ -18,7 +18,7 @@ export async function bundleWorkflows(): Promise<string> {
     workflowsPath: fileURLToPath(new URL('../../src/workflows/index.ts', import.meta.url)),
     logger: new DefaultLogger('WARN'),
   });
-  const path = join(mkdtempSync(join(tmpdir(), 'certify-bundle-')), 'workflows.js');
+  const path = join(makeFolder('bundle'), 'workflows.js');
   writeFileSync(path, code);
   return path;
 }

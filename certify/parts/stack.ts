@@ -1,6 +1,5 @@
 /** The whole system on real parts, each of which can be killed and comes back at the same address. */
-import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
@@ -16,6 +15,7 @@ import { SA_NAMES } from '../../src/temporal.ts';
 import { SEARCH_ATTRIBUTES } from '../../src/workflows/search-attributes.ts';
 import { prepare, type Cast } from './cast.ts';
 import type { Arm } from './failpoint.ts';
+import { makeFolder, removeFolder } from './folder.ts';
 import { startLink, type Link } from './link.ts';
 import { startMerchant, type Merchant } from './merchant.ts';
 import { startPostgresProxy, type PostgresProxy } from './postgres-proxy.ts';
@@ -57,7 +57,7 @@ const POLL_MS = '250';
 
 /** Starts everything with `workers` workers. `bundle` is the workflows' code. */
 export async function startStack(bundle: string, workers = 2): Promise<Stack> {
-  const dir = mkdtempSync(join(tmpdir(), 'certify-'));
+  const dir = makeFolder('stack');
   chmodSync(dir, 0o755); // PostgreSQL runs as another user
   const stops: (() => Promise<unknown>)[] = [];
   try {
@@ -213,7 +213,7 @@ async function assemble(
     logged: () => readFileSync(logFile, 'utf8'),
     stop: async () => {
       for (const stop of stops.toReversed()) await stop().catch(() => undefined);
-      rmSync(dir, { recursive: true, force: true });
+      removeFolder(dir);
     },
   };
 }
