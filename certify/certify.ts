@@ -2,7 +2,7 @@
  * The crash certificate: throws faults at the decision code in this process and at the whole system on real parts, and
  * checks the promises P1–P6 from outside. `npm run certify`, or `-- --quick` for three minutes of it.
  */
-import { cpus, totalmem } from 'node:os';
+import { cpus, loadavg, totalmem } from 'node:os';
 import { readArguments, type Wanted } from './arguments.ts';
 import { CELLS, type Cell } from './parts/cells.ts';
 import { bundleWorkflows, playAll, type RoundPlan } from './parts/lanes.ts';
@@ -38,6 +38,7 @@ const SESSIONS_A_DRAWN_ROUND = SCHEDULES_A_ROUND * 8;
 
 const wanted = readArguments(process.argv.slice(2));
 const started = Date.now();
+const [loadBefore = 0] = loadavg();
 const size = wanted.quick ? QUICK : FULL;
 const until = started + size.minutes * 60_000;
 say(
@@ -184,7 +185,9 @@ function conclude(): void {
   const violations = rounds.flatMap(({ result }) => result.violations).length;
   const minutes = (Date.now() - started) / 60_000;
   if (wanted.write) {
-    const machine = { cores: cpus().length, memoryGb: Math.round(totalmem() / 2 ** 30) };
+    const [, loadAfter = 0] = loadavg();
+    const memoryGb = Math.round(totalmem() / 2 ** 30);
+    const machine = { cores: cpus().length, memoryGb, load: [loadBefore, loadAfter] as const };
     const { seed } = wanted;
     const schedulesARound = SCHEDULES_A_ROUND;
     writeCertificate({ seed, simulations, rounds, schedulesARound, left, minutes, machine, red });

@@ -2,6 +2,8 @@
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { ELSEWHERE } from './elsewhere.ts';
+import { MUTANTS } from './mutants/list.ts';
 import { CELLS } from './parts/cells.ts';
 import type { RoundResult } from './parts/round.ts';
 import { CHECKS } from './parts/violation.ts';
@@ -16,7 +18,8 @@ export type Run = {
   /** Rounds that were not played: the time was over. */
   readonly left: number;
   readonly minutes: number;
-  readonly machine: { cores: number; memoryGb: number };
+  /** `load`: how many processes wanted to run, on average, in the minute before it began, and in the last five at its end. */
+  readonly machine: { cores: number; memoryGb: number; load: readonly [number, number] };
   readonly red: boolean;
 };
 
@@ -56,6 +59,7 @@ ${red ? '**Red.** What follows did not hold.' : '**Green.**'} ${violations.lengt
 |---|---|
 | code | ${commit()} |
 | machine | ${machine.cores} cores, ${machine.memoryGb} GB, ${process.platform} ${process.arch}, Node ${process.version} |
+| load of the machine | ${machine.load[0].toFixed(1)} in the minute before, ${machine.load[1].toFixed(1)} in the last five minutes |
 | seed | ${seed}; all other seeds are drawn from it: \`npm run certify -- --seed ${seed}\` |
 | on real parts | ${results.length} rounds (${results.length - random} of the matrix, ${random} drawn with ${run.schedulesARound} schedules each), ${sum((r) => r.sessions)} sessions, ${sum((r) => r.struck.reduce((n, s) => n + s, 0))} times a fault struck |
 | single facts checked | ${sum((r) => r.counted)} |
@@ -92,19 +96,36 @@ came about; a SIGKILL is noted by the worker that dies. Faults of drawn rounds c
 |---|---|---:|---:|---:|---|
 ${CELLS.map(({ row, name }) => rowOf(row, name, results)).join('\n')}
 
+Rows F1–F21 are: F1 killed before a commit, F2 after it, F3 after a POST; F4 workers gone, frozen, replaced; F5 a COMMIT in doubt; F6 connections
+cut; F7 PostgreSQL stopped; F8 an older state of it; F9 no disk, no connections, read-only; F10 rivals and locks; F11 Temporal killed; F12 away or slow; F13 messages
+doubled, reordered, lost; F14 Horizon without an answer, F15 with a wrong one; F16 wrong clocks; F17 two of what there should be one of; F18 receivers;
+F19 deployments; F20 poison; F21 secrets.
+
+## Covered by tests instead
+
+These have no cell, or only a part of them has. The tests are part of \`npm test\`.
+
+| row | fault | tests |
+|---|---|---|
+${ELSEWHERE.map(({ row, fault, tests }) => `| ${row} | ${fault} | ${tests.map((path) => `[${path}](../${path})`).join(', ')} |`).join('\n')}
+
+## Mutants
+
+That green means something is shown by \`npm run certify:mutants\`: ${MUTANTS.length} deliberate breakages of the product, each of which must turn a slice of this red.
+
+${MUTANTS.map(({ name }) => `- ${name}`).join('\n')}
+
 ## What this does not show
 
-- One machine, one disk, one PostgreSQL: no failover to a replica (F8), no network partition between machines, no power cut.
-- Temporal's dev server on SQLite, not a cluster on PostgreSQL; deployments of changed workflow code (F19) are the replay tests'.
-- The sandbox ledger stands for Horizon; that it answers like Horizon 23 is the oracle tests' to show (test/oracle).
-- Undecodable records, ambiguous references, hidden transactions and network resets (F20) are the pipeline tests'. Secrets that
-  rotate (F21) and receivers that are down for days (F18) are tests with skipped time; here, pauses of the retry schedule are
-  cut short in the database.
-- Timing on real parts is the machine's: a seed draws the same workload and faults again, not the same interleaving. Only the
-  simulation on the model repeats exactly.
-- A full disk is a proxy that says so; the disk is not really full. A wrong clock is the worker's, not PostgreSQL's or Temporal's.
-- Violations are looked for at rest. What a reader sees in between is checked by the simulation only: no ending that does not stay.
-- That green means something is shown by \`npm run certify:mutants\`: deliberate breakages of the product, each of which must turn this red.
+- One machine, one disk, one PostgreSQL: no failover to a replica that lags (F8; an older state of the database is a test's), no partition
+  between machines, no power cut. A full disk is a proxy that says so; a read-only database is one that is told to be.
+- Temporal's dev server on SQLite, not a cluster on PostgreSQL. Workers of two versions side by side (F19) are not played; recorded runs are replayed.
+- The sandbox ledger stands for Horizon; that it answers like the real one is shown by test/oracle.
+- A wrong clock is the workers', not PostgreSQL's or Temporal's; it is wrong by an hour and then right again.
+- Pauses of the retry schedule last hours; here they are cut short in the database. That they are kept is a test's, with skipped time.
+- ${run.schedulesARound} drawn schedules share a round, its stack and its faults: ${random} rounds make ${random * run.schedulesARound} schedules.
+- Timing on real parts is the machine's: a seed draws the same workload and faults again, not the same interleaving. Only the simulation on the model repeats exactly.
+- On the simulation a process dies at five points of a transaction, drawn; on real parts at named points, once a round.
 `;
 }
 

@@ -89,15 +89,17 @@ const ALLOWED = new Set([
   'processing expired',
   'pending cancelled',
   'processing cancelled',
-  'paid paid', // sent again by hand
   'cancelled cancelled', // the ending that a backend wrote is proven
   'cancelled paid', // … or is not, since the money had come in time
+  'cancelled expired', // … or its deadline came first
 ]);
 
 async function edges(stack: Stack): Promise<Part> {
   const rows = await stack.rows<{ edge: string; id: string }>(
     `SELECT DISTINCT from_status || ' ' || to_status AS edge, session_id::text AS id
-     FROM settlement.session_journal`,
+     FROM settlement.session_journal
+     -- Who sends an event again leaves a note, and no change.
+     WHERE actor = 'settle' OR from_status IS DISTINCT FROM to_status`,
   );
   const part = collect();
   for (const { edge, id } of rows) {
@@ -123,6 +125,9 @@ async function runs({ temporal }: Stack, sessions: readonly RoundSession[]): Pro
   return part;
 }
 
+/** The pool of a worker, unless a cell makes it smaller. */
+const POOL_MOST = 10;
+
 async function processes(stack: Stack): Promise<Part> {
   const part = collect();
   for (const problem of stack.unasked.splice(0))
@@ -138,6 +143,17 @@ async function processes(stack: Stack): Promise<Part> {
     'process',
     `A connection sits in a transaction: ${stuck[0]?.query}`,
   );
+  // Connections of a worker that was killed go when PostgreSQL has noticed.
+  const most = stack.workers.length * POOL_MOST;
+  let open = 0;
+  for (const end = Date.now() + 10_000; Date.now() < end; await sleep(200)) {
+    const [row] = await stack.rows<{ n: number }>(
+      `SELECT count(*)::int AS n FROM pg_stat_activity WHERE application_name = 'settlement worker'`,
+    );
+    open = row?.n ?? 0;
+    if (open <= most) break;
+  }
+  part.must(open <= most, 'process', `Workers hold ${open} connections, and may have ${most}.`);
   return part;
 }
 
