@@ -86,7 +86,7 @@ type Marks = {
   ended_before_reset: boolean;
   /** A record of the account could not be read when the ending was written. */
   ended_unread: boolean;
-  /** When a ledger closed that is not before the one the ending names. */
+  /** When a ledger closed that is behind the one the ending names, and so behind the deadline. */
   closed_by: string | null;
 };
 
@@ -114,7 +114,7 @@ async function readMarks(db: Db, ids: readonly string[]): Promise<Map<string, Ma
           AND (r.resolved_at IS NULL OR r.resolved_at > ending.at + ${NEAR})) AS ended_unread,
       CASE WHEN s.closed_through_ledger IS NOT NULL THEN (SELECT lp.closed_at::text
         FROM settlement.ledger_payments lp WHERE lp.account = s.receiving_account
-          AND lp.operation_id >= s.closed_through_ledger << 32
+          AND lp.operation_id >= (s.closed_through_ledger + 1) << 32
           AND lp.seen_at >= coalesce(n.reset_at, '-infinity')
         ORDER BY lp.operation_id LIMIT 1) END AS closed_by
     FROM checkout_sessions s LEFT JOIN settlement.network n ON true
@@ -167,9 +167,9 @@ function auditProof({ session }: GatheredFacts, marks: Marks): Violation[] {
     return broken('while a record of its account could not be read (settle payments parked).');
   }
   const closedBy = marks.closed_by === null ? null : new Date(marks.closed_by);
-  if (closedBy !== null && closedBy < effectiveDeadline(session)) {
+  if (closedBy !== null && closedBy <= effectiveDeadline(session)) {
     return broken(
-      `through ledger ${through}, but its account was paid in that ledger or later at ${closedBy.toISOString()}, before its deadline.`,
+      `through ledger ${through}, but its account was paid in a later ledger at ${closedBy.toISOString()}, not after its deadline.`,
     );
   }
   return [];

@@ -64,6 +64,21 @@ describe('P4: an ending is proven by what was read before it', () => {
     expect(found.filter((finding) => !/event_bytes/.test(finding))).toEqual(['P4 ending session']);
   });
 
+  // A full page proves the time up to its last record, and the ledgers before that record's.
+  test('one that names a ledger of before the deadline, when the next one closed after it', async () => {
+    const paidInIt = (ledger: string, closedAt: string, digit: number) => `
+      INSERT INTO settlement.ledger_payments (tx_hash, op_index, sub_index, operation_id, ledger, closed_at, type,
+        account, sender, asset_code, amount, verdict)
+      SELECT repeat('${digit}', 64), 0, 0, (${ledger}) << 32, ${ledger}, ${closedAt}, 'payment', receiving_account,
+        'G', 'XLM', 1, 'unmatched' FROM checkout_sessions WHERE id = $1`;
+    const found = await good.brokenBy(
+      good.sessions.cancelled,
+      paidInIt('closed_through_ledger', `cancel_at - interval '1 second'`, 7),
+      paidInIt('closed_through_ledger + 1', `cancel_at + interval '4 seconds'`, 8),
+    );
+    expect(found).toEqual([]);
+  });
+
   test.each<[string, string]>([
     ['a record that was dealt with before', parked(ago(10), ago(5))],
     ['a record that came afterwards', parked('now()', 'NULL')],

@@ -1,0 +1,53 @@
+/** What `npm run certify` was asked to do. */
+import { parseArgs } from 'node:util';
+
+export type Wanted = {
+  /** The slice that fits into three minutes. */
+  readonly quick: boolean;
+  readonly seed: number;
+  /** Only cells whose name contains one of these. */
+  readonly cells: readonly string[];
+  /** These cells in one round, as a drawn round has them. */
+  readonly together: boolean;
+  /** Only these parts. */
+  readonly parts: readonly ('simulation' | 'matrix' | 'random')[];
+  /** Only these sessions of a round, by their number in the draw. */
+  readonly sessions: readonly number[] | null;
+  /** Where the certificate is written; null: nowhere. */
+  readonly write: boolean;
+};
+
+const PARTS = ['simulation', 'matrix', 'random'] as const;
+
+/** Reads the command line. @throws Error that says what may be given */
+export function readArguments(args: readonly string[]): Wanted {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      quick: { type: 'boolean', default: false },
+      seed: { type: 'string' },
+      cell: { type: 'string', multiple: true, default: [] },
+      together: { type: 'boolean', default: false },
+      part: { type: 'string', multiple: true, default: [] },
+      sessions: { type: 'string' },
+      'no-write': { type: 'boolean', default: false },
+    },
+  });
+  const parts = values.part.map((name) => {
+    const part = PARTS.find((one) => one === name);
+    if (!part) throw new Error(`There is no part "${name}"; there are ${PARTS.join(', ')}.`);
+    return part;
+  });
+  const seed = values.seed === undefined ? Date.now() % 1_000_000_000 : Number(values.seed);
+  if (!Number.isInteger(seed)) throw new Error(`A seed is a whole number, not "${values.seed}".`);
+  const isWhole = parts.length === 0 && values.cell.length === 0 && values.sessions === undefined;
+  return {
+    quick: values.quick,
+    seed,
+    cells: values.cell,
+    together: values.together,
+    parts: parts.length > 0 ? parts : values.cell.length > 0 ? ['matrix'] : PARTS,
+    sessions: values.sessions?.split(',').map(Number) ?? null,
+    write: isWhole && !values.quick && !values['no-write'],
+  };
+}

@@ -1,0 +1,145 @@
+/** Workers that die, or freeze, at a named point of an activity (parts/failpoint.ts has the points). */
+import { existsSync, readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { reconcileScheduleId } from '../../../src/workflows/contract.ts';
+import type { Rng } from '../../rng.ts';
+import { ownerOf } from '../stack.ts';
+import { until, type Cell, type Scene } from './scene.ts';
+
+const SETTLE = ['settle:begun', 'settle:inside', 'settle:commit', 'settle:committed'];
+const STORE = ['store:begun', 'store:inside', 'store:commit', 'store:committed'];
+
+/** Where a worker can die, by activity. */
+const POINTS: Readonly<Record<string, readonly string[]>> = {
+  openSession: ['before', ...STORE, 'returned'],
+  look: ['before', ...SETTLE, 'write', 'written', 'returned'],
+  requestCancel: ['before', ...STORE, 'returned'],
+  redeliver: ['before', 'write', 'written', 'returned'],
+  deliverEvents: ['before', 'attempt', 'attempted', 'answered', 'recorded', 'returned'],
+  proveReport: [
+    'before',
+    'write',
+    'written',
+    ...STORE,
+    'settle:commit',
+    'settle:committed',
+    'returned',
+  ],
+  watchLedger: ['before', ...STORE, ...SETTLE, 'wakes', 'wakes taken', 'returned'],
+  beginReconcile: ['before', 'returned'],
+  repairPage: ['before', 'returned'],
+  endReconcile: ['before', 'write', 'written', 'returned'],
+};
+
+/** Where a worker is frozen for longer than Temporal believes in it, and then goes on as if nothing had been. */
+const FROZEN = [
+  'openSession store:committed',
+  'look settle:inside',
+  'look returned',
+  'requestCancel store:inside',
+  'deliverEvents attempted',
+  'deliverEvents answered',
+  'proveReport store:commit',
+  'watchLedger store:begun',
+  'watchLedger store:commit',
+  'watchLedger settle:inside',
+  'watchLedger settle:commit',
+  'watchLedger settle:committed',
+  'repairPage before',
+];
+
+/** Longer than the heartbeat timeout, shorter than PostgreSQL lets a transaction idle. */
+const FROZEN_MS = 5_500;
+
+/** Runs reconciliation while `over` is not, for failpoints in its activities. */
+function reconciling(point: string, { stack, over }: Scene): Promise<void> {
+  if (!/reconcile|repairPage/i.test(point)) return Promise.resolve();
+  const handle = stack.temporal.schedule.getHandle(reconcileScheduleId(stack.network));
+  return (async () => {
+    while (!over.aborted) {
+      await handle.trigger().catch(() => undefined);
+      await sleep(1_000);
+    }
+  })();
+}
+
+/** The first activities to get there are not the interesting ones alone. */
+function nthOf(point: string, rng: Rng): number {
+  const often = /^(openSession|deliverEvents|watchLedger (store|settle))/.test(point);
+  return often && !/ (before|returned)$/.test(point) ? rng.int(1, 3) : 1;
+}
+
+function killAt(point: string): Cell {
+  return {
+    row: /deliverEvents (answered|attempted)/.test(point)
+      ? 'F3'
+      : /commit(ted)?$|written|recorded|returned/.test(point)
+        ? 'F2'
+        : 'F1',
+    name: `SIGKILL at ${point}`,
+    strike: async (scene) => {
+      const { stack, rng, over } = scene;
+      const arm = stack.arm({ point, nth: nthOf(point, rng), signal: 'SIGKILL' });
+      void reconciling(point, scene);
+      const struck = () => existsSync(arm.mark);
+      if (/^watchLedger (returned|before)$/.test(point)) await drainUntil(struck, scene);
+      const hit = await until(struck, over);
+      arm.disarm();
+      if (!hit) return 0;
+      const at = Number(readFileSync(arm.mark, 'utf8').split(' ')[1]);
+      await Promise.all([stack.addWorker(), nextCommit(scene, at)]);
+      return 1;
+    },
+  };
+}
+
+/** A stretch of watching begins and ends when workers are replaced. */
+async function drainUntil(struck: () => boolean, { stack }: Scene): Promise<void> {
+  for (const worker of stack.workers) {
+    await stack.addWorker();
+    worker.signal('SIGTERM');
+    await worker.ended;
+    if (struck()) return;
+  }
+}
+
+/** Notes when the first session changed after a worker was killed, if there is one to change at all. */
+export async function nextCommit(scene: Scene, at: number): Promise<void> {
+  const { stack, over } = scene;
+  for (const end = at + 20_000; Date.now() < end && !over.aborted; await sleep(20)) {
+    const [row] = await stack.rows<{ at: Date | null; waiting: boolean }>(
+      `SELECT (SELECT min(at) FROM settlement.session_journal WHERE at > $1 AND actor = 'settle') AS at`,
+      [new Date(at).toISOString()],
+    );
+    if (!row?.at) continue;
+    scene.recovered(row.at.getTime() - at);
+    return;
+  }
+}
+
+function freezeAt(point: string): Cell {
+  return {
+    row: 'F4',
+    name: `SIGSTOP for ${FROZEN_MS / 1000} s at ${point}`,
+    strike: async (scene) => {
+      const { stack, rng, over } = scene;
+      const arm = stack.arm({ point, nth: nthOf(point, rng), signal: 'SIGSTOP' });
+      void reconciling(point, scene);
+      const hit = await until(() => ownerOf(arm.mark) !== null, over);
+      arm.disarm();
+      const frozen = stack.workers.find(({ pid }) => pid === ownerOf(arm.mark));
+      if (!hit || !frozen) return 0;
+      await sleep(FROZEN_MS);
+      frozen.signal('SIGCONT');
+      return 1;
+    },
+  };
+}
+
+/** Every point where a worker is killed, then every one where it is frozen. */
+export const FAILPOINTS: readonly Cell[] = [
+  ...Object.entries(POINTS).flatMap(([activity, points]) =>
+    points.map((where) => killAt(`${activity} ${where}`)),
+  ),
+  ...FROZEN.map(freezeAt),
+];

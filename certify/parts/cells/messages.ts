@@ -1,0 +1,124 @@
+/** Messages that are doubled, reordered, false or lost, and two of what there should be one of. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { reconcileNow } from '../../../src/schedule.ts';
+import {
+  reconcileScheduleId,
+  SETTLEMENT_QUEUE,
+  watcherWorkflowId,
+} from '../../../src/workflows/contract.ts';
+import { soon, type Cell, type Scene } from './scene.ts';
+
+/** Sends wakes as a network may: many, late, for sessions that are long over. */
+async function strayWakes({ stack, sessions, rng, over }: Scene, forMs: number): Promise<number> {
+  let sent = 0;
+  for (const end = Date.now() + forMs; Date.now() < end && !over.aborted; await sleep(60)) {
+    if (sessions.length === 0) continue;
+    const txHash = rng.chance(20) ? 'f'.repeat(64) : undefined;
+    const done = stack.client.wake(rng.pick(sessions).id, txHash === undefined ? {} : { txHash });
+    sent += await done.then(
+      () => 1,
+      () => 0,
+    );
+  }
+  return sent;
+}
+
+/** Wakes. */
+export const SIGNALS: readonly Cell[] = [
+  {
+    row: 'F13',
+    name: 'duplicate and reordered wakes, with false reports among them, also after the end',
+    strike: (scene) => strayWakes(scene, 8_000),
+  },
+  {
+    row: 'F13',
+    name: 'wakes are lost: nobody tells a session that it is paid, for four seconds',
+    strike: async ({ stack, over }) => {
+      let lost = 0;
+      for (const end = Date.now() + 4_000; Date.now() < end && !over.aborted; await sleep(10)) {
+        // As if Temporal had taken the wake and forgotten it: it is due again only in a minute.
+        const taken = await stack.rows(
+          `UPDATE settlement.active_sessions SET wake_after = now() + interval '1 minute'
+           WHERE wake_after <= now() RETURNING session_id`,
+        );
+        lost += taken.length;
+      }
+      return lost;
+    },
+  },
+];
+
+/** Two at once. */
+export const TWICE: readonly Cell[] = [
+  {
+    row: 'F17',
+    name: 'two watchers read at once',
+    strike: async ({ stack, over }) => {
+      const handle = await stack.temporal.workflow.start('ledgerWatcher', {
+        workflowId: `${watcherWorkflowId(stack.network)}:second`,
+        taskQueue: SETTLEMENT_QUEUE,
+        args: [{ network: stack.network }],
+        workflowTaskTimeout: '5 seconds',
+      });
+      await sleep(9_000, undefined, { signal: over }).catch(() => undefined);
+      await handle.cancel();
+      await handle.result().catch(() => undefined);
+      return 1;
+    },
+  },
+  {
+    row: 'F17',
+    name: 'two reconcilers repair at once, again and again',
+    strike: async ({ stack, over }) => {
+      const { temporal, network } = stack;
+      const schedule = temporal.schedule.getHandle(reconcileScheduleId(network));
+      let runs = 0;
+      for (const end = Date.now() + 6_000; Date.now() < end && !over.aborted;) {
+        await schedule.trigger();
+        await reconcileNow(temporal, network, { dryRun: false });
+        runs += 1;
+      }
+      return runs;
+    },
+  },
+];
+
+/** Secrets that change while events are sent. */
+export const SECRETS: readonly Cell[] = [
+  {
+    row: 'F21',
+    name: 'every endpoint’s secret rotates, three times, while events are sent',
+    strike: async (scene) => {
+      const { stack, rng } = scene;
+      const endpoints = stack.shops.flatMap(({ merchantId, endpoints }) =>
+        endpoints.map((endpoint) => ({ merchantId, endpoint })),
+      );
+      await soon(scene);
+      for (let turn = 0; turn < 3; turn += 1) {
+        for (const { merchantId, endpoint } of endpoints) {
+          const old = endpoint.secrets[0];
+          const fresh = rng.int(0, 0xffff).toString(16).padStart(4, '0').repeat(16);
+          // The receiver is told first, then it is done as docs/operations.md has it.
+          endpoint.secrets.unshift(fresh);
+          await stack.rows(
+            `INSERT INTO settlement.endpoint_state (endpoint_id, merchant_id, previous_secret, previous_secret_until)
+             VALUES ($1, $2, $3, now() + interval '1 hour')
+             ON CONFLICT (endpoint_id) DO UPDATE SET previous_secret = excluded.previous_secret,
+               previous_secret_until = excluded.previous_secret_until`,
+            [endpoint.id, merchantId, old],
+          );
+          await stack.rows('UPDATE webhook_endpoints SET secret = $2 WHERE id = $1', [
+            endpoint.id,
+            fresh,
+          ]);
+          await stack.rows(
+            `UPDATE merchants SET webhook_secret = $3 WHERE id = $1 AND webhook_url LIKE '%/' || $2`,
+            [merchantId, endpoint.name, fresh],
+          );
+        }
+        await sleep(2_000);
+      }
+      return endpoints.length * 3;
+    },
+  },
+];

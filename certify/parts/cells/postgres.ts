@@ -1,0 +1,179 @@
+/** What PostgreSQL, its disk, its locks and the connections to it do to a worker. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Client } from 'pg';
+import type { CommitFault } from '../postgres-proxy.ts';
+import type { Stack } from '../stack.ts';
+import { soon, until, type Cell, type Scene } from './scene.ts';
+
+function commitMeets(fault: CommitFault, times: number): Cell {
+  return {
+    row: fault === 'disk full' ? 'F9' : 'F5',
+    name: `COMMIT: ${fault}, ${times} times`,
+    strike: async ({ stack, over }) => {
+      let struck = 0;
+      for (let i = 0; i < times && !over.aborted; i += 1) {
+        const next = stack.proxy.breakNextCommit(fault);
+        const ended = new Promise<'over'>((resolve) => {
+          over.addEventListener('abort', () => resolve('over'), { once: true });
+        });
+        if ((await Promise.race([next.struck, ended])) === 'over') next.callOff();
+        else struck += 1;
+        await sleep(50);
+      }
+      return struck;
+    },
+  };
+}
+
+/** PostgreSQL in trouble. */
+export const POSTGRES: readonly Cell[] = [
+  ...[1_000, 6_000].map((awayMs) => ({
+    row: 'F7',
+    name: `PostgreSQL stopped with -m immediate, back after ${awayMs / 1000} s`,
+    strike: async (scene: Scene) => {
+      await soon(scene);
+      await scene.stack.stopPostgres();
+      await sleep(awayMs);
+      await scene.stack.restartPostgres();
+      return 1;
+    },
+  })),
+  inTransactions('F6', 'pg_terminate_backend'),
+  inTransactions('F10', 'pg_cancel_backend'),
+  commitMeets('answer lost', 6),
+  commitMeets('request lost', 6),
+  commitMeets('disk full', 6),
+  {
+    row: 'F9',
+    name: 'PostgreSQL takes no more connections (53300), and cuts those it has',
+    strike: async (scene) => {
+      const { stack } = scene;
+      await soon(scene);
+      const hoarded = await hoardConnections(stack.databaseUrl);
+      await stack.rows(
+        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'settlement worker'`,
+      );
+      const more = await hoardConnections(stack.databaseUrl);
+      await sleep(3_000);
+      for (const client of [...hoarded, ...more]) await client.end().catch(() => undefined);
+      return hoarded.length + more.length > 0 ? 1 : 0;
+    },
+  },
+  {
+    row: 'F9',
+    name: 'the database is read-only, as while it fails over, for four seconds',
+    strike: async (scene) => {
+      const { stack } = scene;
+      await soon(scene);
+      const reconnect = () =>
+        stack.rows(
+          `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'settlement worker'`,
+        );
+      await stack.rows('ALTER DATABASE certify SET default_transaction_read_only = on');
+      const cut = await reconnect();
+      await sleep(4_000);
+      await stack.rows('ALTER DATABASE certify RESET default_transaction_read_only');
+      await reconnect();
+      return cut.length;
+    },
+  },
+  {
+    row: 'F9',
+    name: 'the pool is exhausted: four connections, all held up by a foreign lock',
+    strike: async (scene) => {
+      const { stack } = scene;
+      const old = stack.workers;
+      await Promise.all(old.map(() => stack.addWorker({ DATABASE_POOL: '4' })));
+      for (const worker of old) worker.signal('SIGTERM');
+      const struck = await holdLock(
+        stack,
+        'LOCK TABLE settlement.delivery_attempts IN ACCESS EXCLUSIVE MODE',
+        4_000,
+      );
+      await Promise.all(old.map((worker) => worker.ended));
+      return struck;
+    },
+  },
+  {
+    row: 'F10',
+    name: 'a foreign session holds the rows of all open sessions, longer than lock_timeout',
+    strike: async (scene) => {
+      const { stack } = scene;
+      await soon(scene);
+      const lock = `SELECT FROM checkout_sessions WHERE status IN ('pending', 'processing') FOR UPDATE`;
+      return holdLock(stack, lock, 3_500);
+    },
+  },
+  {
+    row: 'F10',
+    name: 'thirty-two wakes of one session at once, again and again',
+    strike: async ({ stack, sessions, over }) => {
+      await until(() => sessions.length > 3, over);
+      let struck = 0;
+      for (const { id } of sessions.slice(0, 6)) {
+        const wakes = Array.from({ length: 32 }, () => stack.client.wake(id));
+        struck += (await Promise.allSettled(wakes)).filter((w) => w.status === 'fulfilled').length;
+      }
+      return struck;
+    },
+  },
+];
+
+/** Does it to every connection of a worker that is in a transaction, for three seconds. */
+function inTransactions(row: string, does: 'pg_terminate_backend' | 'pg_cancel_backend'): Cell {
+  return {
+    row,
+    name: `${does} of every connection in a transaction, for three seconds`,
+    strike: async ({ stack, over }) => {
+      let struck = 0;
+      for (const end = Date.now() + 3_000; (Date.now() < end || struck === 0) && !over.aborted;) {
+        const met = await stack.rows(
+          `SELECT ${does}(pid) FROM pg_stat_activity
+           WHERE application_name = 'settlement worker' AND xact_start IS NOT NULL`,
+        );
+        struck += met.length;
+        await sleep(15);
+      }
+      return struck;
+    },
+  };
+}
+
+/** Takes every connection that PostgreSQL has left for ordinary roles. */
+async function hoardConnections(url: string): Promise<Client[]> {
+  const taken: Client[] = [];
+  for (;;) {
+    const client = new Client({ connectionString: url });
+    client.on('error', () => undefined);
+    try {
+      await client.connect();
+      taken.push(client);
+    } catch {
+      return taken;
+    }
+  }
+}
+
+/** Holds a lock in a foreign session; how many of the workers' statements waited for it. */
+async function holdLock(stack: Stack, statement: string, ms: number): Promise<number> {
+  const client = new Client({ connectionString: stack.databaseUrl });
+  client.on('error', () => undefined);
+  let waited = 0;
+  try {
+    await client.connect();
+    await client.query('BEGIN');
+    await client.query(statement);
+    for (const end = Date.now() + ms; Date.now() < end; await sleep(100)) {
+      const [row] = await stack.rows<{ n: number }>(
+        `SELECT count(*)::int AS n FROM pg_stat_activity
+         WHERE application_name = 'settlement worker' AND wait_event_type = 'Lock'`,
+      );
+      waited = Math.max(waited, row?.n ?? 0);
+    }
+    await client.query('COMMIT');
+  } catch {
+    // Another fault has cut this connection, and with it the lock.
+  }
+  await client.end().catch(() => undefined);
+  return waited;
+}

@@ -1,0 +1,91 @@
+/** What Horizon and the merchants' receivers do. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Fault } from '../../../src/sandbox/ledger/faults.ts';
+import type { Mood } from '../merchant.ts';
+import { soon, until, type Cell, type Scene } from './scene.ts';
+
+const HORIZON_FAULTS: readonly (Fault & { forMs: number })[] = [
+  { kind: 'rate_limited', retryAfterSeconds: 1, forMs: 3_000 },
+  { kind: 'stale_history', forMs: 3_000 },
+  { kind: 'still_ingesting', forMs: 3_000 },
+  { kind: 'over_capacity', retryAfterSeconds: 1, forMs: 3_000 },
+  { kind: 'timeout', forMs: 3_000 },
+  { kind: 'server_error', forMs: 3_000 },
+  { kind: 'hang', times: 4, forMs: 3_000 },
+  { kind: 'disconnect', forMs: 3_000 },
+  { kind: 'disconnect', half: true, forMs: 3_000 },
+  { kind: 'slow', delayMs: 700, forMs: 5_000 },
+  { kind: 'truncated', forMs: 3_000 },
+  { kind: 'repeat_page', forMs: 9_000 },
+  { kind: 'lag', ledgers: 4, forMs: 9_000 },
+  { kind: 'go_back', ledgers: 5, times: 200, forMs: 9_000 },
+  { kind: 'two_nodes', ledgers: 4, forMs: 9_000 },
+];
+
+const BAD_ANSWERS = new Set(['repeat_page', 'lag', 'go_back', 'two_nodes']);
+
+/** Every fault of the sandbox ledger. */
+export const HORIZON: readonly Cell[] = HORIZON_FAULTS.map(({ forMs, ...fault }) => ({
+  row: BAD_ANSWERS.has(fault.kind) ? 'F15' : 'F14',
+  name: `Horizon: ${fault.kind.replaceAll('_', ' ')}${'half' in fault ? ' in the middle' : ''}`,
+  strike: async (scene: Scene) => {
+    const { faults } = scene.stack.ledger;
+    if (!BAD_ANSWERS.has(fault.kind)) await soon(scene);
+    let struck = 0;
+    const strike = faults.strike.bind(faults);
+    faults.strike = (path) => {
+      struck += faults.list().length > 0 ? 1 : 0;
+      return strike(path);
+    };
+    const id = faults.set(fault);
+    await sleep(forMs);
+    faults.clear(id);
+    faults.strike = strike;
+    return struck;
+  },
+}));
+
+const MOODS: readonly Mood[] = [
+  'slow',
+  'answers 500',
+  'answers 400',
+  'redirects',
+  'huge answer',
+  'accepts and dies',
+];
+
+/** Has the receiver take events by this mood for so long, and longer if none has come. How often it was not at its best. */
+async function feel(
+  { stack: { merchant }, over }: Scene,
+  forMs: number,
+  mood: () => Mood,
+): Promise<number> {
+  const taken: Mood[] = [];
+  merchant.feel(() => {
+    taken.push(mood());
+    return taken.at(-1) ?? 'accepts';
+  });
+  await sleep(forMs);
+  await until(() => taken.some((one) => one !== 'accepts'), over);
+  merchant.feel(() => 'accepts');
+  return taken.filter((one) => one !== 'accepts').length;
+}
+
+const NAMES: Readonly<Partial<Record<Mood, string>>> = {
+  slow: 'is slow',
+  'huge answer': 'gives a huge answer',
+};
+
+/** Receivers as they are. */
+export const RECEIVER: readonly Cell[] = [
+  ...MOODS.map((mood) => ({
+    row: mood === 'accepts and dies' ? 'F3' : 'F18',
+    name: `the receiver ${NAMES[mood] ?? mood}`,
+    strike: (scene: Scene) => feel(scene, 4_000, () => mood),
+  })),
+  {
+    row: 'F18',
+    name: 'the receiver takes each event in another mood',
+    strike: (scene) => feel(scene, 6_000, () => scene.rng.pick(['accepts', ...MOODS] as const)),
+  },
+];

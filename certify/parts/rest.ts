@@ -1,0 +1,105 @@
+/** Waiting until nothing is left to do, and looking at what anybody could see meanwhile. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { arrivals, type Arrival } from '../../test/pipeline/model.ts';
+import type { Stack } from './stack.ts';
+import { collect, type Part } from './violation.ts';
+import type { RoundSession, Workload } from './workload.ts';
+
+/** How long after everything is well again. A wake that was lost with its worker is repeated after a minute. */
+const REST_WITHIN_MS = 100_000;
+
+/** How often a snapshot is taken. */
+const SNAPSHOT_EVERY_MS = 120;
+
+/** Looks at the round's sessions in one snapshot after the other until `over`; what no snapshot may show, in words. */
+export async function watchAlways(
+  stack: Stack,
+  sessions: readonly RoundSession[],
+  over: AbortSignal,
+): Promise<Part> {
+  const part = collect();
+  const ended = new Map<string, string>();
+  for (; !over.aborted; await sleep(SNAPSHOT_EVERY_MS)) {
+    const rows = await stack.rows<{ id: string; status: string; halves: string }>(
+      `SELECT s.id::text, status, concat_ws(' ', CASE WHEN status = 'paid' THEN 'status' END,
+          (SELECT 'row' FROM payments p WHERE p.session_id = s.id LIMIT 1),
+          (SELECT 'event' FROM settlement.events e
+            WHERE e.session_id = s.id AND e.type = 'payment.confirmed')) AS halves
+       FROM checkout_sessions s
+       WHERE id = ANY($1) AND (status = 'paid' OR closed_through_ledger IS NOT NULL)`,
+      [sessions.map(({ id }) => id)],
+    );
+    for (const { id, status, halves } of rows) {
+      const whole = halves === '' || halves === 'status row event';
+      part.must(whole, 'always', `session ${id} was seen as paid by its ${halves} alone.`);
+      const before = ended.get(id) ?? status;
+      part.must(
+        before === status,
+        'always',
+        `session ${id} had ended as ${before}, and then was ${status}.`,
+      );
+      ended.set(id, status);
+    }
+  }
+  return part;
+}
+
+/** Waits until nothing is left to do for these sessions. Returns the milliseconds, or what is left. */
+export async function rest(
+  stack: Stack,
+  { sessions }: Workload,
+): Promise<{ ms: number } | { left: string }> {
+  const started = Date.now();
+  const ids = sessions.map(({ id }) => id);
+  let left = '';
+  let skippedAt = 0;
+  while (Date.now() - started < REST_WITHIN_MS) {
+    const [row] = await stack.rows<{ open: number; active: number; undecided: number }>(
+      `SELECT (SELECT count(*)::int FROM checkout_sessions WHERE id = ANY($1)
+          AND status <> 'paid' AND closed_through_ledger IS NULL) AS open,
+        (SELECT count(*)::int FROM settlement.active_sessions WHERE session_id = ANY($1)) AS active,
+        (SELECT count(*)::int FROM settlement.undecided_payments) AS undecided`,
+      [ids],
+    );
+    const missing = (await expected(stack)).length - (await inboxSize(stack));
+    left = JSON.stringify({ ...row, missing });
+    if (row?.open === 0 && row.active === 0 && row.undecided === 0 && missing === 0) {
+      return { ms: Date.now() - started };
+    }
+    // Pauses of the retry schedule last hours. They are cut short here, as if the time had passed.
+    if (Date.now() - skippedAt > 2_000) {
+      skippedAt = Date.now();
+      await skipPauses(stack, ids);
+    }
+    await sleep(100);
+  }
+  return { left };
+}
+
+async function skipPauses(stack: Stack, ids: readonly string[]): Promise<void> {
+  await stack.rows(
+    `UPDATE settlement.endpoint_state SET paused_until = now() WHERE paused_until > now()`,
+  );
+  const waiting = await stack.rows<{ id: string }>(
+    `UPDATE webhook_deliveries SET next_retry_at = now() WHERE session_id = ANY($1)
+       AND status IN ('pending', 'failed') AND next_retry_at > now() + interval '10 seconds'
+     RETURNING session_id::text AS id`,
+    [ids],
+  );
+  for (const { id } of waiting) await stack.client.wake(id).catch(() => undefined);
+}
+
+async function inboxSize(stack: Stack): Promise<number> {
+  const [row] = await stack.rows<{ n: number }>(
+    'SELECT count(*)::int AS n FROM settlement.ledger_payments',
+  );
+  return row?.n ?? 0;
+}
+
+/** Everything that came to watched accounts since they are watched, by the ledger's books. */
+export async function expected(stack: Stack): Promise<Arrival[]> {
+  const watched = await stack.rows<{ account: string; from: number }>(
+    'SELECT account, from_ledger::int AS from FROM settlement.watched_accounts',
+  );
+  return arrivals(stack.ledger, new Map(watched.map(({ account, from }) => [account, from])));
+}

@@ -1,0 +1,83 @@
+/** One round: a workload, one fault or several, rest, and every check. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Rng } from '../rng.ts';
+import type { Cell } from './cells.ts';
+import { check } from './checks.ts';
+import { rest, watchAlways } from './rest.ts';
+import type { Stack } from './stack.ts';
+import type { Violation } from './violation.ts';
+import { startWorkload, type Draw } from './workload.ts';
+
+/** What came of a round. */
+export type RoundResult = {
+  readonly seed: number;
+  readonly cells: readonly string[];
+  readonly sessions: number;
+  /** How often each fault struck, in the order of `cells`. */
+  readonly struck: readonly number[];
+  readonly counted: number;
+  readonly violations: readonly Violation[];
+  /** From the moment when all was well again. */
+  readonly restMs: number | null;
+  readonly recoveries: readonly number[];
+  readonly unanswered: number;
+  readonly ms: number;
+};
+
+/** Plays a round. Its faults strike side by side. */
+export async function playRound(
+  stack: Stack,
+  draw: Draw,
+  cells: readonly Cell[],
+): Promise<RoundResult> {
+  const started = Date.now();
+  const rng = new Rng(draw.seed).fork(-1);
+  const over = new AbortController();
+  const recoveries: number[] = [];
+  const workload = startWorkload(stack, draw);
+  const atRest = new AbortController();
+  const always = watchAlways(stack, workload.sessions, atRest.signal);
+  let striking = true;
+  const strikes = Promise.all(
+    cells.map((cell, index) =>
+      cell.strike({
+        stack,
+        rng: rng.fork(index),
+        sessions: workload.sessions,
+        over: over.signal,
+        recovered: (ms) => recoveries.push(ms),
+      }),
+    ),
+  ).finally(() => (striking = false));
+  await Promise.all([workload.done, Promise.race([strikes, patience(workload.done)])]);
+  // A failpoint may still be reached while the last things are done; at rest it will not be any more.
+  if (striking) await Promise.race([strikes, rest(stack, workload)]);
+  over.abort();
+  const struck = await strikes;
+  const rested = await rest(stack, workload);
+  atRest.abort();
+  const seen = await always;
+  const { violations, counted } = await check(stack, workload);
+  violations.push(...new Map(seen.violations.map((v) => [v.problem, v])).values());
+  if ('left' in rested) {
+    violations.unshift({ check: 'rest', problem: `Not at rest; left: ${rested.left}` });
+  }
+  return {
+    seed: draw.seed,
+    cells: cells.map(({ name }) => name),
+    sessions: workload.sessions.length,
+    struck,
+    counted: counted + seen.counted,
+    violations,
+    restMs: 'ms' in rested ? rested.ms : null,
+    recoveries,
+    unanswered: workload.counts.unanswered,
+    ms: Date.now() - started,
+  };
+}
+
+/** Faults that wait for something to strike get a moment more than the customers need. */
+async function patience(done: Promise<void>): Promise<void> {
+  await done;
+  await sleep(500);
+}

@@ -1,0 +1,150 @@
+/** docs/certificate.md: what was run, what was found, and what this does not show. Generated, never edited. */
+import { execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { ELSEWHERE } from './elsewhere.ts';
+import { MUTANTS } from './mutants/list.ts';
+import { CELLS } from './parts/cells.ts';
+import type { RoundResult } from './parts/round.ts';
+import { CHECKS } from './parts/violation.ts';
+import type { SimulationResult } from './simulation/simulate.ts';
+
+/** Everything that a run came to. */
+export type Run = {
+  readonly seed: number;
+  readonly simulations: readonly SimulationResult[];
+  readonly rounds: readonly { part: 'matrix' | 'random'; result: RoundResult }[];
+  readonly schedulesARound: number;
+  /** Rounds that were not played: the time was over. */
+  readonly left: number;
+  readonly minutes: number;
+  /** `load`: how many processes wanted to run, on average, in the minute before it began, and in the last five at its end. */
+  readonly machine: { cores: number; memoryGb: number; load: readonly [number, number] };
+  readonly red: boolean;
+};
+
+const PAGE = fileURLToPath(new URL('../docs/certificate.md', import.meta.url));
+
+/** The value below which so many of a hundred lie; 0 of none. */
+export function percentile(values: readonly number[], percent: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.max(0, Math.ceil((sorted.length * percent) / 100) - 1)] ?? 0;
+}
+
+/** Writes the page. */
+export function writeCertificate(run: Run): void {
+  writeFileSync(PAGE, page(run));
+}
+
+const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`;
+
+function page(run: Run): string {
+  const { seed, rounds, simulations, left, minutes, machine, red } = run;
+  const results = rounds.map(({ result }) => result);
+  const violations = [
+    ...simulations.flatMap((s) => s.violations),
+    ...results.flatMap((r) => r.violations.map((v) => `${v.check}: ${v.problem}`)),
+  ];
+  const recoveries = results.flatMap((r) => r.recoveries);
+  const rests = results.flatMap((r) => (r.restMs === null ? [] : [r.restMs]));
+  const random = rounds.filter(({ part }) => part === 'random').length;
+  const sum = (of: (r: RoundResult) => number) => results.reduce((n, r) => n + of(r), 0);
+  return `<!-- Written by \`npm run certify\`; do not edit. -->
+
+# The crash certificate
+
+${red ? '**Red.** What follows did not hold.' : '**Green.**'} ${violations.length} violations of P1–P6 (docs/guarantees.md) in ${minutes.toFixed(0)} minutes.
+
+| | |
+|---|---|
+| code | ${commit()} |
+| machine | ${machine.cores} cores, ${machine.memoryGb} GB, ${process.platform} ${process.arch}, Node ${process.version} |
+| load of the machine | ${machine.load[0].toFixed(1)} in the minute before, ${machine.load[1].toFixed(1)} in the last five minutes |
+| seed | ${seed}; all other seeds are drawn from it: \`npm run certify -- --seed ${seed}\` |
+| on real parts | ${results.length} rounds (${results.length - random} of the matrix, ${random} drawn with ${run.schedulesARound} schedules each), ${sum((r) => r.sessions)} sessions, ${sum((r) => r.struck.reduce((n, s) => n + s, 0))} times a fault struck |
+| single facts checked | ${sum((r) => r.counted)} |
+| questions of backends that got no answer at first, and were asked again | ${sum((r) => r.unanswered)} |
+| from a SIGKILL to the next commit | p50 ${seconds(percentile(recoveries, 50))}, p95 ${seconds(percentile(recoveries, 95))}, worst ${seconds(percentile(recoveries, 100))}, of ${recoveries.length} |
+| from “all is well again” to rest | p50 ${seconds(percentile(rests, 50))}, p95 ${seconds(percentile(rests, 95))}, worst ${seconds(percentile(rests, 100))} |
+${simulations.map((s) => `| simulated on ${s.name} | ${s.schedules} schedules, ${s.steps} steps, ${s.violations.length === 0 ? 'green' : 'RED'}, ${seconds(s.ms)} |`).join('\n')}
+${left === 0 ? '' : `\n${left} rounds were not played, since the time was over.\n`}
+${
+  violations.length === 0
+    ? ''
+    : `## What was broken\n\n${violations
+        .slice(0, 50)
+        .map((v) => `- ${v}`)
+        .join('\n')}\n`
+}
+## What is checked after every round
+
+${Object.entries(CHECKS)
+  .map(([name, meaning]) => `- **${name}**: ${meaning}`)
+  .join('\n')}
+
+The books are those of the sandbox ledger itself; endings and verdicts are computed from them by code of the tests, deliveries from
+what reached the receiver. \`settle audit\` is one check among these, and the others share nothing with it.
+
+## The fault matrix
+
+Each cell is played with a workload of sessions of every kind (paid exactly, in parts, too much, twice, a stroop short, in another
+issuer's asset, late, not at all, cancelled, cancelled while paid, by the backend's own hand, reported, sent again) on two worker
+processes, PostgreSQL, Temporal's dev server on a file, the sandbox ledger and a receiver. “Struck” counts that the fault really
+came about; a SIGKILL is noted by the worker that dies. Faults of drawn rounds count, too.
+
+| row | fault | rounds | struck | violations | seeds |
+|---|---|---:|---:|---:|---|
+${CELLS.map(({ row, name }) => rowOf(row, name, results)).join('\n')}
+
+Rows F1–F21 are: F1 killed before a commit, F2 after it, F3 after a POST; F4 workers gone, frozen, replaced; F5 a COMMIT in doubt; F6 connections
+cut; F7 PostgreSQL stopped; F8 an older state of it; F9 no disk, no connections, read-only; F10 rivals and locks; F11 Temporal killed; F12 away or slow; F13 messages
+doubled, reordered, lost; F14 Horizon without an answer, F15 with a wrong one; F16 wrong clocks; F17 two of what there should be one of; F18 receivers;
+F19 deployments; F20 poison; F21 secrets.
+
+## Covered by tests instead
+
+These have no cell, or only a part of them has. The tests are part of \`npm test\`.
+
+| row | fault | tests |
+|---|---|---|
+${ELSEWHERE.map(({ row, fault, tests }) => `| ${row} | ${fault} | ${tests.map((path) => `[${path}](../${path})`).join(', ')} |`).join('\n')}
+
+## Mutants
+
+That green means something is shown by \`npm run certify:mutants\`: ${MUTANTS.length} deliberate breakages of the product, each of which must turn a slice of this red.
+
+${MUTANTS.map(({ name }) => `- ${name}`).join('\n')}
+
+## What this does not show
+
+- One machine, one disk, one PostgreSQL: no failover to a replica that lags (F8; an older state of the database is a test's), no partition
+  between machines, no power cut. A full disk is a proxy that says so; a read-only database is one that is told to be.
+- Temporal's dev server on SQLite, not a cluster on PostgreSQL. Workers of two versions side by side (F19) are not played; recorded runs are replayed.
+- The sandbox ledger stands for Horizon; that it answers like the real one is shown by test/oracle.
+- A wrong clock is the workers', not PostgreSQL's or Temporal's; it is wrong by an hour and then right again.
+- Pauses of the retry schedule last hours; here they are cut short in the database. That they are kept is a test's, with skipped time.
+- ${run.schedulesARound} drawn schedules share a round, its stack and its faults: ${random} rounds make ${random * run.schedulesARound} schedules.
+- Timing on real parts is the machine's: a seed draws the same workload and faults again, not the same interleaving. Only the simulation on the model repeats exactly.
+- On the simulation a process dies at five points of a transaction, drawn; on real parts at named points, once a round.
+`;
+}
+
+function rowOf(row: string, name: string, results: readonly RoundResult[]): string {
+  const played = results.filter(({ cells }) => cells.includes(name));
+  const struck = played.reduce((n, r) => n + (r.struck[r.cells.indexOf(name)] ?? 0), 0);
+  const violations = played.reduce((n, r) => n + r.violations.length, 0);
+  const seeds = played.map(({ seed }) => seed);
+  const shown = seeds.slice(0, 3).join(', ') + (seeds.length > 3 ? ', …' : '');
+  return `| ${row} | ${name} | ${played.length} | ${struck} | ${violations} | ${shown || 'not played'} |`;
+}
+
+/** The commit, and whether the files are what it says. */
+function commit(): string {
+  const git = (...args: string[]) => execFileSync('git', args, { encoding: 'utf8' }).trim();
+  try {
+    const changed = git('status', '--porcelain', '--', 'src', 'drizzle', 'certify').length > 0;
+    return `${git('rev-parse', 'HEAD')}${changed ? ', with changes that are not committed' : ''}`;
+  } catch {
+    return 'not a git repository';
+  }
+}
