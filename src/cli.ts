@@ -12,6 +12,7 @@ import { networkCommand } from './cli/network.ts';
 import { paymentsCommand } from './cli/payments.ts';
 import { reconcileCommand } from './cli/reconcile.ts';
 import { scheduleCommand } from './cli/schedule.ts';
+import { secretsCommand } from './cli/secrets.ts';
 import { sessionCommand } from './cli/session.ts';
 import { statusCommand } from './cli/status.ts';
 import { workerCommand } from './cli/worker.ts';
@@ -37,7 +38,8 @@ Exit codes: 0 done · 1 failed, or a promise is broken · 2 wrong input or setti
   .addCommand(paymentsCommand())
   .addCommand(attentionCommand())
   .addCommand(endpointCommand())
-  .addCommand(networkCommand());
+  .addCommand(networkCommand())
+  .addCommand(secretsCommand());
 for (const command of allOf(program)) {
   command
     .exitOverride()

@@ -1,4 +1,7 @@
 import { z } from 'zod';
+import { reasonOf } from './domain/failure.ts';
+import { parseKeyRing, type KeyRing } from './keys/key-ring.ts';
+import { withSecretFiles } from './secret-files.ts';
 
 /** The passphrases by which Stellar's networks tell themselves apart; each signature covers it. */
 export const NETWORKS: Readonly<Record<string, string>> = {
@@ -19,6 +22,19 @@ const listOf = z
       .map((part) => part.trim())
       .filter((part) => part !== ''),
   );
+
+/** Keys for encryption, read into what encrypts; the text itself goes no further. */
+const keys = z
+  .string()
+  .transform((text, context): KeyRing | typeof z.NEVER => {
+    try {
+      return parseKeyRing(text);
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: reasonOf(error) });
+      return z.NEVER;
+    }
+  })
+  .optional();
 
 /** Every setting, as environment variables. `.env.example` lists the same names with their reasons. */
 export const configSchema = z.object({
@@ -46,6 +62,9 @@ export const configSchema = z.object({
     .regex(/^[^:]+:\d+$/, 'is no host:port')
     .optional(),
   SHUTDOWN_GRACE_MS: milliseconds(25_000, 0),
+  WEBHOOK_SECRET_KEYS: keys,
+  APP_ROLE: z.string().optional(),
+  READ_ROLE: z.string().optional(),
 });
 
 /** The settings of one process, checked. */
@@ -75,11 +94,30 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
 const OPENS_INSIDE =
   'WEBHOOK_ALLOW lets webhooks reach private addresses; on the public network it must be empty.';
 
+const secretsSchema = configSchema.pick({ DATABASE_URL: true, WEBHOOK_SECRET_KEYS: true });
+
+/** What reading and writing webhook secrets needs. @throws ConfigError naming every problem at once. */
+export function loadSecretsConfig(env: NodeJS.ProcessEnv): z.infer<typeof secretsSchema> {
+  return read(secretsSchema, env, []);
+}
+
 const databaseSchema = configSchema.pick({ DATABASE_URL: true, NETWORK_PASSPHRASE: true });
 
 /** The settings of commands that need the database alone. @throws ConfigError naming every problem at once. */
 export function loadDatabaseConfig(env: NodeJS.ProcessEnv): z.infer<typeof databaseSchema> {
   return read(databaseSchema, env, []);
+}
+
+const migrationSchema = configSchema.pick({
+  DATABASE_URL: true,
+  NETWORK_PASSPHRASE: true,
+  APP_ROLE: true,
+  READ_ROLE: true,
+});
+
+/** What a migration needs to know. @throws ConfigError naming every problem at once. */
+export function loadMigrationConfig(env: NodeJS.ProcessEnv): z.infer<typeof migrationSchema> {
+  return read(migrationSchema, env, []);
 }
 
 const scheduleSchema = configSchema.pick({ NETWORK_PASSPHRASE: true, RECONCILE_INTERVAL_MS: true });
@@ -90,12 +128,12 @@ export function loadCadence(env: NodeJS.ProcessEnv): { networkName: string; ever
   return { networkName: networkName(NETWORK_PASSPHRASE), everyMs: RECONCILE_INTERVAL_MS };
 }
 
-/** An empty variable is an unset one: that is how shells and compose files leave things out. */
 function read<T>(schema: z.ZodType<T>, env: NodeJS.ProcessEnv, known: readonly string[]): T {
-  const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
+  const { set, problems: unread } = withSecretFiles(env);
   const parsed = schema.safeParse(set);
   const problems = [
     ...(parsed.success ? [] : parsed.error.issues.map((i) => `${i.path.join('.')} ${i.message}`)),
+    ...unread,
     ...known,
   ];
   if (!parsed.success || problems.length > 0) throw new ConfigError(problems);

@@ -1,5 +1,6 @@
 import type { Deps } from './activities/deps.ts';
 import { schemaProblems } from './db/check.ts';
+import { secretProblems } from './db/secrets.ts';
 import { namespaceProblems, type Temporal } from './temporal.ts';
 
 /** The worker must not start like this; every reason is named. */
@@ -13,11 +14,16 @@ export class NotReady extends Error {
 /** Database, network and namespace must all fit; every problem is told at once. @throws NotReady */
 export async function refuseUnfit(deps: Deps, temporal: Temporal): Promise<void> {
   const problems = [
-    ...(await schemaProblems(deps.database.db, deps.networkPassphrase)),
+    ...(await databaseProblems(deps)),
     ...(await horizonProblems(deps)),
     ...(await namespaceProblems(temporal)),
   ];
   if (problems.length > 0) throw new NotReady(problems);
+}
+
+async function databaseProblems({ database, networkPassphrase, secretKeys }: Deps) {
+  const problems = await schemaProblems(database.db, networkPassphrase);
+  return problems.length > 0 ? problems : secretProblems(database.db, secretKeys ?? null);
 }
 
 async function horizonProblems({ source, networkPassphrase }: Deps): Promise<string[]> {

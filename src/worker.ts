@@ -132,6 +132,7 @@ function createDeps(
       onAnswer: (status) => counters.asked(status),
     }),
     sender: createWebhookSender({ allowPrivate: config.WEBHOOK_ALLOW }),
+    secretKeys: config.WEBHOOK_SECRET_KEYS ?? null,
     wake: (sessionId) => wakeSession(temporal.client, sessionId),
     log,
     counters,

@@ -30,7 +30,7 @@ const settle = (args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<R
     const child = spawn(process.execPath, [CLI, ...args], {
       env: {
         ...process.env,
-        DATABASE_URL: database.url,
+        DATABASE_URL: database.appUrl,
         HORIZON_URL: ledger.url,
         HORIZON_REQUESTS_PER_HOUR: '0',
         ...env,

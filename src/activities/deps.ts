@@ -3,6 +3,7 @@ import type { Database } from '../db/connection.ts';
 import type { ReadStrategy } from '../db/watching.ts';
 import type { SettleQueue } from '../db/settle-queue.ts';
 import type { LedgerSource } from '../domain/ledger-source.ts';
+import type { KeyRing } from '../keys/key-ring.ts';
 import type { WebhookSender } from '../webhook/post.ts';
 
 /** What is counted for the operator's dashboards; a process without metrics counts into nothing. */
@@ -23,6 +24,8 @@ export type Deps = {
   readonly queue: SettleQueue;
   readonly source: LedgerSource;
   readonly sender: WebhookSender;
+  /** Read encrypted webhook secrets; without them only plain ones are read. */
+  readonly secretKeys?: KeyRing | null;
   /** Signal-with-start of a session's workflow: "look again". Rejects quickly when Temporal is busy or away. */
   readonly wake: (sessionId: string) => Promise<void>;
   readonly log: Logger;

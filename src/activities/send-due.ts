@@ -9,6 +9,7 @@ import {
   startAttempt,
 } from '../db/attempts.ts';
 import { nextDeliveries, type NextDelivery } from '../db/deliveries.ts';
+import { readSecret } from '../db/secrets.ts';
 import { afterAttempt, headDueAt, mustGiveWay, pauseAfter } from '../domain/delivery.ts';
 import type { PostOutcome } from '../domain/delivery.ts';
 import { signedHeaders } from '../webhook/sign.ts';
@@ -104,12 +105,15 @@ async function attempt(deps: Deps, head: NextDelivery, clock: () => Date): Promi
 }
 
 async function post(deps: Deps, head: NextDelivery): Promise<PostOutcome> {
-  const { url, body } = head;
-  const [current, ...old] = head.secrets;
+  const { url, body, endpointId } = head;
   if (url === null) return { kind: 'refused', detail: 'The endpoint has no URL.' };
-  if (current === undefined || current === '') {
+  const read = head.secrets.map((s) => readSecret(deps.secretKeys ?? null, endpointId, s));
+  const [first, ...others] = read;
+  if (first?.kind === 'locked') return { kind: 'refused', detail: first.reason };
+  if (first === undefined || first.secret === '') {
     return { kind: 'refused', detail: 'The endpoint has no secret to sign with.' };
   }
-  const headers = signedHeaders({ ...head, secrets: [current, ...old] }, new Date());
+  const old = others.flatMap((s) => (s.kind === 'readable' ? [s.secret] : []));
+  const headers = signedHeaders({ ...head, secrets: [first.secret, ...old] }, new Date());
   return deps.sender.post(url, headers, body);
 }

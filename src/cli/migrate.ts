@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { loadDatabaseConfig } from '../config.ts';
+import { loadMigrationConfig } from '../config.ts';
 import { migrate } from '../db/migrate.ts';
 import { instant } from './adopt.ts';
 import { print } from './output.ts';
@@ -14,16 +14,21 @@ export function migrateCommand(): Command {
       instant,
     )
     .action(async ({ historyFrom }: { historyFrom?: Date }, command: Command) => {
-      const { DATABASE_URL, NETWORK_PASSPHRASE } = loadDatabaseConfig(process.env);
+      const { DATABASE_URL, NETWORK_PASSPHRASE, APP_ROLE, READ_ROLE } = loadMigrationConfig(
+        process.env,
+      );
       const report = await migrate(DATABASE_URL, {
         networkPassphrase: NETWORK_PASSPHRASE,
         historyFrom: historyFrom ?? null,
+        roles: { app: APP_ROLE ?? null, read: READ_ROLE ?? null },
       });
+      const granted = [APP_ROLE, READ_ROLE].filter((role) => role !== undefined);
       const doubled = report.supersededPayments;
       print(
         command,
         report,
         `The database is up to date, for the network "${report.network}".` +
+          (granted.length > 0 ? ` Rights are given to ${granted.join(' and ')}.` : '') +
           (historyFrom !== undefined && report.historyFrom !== historyFrom.toISOString()
             ? ` It was migrated before: what was stored then stands, history from ${report.historyFrom}.`
             : '') +

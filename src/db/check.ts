@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm';
 import type { Db } from './connection.ts';
+import { APP_RIGHTS, TABLES } from './rights.ts';
 import { errorCode } from './sqlstate.ts';
 
 /** What keeps a worker from using this database, in words; empty when it fits. */
@@ -16,7 +17,7 @@ export async function schemaProblems(db: Db, networkPassphrase: string): Promise
         `The database settles the network "${passphrase}", but NETWORK_PASSPHRASE is "${networkPassphrase}".`,
       ];
     }
-    if (passphrase !== null && found?.indexes === 1) return [];
+    if (passphrase !== null && found?.indexes === 1) return await missingRights(db);
     const missing = passphrase === null ? 'its network' : 'an index';
     return [
       `The database is not migrated to the end (${missing} is missing): run \`settle migrate\`.`,
@@ -26,9 +27,27 @@ export async function schemaProblems(db: Db, networkPassphrase: string): Promise
     if (code === '42P01' || code === '3F000') {
       return ['The database has no settlement tables: run `settle migrate`.'];
     }
+    if (code === '42501') return [NO_RIGHTS];
     return [`DATABASE_URL cannot be used: ${rootMessage(error)}`];
   }
 }
+
+const NO_RIGHTS =
+  'The role of DATABASE_URL has no rights on the settlement tables: run `settle migrate` as their owner, with APP_ROLE set to it.';
+
+/** An upgrade may have brought tables that this role was not given. */
+async function missingRights(db: Db): Promise<string[]> {
+  const { rows } = await db.execute<{ name: string }>(sql`
+    SELECT name FROM unnest(${sql.param(WRITTEN)}::text[]) AS name
+    WHERE NOT has_table_privilege(name, 'SELECT') OR NOT has_table_privilege(name, 'INSERT') ORDER BY 1`);
+  if (rows.length === 0) return [];
+  return [
+    `The role of DATABASE_URL lacks rights on ${rows.map(({ name }) => name).join(', ')}: ` +
+      'run `settle migrate` as the owner, with APP_ROLE set to it.',
+  ];
+}
+
+const WRITTEN = TABLES.filter((table) => APP_RIGHTS[table].includes('INSERT'));
 
 function rootMessage(error: unknown): string {
   let message = String(error);

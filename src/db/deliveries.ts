@@ -18,7 +18,7 @@ export type NextDelivery = Head & {
   readonly body: string;
   /** Null when the endpoint, or the merchant's URL, is gone. */
   readonly url: string | null;
-  /** The current secret and, while one rotates, the old one. */
+  /** The current secret and, while one rotates, the old one, as they are stored: db/secrets.ts reads them. */
   readonly secrets: readonly string[];
   readonly disabled: boolean;
   /** Another open delivery of the session to the same endpoint comes after it. */

@@ -4,6 +4,7 @@ import { Client } from 'pg';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { migrate as runMigrations } from 'drizzle-orm/node-postgres/migrator';
 import { SEARCH_PATH } from './connection.ts';
+import { grantRights, type Roles } from './roles.ts';
 import { ensureIndexes, supersedeDoubledPayments, validateForeignKey } from './indexes.ts';
 import { errorCode } from './sqlstate.ts';
 
@@ -29,6 +30,8 @@ export type MigrationOptions = {
   readonly networkPassphrase: string;
   /** Stored by the first migration only; without it, 30 days before that. */
   readonly historyFrom?: Date | null;
+  /** Roles that get the rights of this version. */
+  readonly roles?: Roles;
 };
 
 /** What a migration did. */
@@ -42,11 +45,11 @@ export type MigrationReport = {
 /**
  * Brings a database to the schema of this version: creates or adopts the backend's tables, adds ours, builds
  * the indexes. Two processes may run it at once (one waits), and running it again changes nothing.
- * @throws WrongNetwork before anything is changed.
+ * @throws WrongNetwork before anything is changed; UnfitRole when everything but the rights is done
  */
 export async function migrate(
   url: string,
-  { networkPassphrase, historyFrom = null }: MigrationOptions,
+  { networkPassphrase, historyFrom = null, roles = { app: null, read: null } }: MigrationOptions,
 ): Promise<MigrationReport> {
   const client = new Client({
     connectionString: url,
@@ -73,6 +76,7 @@ export async function migrate(
     const supersededPayments = await supersedeDoubledPayments(client);
     await validateForeignKey(client);
     await ensureIndexes(client);
+    await grantRights(client, roles);
     return {
       network: networkPassphrase,
       supersededPayments,

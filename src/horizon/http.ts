@@ -39,6 +39,8 @@ export type HorizonOptions = {
 export function createHorizonHttp(options: HorizonOptions): HorizonHttp {
   const answerWithinMs = options.answerWithinMs ?? ANSWER_WITHIN_MS;
   const base = options.url.replace(/\/+$/, '');
+  // A provider's address may carry a key in its path or as a password: errors, logs and histories get the host only.
+  const { protocol, host } = new URL(base);
   const budget = createBudget(options.requestsPerHour);
   const agent = new Agent({
     connect: { timeout: 5_000 },
@@ -48,7 +50,10 @@ export function createHorizonHttp(options: HorizonOptions): HorizonHttp {
     connections: 8,
   });
 
-  async function ask(url: string): Promise<{ status: number; headers: Headers; text: string }> {
+  async function ask(
+    url: string,
+    shown: string,
+  ): Promise<{ status: number; headers: Headers; text: string }> {
     try {
       const { statusCode, headers, body } = await request(url, {
         dispatcher: agent,
@@ -61,30 +66,31 @@ export function createHorizonHttp(options: HorizonOptions): HorizonHttp {
     } catch (error) {
       options.onAnswer?.(0);
       const reason = error instanceof Error ? error.message : String(error);
-      throw new HorizonUnavailable(`Horizon did not answer ${url}: ${reason}`, { cause: error });
+      throw new HorizonUnavailable(`Horizon did not answer ${shown}: ${reason}`, { cause: error });
     }
   }
 
   return {
     async get(path, query = {}) {
       const search = new URLSearchParams(query).toString();
-      const url = `${base}${path}${search === '' ? '' : `?${search}`}`;
+      const rest = `${path}${search === '' ? '' : `?${search}`}`;
+      const shown = `${protocol}//${host}${rest}`;
       await budget.take();
-      const { status, headers, text } = await ask(url);
+      const { status, headers, text } = await ask(`${base}${rest}`, shown);
       if (status === 404 || status === 410) return null;
       if (status === 429) {
         const wait = retryAfterMs(headers);
         budget.pause(wait);
-        throw new HorizonRateLimited(`Horizon's rate limit is reached (${url}).`, wait);
+        throw new HorizonRateLimited(`Horizon's rate limit is reached (${shown}).`, wait);
       }
       if (status >= 500 || status === 499 || status === 408) {
         if (headers['retry-after'] !== undefined) budget.pause(retryAfterMs(headers));
-        throw new HorizonUnavailable(`Horizon answered ${status} to ${url}: ${excerpt(text)}`);
+        throw new HorizonUnavailable(`Horizon answered ${status} to ${shown}: ${excerpt(text)}`);
       }
       if (status !== 200) {
-        throw new HorizonRefused(`Horizon refused ${url} with ${status}: ${excerpt(text)}`);
+        throw new HorizonRefused(`Horizon refused ${shown} with ${status}: ${excerpt(text)}`);
       }
-      return { body: parse(text, url), latestLedger: ledgerIn(headers) };
+      return { body: parse(text, shown), latestLedger: ledgerIn(headers) };
     },
     close: () => agent.destroy(),
   };

@@ -5,10 +5,28 @@ import { Client } from 'pg';
 import { connect, type Database } from '../../src/db/connection.ts';
 
 export type TestDatabase = Database & {
+  /** As its owner, who may do everything. */
   readonly url: string;
+  /** As the role that workers and commands work with. */
+  readonly appUrl: string;
+  /** As the role of people and dashboards. */
+  readonly readUrl: string;
   /** Rows of one statement, as they come. */
   rows<T extends Record<string, unknown>>(statement: string, values?: unknown[]): Promise<T[]>;
 };
+
+/** The roles of a deployment, on the run's PostgreSQL; the template, and so every copy, knows their rights. */
+export const ROLES = { app: 'settlement_app', read: 'settlement_read' } as const;
+/** Their password: nothing else contains it, so that it can be looked for. */
+export const ROLE_PASSWORD = 'passwordOfTheRolesOfTheseTests';
+
+/** The same database as another role. */
+export function asRole(url: string, role: string): string {
+  const other = new URL(url);
+  other.username = role;
+  other.password = ROLE_PASSWORD;
+  return other.toString();
+}
 
 /** Creates and connects. `close()` it in afterAll; the server throws the database away at the end of the run. */
 export async function createTestDatabase(
@@ -33,6 +51,8 @@ export async function createTestDatabase(
   return {
     ...database,
     url: url.toString(),
+    appUrl: asRole(url.toString(), ROLES.app),
+    readUrl: asRole(url.toString(), ROLES.read),
     rows: async <T extends Record<string, unknown>>(statement: string, values: unknown[] = []) =>
       (await database.pool.query<T>(statement, values)).rows,
   };

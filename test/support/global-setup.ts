@@ -4,11 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
+import { Client } from 'pg';
 import { migrate } from '../../src/db/migrate.ts';
 import { findTemporalCli } from '../../src/sandbox/find-temporal.ts';
 import { SANDBOX_PASSPHRASE } from '../../src/sandbox/ledger/start.ts';
 import { startPostgres } from '../../src/sandbox/postgres.ts';
 import { timeSkippingServer } from '../../src/sandbox/test-server.ts';
+import { ROLE_PASSWORD, ROLES } from './database.ts';
 import { startedForAllTests } from './started.ts';
 
 /** The database that each test's own is a copy of. */
@@ -25,10 +27,23 @@ export default async function setup(): Promise<void> {
   ]);
   startedForAllTests().push(postgres);
   const template = await postgres.createDatabase(TEMPLATE);
-  await migrate(template, { networkPassphrase: SANDBOX_PASSPHRASE });
+  await createRoles(postgres.url);
+  await migrate(template, { networkPassphrase: SANDBOX_PASSPHRASE, roles: ROLES });
   process.env['TEST_POSTGRES'] = postgres.url;
   process.env['WORKFLOW_BUNDLE'] = bundle;
   process.env['TIME_SKIPPING_SERVER'] = testServer;
+}
+
+/** As a superuser: roles belong to the server, not to one database. */
+async function createRoles(url: string): Promise<void> {
+  const asSuperuser = new URL(url);
+  asSuperuser.username = 'postgres';
+  const client = new Client({ connectionString: asSuperuser.toString() });
+  await client.connect();
+  for (const role of Object.values(ROLES)) {
+    await client.query(`CREATE ROLE ${role} LOGIN PASSWORD '${ROLE_PASSWORD}'`);
+  }
+  await client.end();
 }
 
 /** Bundling takes 2 s; every worker of every test uses the same file. */

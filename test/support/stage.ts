@@ -15,6 +15,7 @@ import { heartbeatInterceptor } from '../../src/activities/heartbeat.ts';
 import { takeTurn } from '../../src/activities/watch/turn.ts';
 import { wakeDue } from '../../src/activities/watch/wake-due.ts';
 import { settlementClient, type OpenRequest, type SettlementClient } from '../../src/client.ts';
+import { connect } from '../../src/db/connection.ts';
 import { createSettleQueue } from '../../src/db/settle-queue.ts';
 import { createHorizonSource } from '../../src/horizon/source.ts';
 import { startSandboxLedger, type SandboxLedger } from '../../src/sandbox/ledger/start.ts';
@@ -68,6 +69,7 @@ export async function setStage(): Promise<Stage> {
   });
   await registerSearchAttributes(env);
   const database = await createTestDatabase();
+  const ours = connect(database.appUrl);
   const receiver = await startReceiver();
   let ledgerTime = new Date();
   const ledger = await startSandboxLedger({ closeEveryMs: null, clock: () => ledgerTime });
@@ -79,8 +81,8 @@ export async function setStage(): Promise<Stage> {
   const [shop, customer] = [new SandboxWallet(network), new SandboxWallet(network)];
   for (const { address } of [shop, customer]) await ledger.fund(address, '10000');
   const deps: ReconcileDeps = {
-    database,
-    queue: createSettleQueue(database),
+    database: ours,
+    queue: createSettleQueue(ours),
     source: createHorizonSource({ url: ledger.url, requestsPerHour: 0 }),
     sender: createWebhookSender({ allowPrivate: [receiver.host] }),
     wake: (sessionId) => wakeSession(env.client, sessionId),
@@ -141,7 +143,7 @@ export async function setStage(): Promise<Stage> {
       await running;
       await env.teardown();
       await Promise.all([deps.source.close(), deps.sender.close(), ledger.stop(), receiver.stop()]);
-      await database.close();
+      await Promise.all([ours.close(), database.close()]);
     },
   };
 }

@@ -24,7 +24,7 @@ export type System = {
   readonly merchantId: string;
   readonly shop: SandboxWallet;
   readonly customer: SandboxWallet;
-  /** The worker's environment. */
+  /** The worker's environment: it works as the role that may delete nothing of worth. */
   readonly env: NodeJS.ProcessEnv;
   /** Starts a worker; `close` ends those that are left. */
   worker(env?: NodeJS.ProcessEnv): Promise<WorkerProcess>;
@@ -57,7 +57,7 @@ export async function startSystem(): Promise<System> {
   const workers = new Set<WorkerProcess>();
   const env = {
     ...process.env,
-    DATABASE_URL: database.url,
+    DATABASE_URL: database.appUrl,
     HORIZON_URL: ledger.url,
     NETWORK_PASSPHRASE: ledger.networkPassphrase,
     HORIZON_REQUESTS_PER_HOUR: '0',
