@@ -19,6 +19,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
+/** An example has dependencies of its own, and runs on the Node of the whole: `setup.mjs examples/nestjs`. */
+const example = process.argv[2];
+if (example !== undefined) process.chdir(example);
 
 const LOCK = '.setup.lock';
 /** Holds the hash of what is installed; times of files would change at every checkout. */
@@ -45,7 +48,7 @@ while (!isInstalled()) {
   try {
     if (isInstalled()) break;
     if (!isInstalledByHand()) await install();
-    ensureNode();
+    if (example === undefined) ensureNode();
     writeFileSync(STAMP, wanted);
   } finally {
     rmSync(LOCK, { force: true });
@@ -75,7 +78,8 @@ function isInstalledByHand() {
 }
 
 async function install() {
-  say('installing the dependencies with `npm ci`, about half a minute, only once …');
+  const what = example === undefined ? 'the dependencies' : `the dependencies of ${example}`;
+  say(`installing ${what} with \`npm ci\`, about half a minute, only once …`);
   rmSync(STAMP, { force: true });
   rmSync(NPM_STAMP, { force: true }); // a killed `npm ci` must not look like a finished one
   // `npm run` names its own npm and the machine's Node; the one in node_modules is about to vanish.

@@ -1,0 +1,126 @@
+/** A newcomer's path through examples/nestjs, by the commands of its README. */
+import { randomUUID } from 'node:crypto';
+import { mkdtempSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseEnv } from 'node:util';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { Webhook } from 'standardwebhooks';
+import { freePort } from '../../src/sandbox/child.ts';
+import { until } from '../support/system.ts';
+import { shownCommands, started, typed, type Shell } from './commands.ts';
+
+const EXAMPLE = 'examples/nestjs';
+const [[sandbox = ''] = [], [start = ''] = [], [open = '', pay = '', show = ''] = []] =
+  shownCommands(`${EXAMPLE}/README.md`);
+
+type Order = { id: string; status: string; txHash: string | null; events: string[] };
+
+let port: number;
+let shell: Shell;
+const running: { stop(): Promise<void>; output(): string }[] = [];
+beforeAll(async () => {
+  port = await freePort();
+  const envFile = join(mkdtempSync(join(tmpdir(), 'settle-test-')), 'sandbox.env');
+  const options = `--webhook ${url('/webhooks/settlement')} --settings ${envFile}`;
+  const here = { ...process.env, DATABASE_URL: process.env['TEST_POSTGRES'] };
+  const env = { ...here, WORKFLOW_BUNDLE: process.env['WORKFLOW_BUNDLE'] };
+  running.push(
+    await started(`${sandbox} -- ${options}`, 'The sandbox runs', { cwd: EXAMPLE, env }),
+  );
+  const settings = parseEnv(readFileSync(envFile, 'utf8'));
+  shell = { cwd: EXAMPLE, env: { ...process.env, ...settings, PORT: String(port) } };
+  running.push(await started(start, 'successfully started', shell));
+}, 300_000);
+afterAll(async () => {
+  for (const part of running.toReversed()) await part.stop();
+});
+
+const url = (path: string) => `http://127.0.0.1:${port}${path}`;
+const type = (command: string) =>
+  typed(command.replaceAll('127.0.0.1:3000', `127.0.0.1:${port}`), shell);
+const post = (path: string, body?: unknown) =>
+  fetch(url(path), {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+const order = async (id: string) =>
+  ((await (await fetch(url(`/orders/${id}`))).json()) as { order: Order }).order;
+
+async function webhook(event: object, secret = shell.env['WEBHOOK_SECRET'] ?? '') {
+  const [id, at, body] = [randomUUID(), new Date(), JSON.stringify(event)];
+  const headers = {
+    'content-type': 'application/json',
+    'webhook-id': id,
+    'webhook-timestamp': String(Math.floor(at.getTime() / 1000)),
+    'webhook-signature': new Webhook(secret).sign(id, at, body),
+  };
+  return (await fetch(url('/webhooks/settlement'), { method: 'POST', headers, body })).status;
+}
+
+test('an order is paid in the sandbox, and the verified webhook says so', async () => {
+  const { order: opened, payment } = JSON.parse(await type(open)) as {
+    order: Order;
+    payment: { paymentUri: string };
+  };
+  expect(opened).toMatchObject({ status: 'open', events: [] });
+  const txHash = (await type(pay.replace('<paymentUri>', payment.paymentUri))).trim();
+  await until(
+    () => order(opened.id),
+    ({ status }) => status === 'paid',
+  );
+  const shown = JSON.parse(await type(show.replace('<id>', opened.id))) as object;
+  expect(shown).toMatchObject({
+    order: { status: 'paid', txHash },
+    session: { status: 'paid', paidBy: txHash },
+  });
+  expect(await (await post(`/orders/${opened.id}/paid`, { txHash })).json()).toMatchObject({
+    kind: 'paid',
+    txHash,
+  });
+  expect(await (await post(`/orders/${opened.id}/cancel`)).json()).toEqual({
+    kind: 'refused',
+    because: 'paid',
+    txHash,
+  });
+});
+
+test('an order that nobody pays is cancelled, and the webhook says so', async () => {
+  const body = await (await post('/orders', { reference: 'B-1', lumens: '1' })).json();
+  const { id } = (body as { order: Order }).order;
+  await until(
+    async () => (await (await post(`/orders/${id}/cancel`)).json()) as { kind: string },
+    ({ kind }) => kind === 'cancelled',
+  );
+  expect(
+    await until(
+      () => order(id),
+      ({ status }) => status !== 'open',
+    ),
+  ).toMatchObject({ status: 'cancelled' });
+});
+
+test('an event counts once, and only when it is signed with the secret', async () => {
+  const body = await (await post('/orders', { reference: 'C-1', lumens: '1' })).json();
+  const { id } = (body as { order: Order }).order;
+  const event = (type: string) => ({
+    id: randomUUID(),
+    type,
+    timestamp: new Date().toISOString(),
+    data: { sessionId: id },
+  });
+  const expired = event('session.expired');
+  expect(await webhook(expired, 'b'.repeat(64))).toBe(401);
+  expect(await order(id)).toMatchObject({ status: 'open', events: [] });
+  expect(await webhook(expired)).toBe(204);
+  expect(await webhook(event('payment.confirmed'))).toBe(204);
+  expect(await webhook(expired)).toBe(204);
+  expect(await order(id)).toMatchObject({ status: 'paid', events: { length: 2 } });
+});
+
+test('what is refused is told with its field', async () => {
+  const answer = await post('/orders', { reference: 'D-1', lumens: 'a lot' });
+  expect(answer.status).toBe(400);
+  expect(await answer.json()).toMatchObject({ code: 'InvalidInput', field: 'amount' });
+});
