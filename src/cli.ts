@@ -7,6 +7,7 @@ import { auditCommand } from './cli/audit.ts';
 import { demoCommand } from './cli/demo.ts';
 import { endpointCommand } from './cli/endpoint.ts';
 import { EXIT, explain } from './cli/errors.ts';
+import { listenCommand } from './cli/listen.ts';
 import { migrateCommand } from './cli/migrate.ts';
 import { networkCommand } from './cli/network.ts';
 import { paymentsCommand } from './cli/payments.ts';
@@ -14,6 +15,7 @@ import { reconcileCommand } from './cli/reconcile.ts';
 import { scheduleCommand } from './cli/schedule.ts';
 import { sessionCommand } from './cli/session.ts';
 import { statusCommand } from './cli/status.ts';
+import { triggerCommand } from './cli/trigger.ts';
 import { workerCommand } from './cli/worker.ts';
 
 const program = new Command('settle')
@@ -29,6 +31,8 @@ Exit codes: 0 done · 1 failed, or a promise is broken · 2 wrong input or setti
   .addCommand(migrateCommand())
   .addCommand(workerCommand())
   .addCommand(demoCommand())
+  .addCommand(listenCommand())
+  .addCommand(triggerCommand())
   .addCommand(auditCommand())
   .addCommand(statusCommand())
   .addCommand(reconcileCommand())
