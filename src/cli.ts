@@ -7,6 +7,7 @@ import { auditCommand } from './cli/audit.ts';
 import { demoCommand } from './cli/demo.ts';
 import { endpointCommand } from './cli/endpoint.ts';
 import { EXIT, explain } from './cli/errors.ts';
+import { listenCommand } from './cli/listen.ts';
 import { migrateCommand } from './cli/migrate.ts';
 import { networkCommand } from './cli/network.ts';
 import { paymentsCommand } from './cli/payments.ts';
@@ -15,6 +16,7 @@ import { scheduleCommand } from './cli/schedule.ts';
 import { secretsCommand } from './cli/secrets.ts';
 import { sessionCommand } from './cli/session.ts';
 import { statusCommand } from './cli/status.ts';
+import { triggerCommand } from './cli/trigger.ts';
 import { workerCommand } from './cli/worker.ts';
 
 const program = new Command('settle')
@@ -30,6 +32,8 @@ Exit codes: 0 done · 1 failed, or a promise is broken · 2 wrong input or setti
   .addCommand(migrateCommand())
   .addCommand(workerCommand())
   .addCommand(demoCommand())
+  .addCommand(listenCommand())
+  .addCommand(triggerCommand())
   .addCommand(auditCommand())
   .addCommand(statusCommand())
   .addCommand(reconcileCommand())

@@ -1,8 +1,8 @@
 /** Who plays: a shop, two issuers, and a customer for each scene, all with accounts on the ledger. */
 import { randomUUID } from 'node:crypto';
-import { Asset, Operation } from '@stellar/stellar-sdk';
+import { Asset, Operation, type Keypair } from '@stellar/stellar-sdk';
 import { Client as PgClient } from 'pg';
-import { paymentTo, SandboxWallet } from '../ledger/wallet.ts';
+import { assetOf, paymentTo, SandboxWallet } from '../ledger/wallet.ts';
 import type { Stage } from './stage.ts';
 
 /** The players. Customers have 1,000 of each USDC. */
@@ -16,6 +16,8 @@ export type Cast = {
   readonly issuer: string;
   /** The same code from an issuer nobody should trust. */
   readonly fakeUsdc: string;
+  /** Who issue the two. */
+  readonly issuers: readonly SandboxWallet[];
   readonly customers: readonly SandboxWallet[];
 };
 
@@ -30,22 +32,54 @@ export async function castPlayers(stage: Stage, howMany: number): Promise<Cast> 
   const customers = Array.from({ length: howMany }, wallet);
   await Promise.all([shop, issuer, forger, ...customers].map((w) => fund(stage, w.address)));
   const [usdc, fakeUsdc] = [`USDC:${issuer.address}`, `USDC:${forger.address}`];
-  const trust = [usdc, fakeUsdc].map((text) => {
-    const [code = '', from = ''] = text.split(':');
-    return Operation.changeTrust({ asset: new Asset(code, from) });
-  });
+  const trust = [usdc, fakeUsdc].map((text) => Operation.changeTrust({ asset: assetOf(text) }));
   await Promise.all([shop, ...customers].map((w) => done(w.run(trust))));
+  const paying = customers.length === 0 ? [] : [issuer, forger];
   await Promise.all(
-    [issuer, forger].map((from) => {
+    paying.map((from) => {
       const asset = `USDC:${from.address}`;
       return done(from.run(customers.map((to) => paymentTo(to.address, '1000', asset))));
     }),
   );
   await openMarket(stage, issuer);
-  return { shop, usdc, issuer: issuer.address, fakeUsdc, customers, ...(await enrol(stage)) };
+  return {
+    shop,
+    usdc,
+    issuer: issuer.address,
+    fakeUsdc,
+    issuers: [issuer, forger],
+    customers,
+    ...(await enrol(stage)),
+  };
 }
 
-async function fund({ horizonUrl, networkPassphrase }: Stage, address: string): Promise<void> {
+/**
+ * One more customer, with 1,000 of what each issuer issues. The customer's own transaction brings the money, signed
+ * by the issuers, too: many can be made at once without two of them needing the same sequence number.
+ */
+export async function makeCustomer(
+  network: Pick<Stage, 'horizonUrl' | 'networkPassphrase'>,
+  issuers: readonly Keypair[],
+): Promise<SandboxWallet> {
+  const { horizonUrl: url, networkPassphrase } = network;
+  const customer = new SandboxWallet({ url, networkPassphrase });
+  await fund(network, customer.address);
+  const operations = issuers.flatMap((issuer) => {
+    const asset = new Asset('USDC', issuer.publicKey());
+    const destination = customer.address;
+    return [
+      Operation.changeTrust({ asset }),
+      Operation.payment({ source: issuer.publicKey(), destination, asset, amount: '1000' }),
+    ];
+  });
+  await done(customer.run(operations, { extraSigners: issuers }));
+  return customer;
+}
+
+async function fund(
+  { horizonUrl, networkPassphrase }: Pick<Stage, 'horizonUrl' | 'networkPassphrase'>,
+  address: string,
+): Promise<void> {
   const testnet = networkPassphrase.startsWith('Test SDF Network');
   const from = testnet ? 'https://friendbot.stellar.org/' : `${horizonUrl}/friendbot`;
   const response = await fetch(`${from}?addr=${address}`);
@@ -54,7 +88,7 @@ async function fund({ horizonUrl, networkPassphrase }: Stage, address: string): 
 
 async function done(submitted: ReturnType<SandboxWallet['run']>): Promise<void> {
   const { successful, codes } = await submitted;
-  if (!successful) throw new Error(`The demo could not be prepared: ${codes.join(', ')}.`);
+  if (!successful) throw new Error(`The accounts could not be prepared: ${codes.join(', ')}.`);
 }
 
 /** Path payments need somebody who changes lumens into USDC: the sandbox has a rate, a real network an offer. */

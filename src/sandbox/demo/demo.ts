@@ -7,6 +7,7 @@ import type { Progress } from '../child.ts';
 import type { SandboxWallet } from '../ledger/wallet.ts';
 import { startWorker, type WorkerProcess } from '../worker-process.ts';
 import { castPlayers, type Cast } from './cast.ts';
+import { announceSandbox } from './running.ts';
 import { PRICE, SCENES, type Act, type Scene } from './scenes.ts';
 import { auditLines, places, problemsOf, table, thingsToTry, type Ending } from './screen.ts';
 import { setStage, type Stage } from './stage.ts';
@@ -53,7 +54,7 @@ export async function runDemo(
     progress(`${playing.length} sessions of ${PRICE} are open.`);
     worker = await playAll(stage, client, cast, playing, worker, progress);
     const endings = await waitForRest(stage, client, playing, progress);
-    return await conclude(stage, endings, stay, progress);
+    return await conclude(stage, cast, endings, stay, progress);
   } finally {
     await client?.close();
     await worker?.drain();
@@ -142,6 +143,7 @@ async function waitForRest(
 
 async function conclude(
   stage: Stage,
+  cast: Cast,
   endings: readonly Ending[],
   stay: boolean,
   progress: Progress,
@@ -152,10 +154,12 @@ async function conclude(
     `\n${table(endings)}\n\n${auditLines(report)}\n\n${places(stage)}${stay ? '' : '\n(they end with the demo; `npm run demo -- --stay` keeps them)'}\n`,
   );
   if (stay) {
-    progress(`${thingsToTry(stage)}\n`);
+    const { path, remove } = announceSandbox(stage, cast);
+    progress(`${thingsToTry(stage, path)}\n`);
     await new Promise<void>((resolve) => {
       for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
     });
+    remove();
   }
   return right && report.findings.length === 0;
 }

@@ -2,6 +2,7 @@
 import { Memo } from '@stellar/stellar-sdk';
 import type { OpenedSession } from '../../client.ts';
 import type { SandboxWallet } from '../ledger/wallet.ts';
+import type { Case } from './cases.ts';
 import type { Cast } from './cast.ts';
 
 /** When a scene is played. */
@@ -15,16 +16,23 @@ export type Act =
   /** The merchant cancels instead. */
   | 'cancel';
 
+/** What a customer must know of the shop. */
+export type Shop = Pick<Cast, 'usdc' | 'fakeUsdc'> & {
+  readonly shop: { readonly address: string };
+};
+
 /** One session of the demo. */
 export type Scene = {
   readonly title: string;
+  /** By this name `settle trigger` plays it; null for what only the demo plays. */
+  readonly case: Case | null;
   readonly asset: 'USDC' | 'XLM';
   readonly act: Act;
   /** Whether its deadline falls within the demo. */
   readonly short: boolean;
   readonly pay: (
     session: OpenedSession,
-    cast: Cast,
+    shop: Shop,
     payers: readonly SandboxWallet[],
   ) => Promise<unknown>;
   /** How many customers it needs. */
@@ -47,13 +55,20 @@ export const PRICE = '25';
 const byId = ({ memo }: OpenedSession) => ({ memo: Memo.id(memo) });
 const CONFIRMED = ['payment.confirmed'];
 const CONFIRMED_AND_HELD = ['payment.confirmed', 'payment.exception'];
-const base = { asset: 'USDC', act: 'with the worker', short: false, payers: 1 } as const;
+const base = {
+  case: null,
+  asset: 'USDC',
+  act: 'with the worker',
+  short: false,
+  payers: 1,
+} as const;
 
 /** All of them, in the order of the table. */
 export const SCENES: readonly Scene[] = [
   {
     ...base,
     title: 'exact, memo as id',
+    case: 'paid',
     paid: '25 USDC',
     pay: (s, { shop, usdc }, [a]) => sent(a?.pay(shop.address, PRICE, usdc, byId(s))),
     expected: { status: 'paid', verdicts: ['credited'], events: CONFIRMED },
@@ -80,6 +95,7 @@ export const SCENES: readonly Scene[] = [
   {
     ...base,
     title: 'by path payment, sends lumens',
+    case: 'path-payment',
     paid: 'XLM, 25 USDC arrive',
     pay: (s, { shop, usdc }, [a]) =>
       sent(
@@ -105,6 +121,7 @@ export const SCENES: readonly Scene[] = [
   {
     ...base,
     title: 'too much',
+    case: 'over',
     paid: '30 USDC',
     pay: (s, { shop, usdc }, [a]) => sent(a?.pay(shop.address, '30', usdc, byId(s))),
     expected: { status: 'paid', verdicts: ['credited'], events: CONFIRMED_AND_HELD },
@@ -113,6 +130,7 @@ export const SCENES: readonly Scene[] = [
   {
     ...base,
     title: 'twice, one after the other',
+    case: 'duplicate',
     act: 'without a worker',
     paid: '25 + 25 USDC',
     pay: async (s, { shop, usdc }, [a]) => {
@@ -145,6 +163,7 @@ export const SCENES: readonly Scene[] = [
   {
     ...base,
     title: 'USDC of another issuer',
+    case: 'wrong-issuer',
     short: true,
     paid: '25 fake USDC',
     pay: (s, { shop, fakeUsdc }, [a]) => sent(a?.pay(shop.address, PRICE, fakeUsdc, byId(s))),
@@ -158,6 +177,7 @@ export const SCENES: readonly Scene[] = [
   {
     ...base,
     title: 'too late',
+    case: 'late',
     act: 'too late',
     short: true,
     paid: '25 USDC after the deadline',
@@ -172,6 +192,7 @@ export const SCENES: readonly Scene[] = [
   {
     ...base,
     title: 'cancelled by the merchant',
+    case: 'cancelled',
     act: 'cancel',
     paid: 'nothing',
     payers: 0,
@@ -180,6 +201,42 @@ export const SCENES: readonly Scene[] = [
     why: 'nothing arrived up to the cancellation',
   },
 ];
+
+/** What the demo leaves out, since it is told only when a deadline has passed. */
+const UNPAID: readonly Scene[] = [
+  {
+    ...base,
+    title: 'too little',
+    case: 'partial',
+    short: true,
+    paid: '10 USDC',
+    pay: (s, { shop, usdc }, [a]) => sent(a?.pay(shop.address, '10', usdc, byId(s))),
+    expected: {
+      status: 'expired',
+      verdicts: ['credited'],
+      events: ['payment.exception', 'session.expired'],
+    },
+    why: 'short of the price at the deadline; the 10 are held as underpaid',
+  },
+  {
+    ...base,
+    title: 'not paid at all',
+    case: 'expired',
+    short: true,
+    paid: 'nothing',
+    payers: 0,
+    pay: () => Promise.resolve(),
+    expected: { status: 'expired', verdicts: [], events: ['session.expired'] },
+    why: 'nothing arrived up to the deadline',
+  },
+];
+
+/** The scene that goes by a case's name. */
+export function sceneOf(name: Case): Scene {
+  const found = [...SCENES, ...UNPAID].find((scene) => scene.case === name);
+  if (!found) throw new Error(`Bug! No scene plays the case ${name}.`);
+  return found;
+}
 
 async function sent(submitted: ReturnType<SandboxWallet['run']> | undefined): Promise<void> {
   const result = await submitted;

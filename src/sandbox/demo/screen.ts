@@ -62,7 +62,7 @@ function told(webhooks: readonly Received[]): string[] {
 /** The audit in words. */
 export function auditLines({ sessions, ledgerPayments, events, findings }: AuditReport): string {
   const scope = `${sessions} sessions, ${ledgerPayments} ledger payments, ${events} events`;
-  if (findings.length === 0) return `Audit: P1, P2 and P3 hold for ${scope}.`;
+  if (findings.length === 0) return `Audit: P1, P2, P3 and P4 hold for ${scope}.`;
   const list = findings.map((f) => `  ${f.promise} ${f.subject}: ${f.problem}`).join('\n');
   return `Audit: ${findings.length} promise(s) broken in ${scope}:\n${list}`;
 }
@@ -83,11 +83,14 @@ export function places(stage: Stage): string {
   ].join('\n');
 }
 
-/** What to try while everything keeps running. */
-export function thingsToTry({ temporalAddress, databaseUrl }: Stage): string {
+/** What to try while everything keeps running. `file` tells where the sandbox is. */
+export function thingsToTry({ temporalAddress, databaseUrl }: Stage, file: string): string {
   return [
     'Everything keeps running; Ctrl-C ends it. In another terminal:',
     `  export TEMPORAL_ADDRESS=${temporalAddress} DATABASE_URL=${databaseUrl}`,
+    `  export SETTLE_SANDBOX=${file}`,
+    '  npm run settle -- trigger over        (or: trigger --help)',
+    '  npm run settle -- listen --forward-to http://127.0.0.1:3000/webhooks',
     '  npm run settle -- payments held',
     '  npm run settle -- payments why <tx hash>',
     '  npm run settle -- session show <session id>',

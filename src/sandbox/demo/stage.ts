@@ -8,7 +8,7 @@ import { migrate } from '../../db/migrate.ts';
 import { createHorizonSource } from '../../horizon/source.ts';
 import { SA_NAMES } from '../../temporal.ts';
 import { SEARCH_ATTRIBUTES } from '../../workflows/search-attributes.ts';
-import type { Progress } from '../child.ts';
+import { freePort, type Progress } from '../child.ts';
 import { startSandboxLedger, type SandboxLedger } from '../ledger/start.ts';
 import { startPostgres } from '../postgres.ts';
 import { startReceiver, type Receiver } from '../receiver.ts';
@@ -25,6 +25,8 @@ export type Stage = {
   /** Null when somebody else's Temporal is used. */
   readonly temporalUi: string | null;
   readonly receiver: Receiver;
+  /** Where `settle listen` may listen: a port that nobody uses, to which the worker may send. */
+  readonly listenPort: number;
   /** The worker's environment. */
   readonly env: NodeJS.ProcessEnv;
   readonly logFile: string;
@@ -50,11 +52,12 @@ export async function setStage(
     for (const end of stops) await end().catch((error: unknown) => progress(String(error)));
   };
   try {
-    const [database, temporal, ledger, receiver] = await Promise.all([
+    const [database, temporal, ledger, receiver, listenPort] = await Promise.all([
       findDatabase(env, progress).then(keep),
       findTemporal(env, progress).then(keep),
       findLedger(horizonUrl).then(keep),
       startReceiver().then(keep),
+      freePort(),
     ]);
     const { url: databaseUrl } = database;
     await migrate(databaseUrl, { networkPassphrase: ledger.networkPassphrase });
@@ -67,6 +70,7 @@ export async function setStage(
       temporalAddress: temporal.address,
       temporalUi: temporal.uiUrl,
       receiver,
+      listenPort,
       env: {
         ...env,
         DATABASE_URL: databaseUrl,
@@ -74,7 +78,7 @@ export async function setStage(
         NETWORK_PASSPHRASE: ledger.networkPassphrase,
         HORIZON_REQUESTS_PER_HOUR: ledger.sandbox ? '0' : '3600',
         POLL_INTERVAL_MS: ledger.sandbox ? SANDBOX_POLL_MS : NETWORK_POLL_MS,
-        WEBHOOK_ALLOW: receiver.host,
+        WEBHOOK_ALLOW: `${receiver.host},127.0.0.1:${listenPort}`,
         TEMPORAL_ADDRESS: temporal.address,
       },
       logFile: join(mkdtempSync(join(tmpdir(), 'settle-demo-')), 'worker.log'),

@@ -1,0 +1,50 @@
+import { Command } from 'commander';
+import { Refusal } from '../client.ts';
+import type { Heard } from '../sandbox/demo/listener.ts';
+
+/** `settle listen` */
+export function listenCommand(): Command {
+  return new Command('listen')
+    .description(
+      'show the events of a running sandbox (SETTLE_SANDBOX), and hand them on, until ^C',
+    )
+    .option('--forward-to <url>', 'your receiver; it is sent each event as merchants get it')
+    .action(async ({ forwardTo }: { forwardTo?: string }, command: Command) => {
+      const to = forwardTo === undefined ? null : target(forwardTo);
+      // Loaded only here: an installation without development dependencies has no sandbox.
+      const { findSandbox } = await import('../sandbox/demo/running.ts');
+      const { startListener } = await import('../sandbox/demo/listener.ts');
+      const json = command.optsWithGlobals<{ json?: boolean }>().json === true;
+      const say = (result: unknown, words: string) =>
+        process.stdout.write(`${json ? JSON.stringify(result) : words}\n`);
+      const listener = await startListener(findSandbox(process.env), to, (heard) =>
+        say(heard, inWords(heard)),
+      );
+      const { url, secret } = listener;
+      say(
+        { listening: url, secret, forwardTo: to?.href ?? null },
+        `Listening${to === null ? '' : `, and forwarding to ${to.href}`}. Ctrl-C ends it.\n` +
+          `The secret to verify with, of this listener alone: ${secret}`,
+      );
+      await new Promise<void>((resolve) => {
+        for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
+      });
+      await listener.stop();
+    });
+}
+
+function target(text: string): URL {
+  if (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)) return new URL(text);
+  throw new Refusal(
+    'InvalidInput',
+    `--forward-to: not an http(s) address: ${JSON.stringify(text)}.`,
+    'forward-to',
+  );
+}
+
+function inWords({ at, event, sessionId, problem, status, tookMs, error }: Heard): string {
+  const what = `${at.slice(11, 19)}  ${event.padEnd(17)}  session ${sessionId.slice(0, 8)}…`;
+  if (problem !== null) return `${what}  NOT VERIFIED, refused (${problem})`;
+  const answer = status === null ? (error === null ? '' : `no answer: ${error}`) : `${status}`;
+  return `${what}  verified${answer === '' ? '' : `  → ${answer} (${tookMs} ms)`}`;
+}
