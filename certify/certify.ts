@@ -19,7 +19,7 @@ const QUICK = { model: 10_000, postgres: 200, sessions: 20, random: 8, minutes: 
 const QUICK_CELLS = [
   'SIGKILL at openSession store:committed',
   'SIGKILL at look settle:commit',
-  'SIGKILL at deliverEvents answered',
+  'SIGKILL at look answered',
   'SIGKILL at watchLedger store:committed',
   'SIGKILL at watchLedger settle:committed',
   'SIGSTOP for 5.5 s at watchLedger settle:inside',

@@ -195,9 +195,9 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'the body is made anew at each attempt',
     edits: [
       {
-        file: 'src/activities/deliver-events.ts',
-        from: 'const { url, body } = head;',
-        to: `const { url } = head;
+        file: 'src/activities/send-due.ts',
+        from: 'const { url, body, endpointId } = head;',
+        to: `const { url, endpointId } = head;
   const body = JSON.stringify({ ...(JSON.parse(head.body) as object), timestamp: new Date() });
   head = { ...head, body };`,
       },
@@ -208,14 +208,14 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'a delivery is marked as delivered before its POST',
     edits: [
       {
-        file: 'src/activities/deliver-events.ts',
+        file: 'src/activities/send-due.ts',
         from: 'const outcome = await post(deps, head);',
         to: `const done = { kind: 'answered' as const, status: 200, retryAfterMs: null, detail: '' };
   await finishAttempt(db, head, { attempt: started.attempt, outcome: done, next: { kind: 'delivered' }, now: clock(), durationMs: 0 });
   const outcome = await post(deps, head);`,
       },
     ],
-    slice: cell('SIGKILL at deliverEvents recorded'),
+    slice: cell('SIGKILL at look recorded'),
   },
   {
     name: 'the newest event is sent first',

@@ -7,15 +7,16 @@ import { ownerOf } from '../stack.ts';
 import { until, type Cell, type Scene } from './scene.ts';
 
 const SETTLE = ['settle:begun', 'settle:inside', 'settle:commit', 'settle:committed'];
+const SEND = ['attempt', 'attempted', 'answered', 'recorded'];
 const STORE = ['store:begun', 'store:inside', 'store:commit', 'store:committed'];
 
 /** Where a worker can die, by activity. */
 const POINTS: Readonly<Record<string, readonly string[]>> = {
   openSession: ['before', ...STORE, 'returned'],
-  look: ['before', ...SETTLE, 'write', 'written', 'returned'],
+  look: ['before', ...SETTLE, ...SEND, 'write', 'written', 'returned'],
   requestCancel: ['before', ...STORE, 'returned'],
   redeliver: ['before', 'write', 'written', 'returned'],
-  deliverEvents: ['before', 'attempt', 'attempted', 'answered', 'recorded', 'returned'],
+  deliverEvents: ['before', ...SEND, 'returned'],
   proveReport: [
     'before',
     'write',
@@ -35,6 +36,8 @@ const POINTS: Readonly<Record<string, readonly string[]>> = {
 const FROZEN = [
   'openSession store:committed',
   'look settle:inside',
+  'look attempted',
+  'look answered',
   'look returned',
   'requestCancel store:inside',
   'deliverEvents attempted',
@@ -65,13 +68,13 @@ function reconciling(point: string, { stack, over }: Scene): Promise<void> {
 
 /** The first activities to get there are not the interesting ones alone. */
 function nthOf(point: string, rng: Rng): number {
-  const often = /^(openSession|deliverEvents|watchLedger (store|settle))/.test(point);
+  const often = /^(openSession|look (attempt|answered)|watchLedger (store|settle))/.test(point);
   return often && !/ (before|returned)$/.test(point) ? rng.int(1, 3) : 1;
 }
 
 function killAt(point: string): Cell {
   return {
-    row: /deliverEvents (answered|attempted)/.test(point)
+    row: / (answered|attempted)$/.test(point)
       ? 'F3'
       : /commit(ted)?$|written|recorded|returned/.test(point)
         ? 'F2'
