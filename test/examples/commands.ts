@@ -34,12 +34,19 @@ export async function typed(command: string, { cwd, env }: Shell): Promise<strin
   return (await promisify(execFile)('sh', ['-c', command], options)).stdout;
 }
 
+/** A command that goes on, and its process group. */
+export type Started = {
+  stop(): Promise<void>;
+  output(): string;
+  signal(name: NodeJS.Signals): void;
+};
+
 /** Starts a command that goes on; resolves when it prints `sign`, rejects with what it printed when it ends before. */
 export async function started(
   command: string,
   sign: string,
   { cwd, env }: Shell,
-): Promise<{ stop(): Promise<void>; output(): string }> {
+): Promise<Started> {
   const child = spawn('sh', ['-c', `exec ${command}`], {
     cwd: ROOT + cwd,
     env,
@@ -61,6 +68,7 @@ export async function started(
   if (first !== 'shown') throw new Error(`\`${command}\` ended:\n${output}`);
   return {
     output: () => output,
+    signal: (name) => void process.kill(-(child.pid ?? 0), name),
     stop: async () => {
       child.kill('SIGTERM');
       await ended;
