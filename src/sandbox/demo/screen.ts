@@ -84,10 +84,14 @@ export function places(stage: Stage): string {
 }
 
 /** What to try while everything keeps running. */
-export function thingsToTry({ temporalAddress, databaseUrl }: Stage): string {
+export function thingsToTry(stage: Stage): string {
+  const { temporalAddress, databaseUrl, horizonUrl, networkPassphrase } = stage;
   return [
     'Everything keeps running; Ctrl-C ends it. In another terminal:',
     `  export TEMPORAL_ADDRESS=${temporalAddress} DATABASE_URL=${databaseUrl}`,
+    `  export HORIZON_URL=${horizonUrl} NETWORK_PASSPHRASE='${networkPassphrase}'`,
+    '  npm run settle -- status',
+    '  npm run settle -- reconcile --dry-run',
     '  npm run settle -- payments held',
     '  npm run settle -- payments why <tx hash>',
     '  npm run settle -- session show <session id>',
