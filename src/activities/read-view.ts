@@ -1,4 +1,5 @@
 import { viewSession } from '../db/view.ts';
+import { forgetDeleted } from '../db/worklists.ts';
 import type { SessionView } from '../workflows/contract.ts';
 import type { Deps } from './deps.ts';
 import { reportSettled } from './report-settled.ts';
@@ -16,7 +17,10 @@ export async function settleAndView(deps: Deps, input: LookInput): Promise<Sessi
 /** The view alone, as JSON for the history and the operator. */
 export async function readView(deps: Deps, { sessionId, now }: LookInput): Promise<SessionView> {
   const view = await viewSession(deps.database.db, sessionId, new Date(now));
-  if (view === null) return notFound(sessionId);
+  if (view === null) {
+    await forgetDeleted(deps.database.db, sessionId);
+    return notFound(sessionId);
+  }
   return {
     sessionId,
     found: true,

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
-import { loadCadence } from '../config.ts';
 import { reconcileNow } from '../schedule.ts';
 import { reportInWords } from '../domain/discrepancy.ts';
+import { cadenceOf } from './cadence.ts';
 import { EXIT } from './errors.ts';
 import { print } from './output.ts';
 import { withTemporal } from './temporal.ts';
@@ -14,7 +14,7 @@ export function reconcileCommand(): Command {
     )
     .option('--dry-run', 'only say what there is')
     .action(async ({ dryRun = false }: { dryRun?: boolean }, command: Command) => {
-      const { networkName } = loadCadence(process.env);
+      const { networkName } = await cadenceOf(process.env);
       const report = await withTemporal((client) => reconcileNow(client, networkName, { dryRun }));
       print(command, report, reportInWords(report));
       const left = Object.values(report.classes).some((tally) => tally.left > 0);

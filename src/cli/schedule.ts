@@ -1,6 +1,6 @@
 import { Command } from 'commander';
-import { loadCadence } from '../config.ts';
 import { describeSchedule, ensureSchedule } from '../schedule.ts';
+import { cadenceOf } from './cadence.ts';
 import { fields, print } from './output.ts';
 import { withTemporal } from './temporal.ts';
 
@@ -11,7 +11,7 @@ export function scheduleCommand(): Command {
       'make the schedule of reconciliation, or bring it in line, and show it (safe to repeat)',
     )
     .action(async (_options: unknown, command: Command) => {
-      const { networkName, everyMs } = loadCadence(process.env);
+      const { networkName, everyMs } = await cadenceOf(process.env);
       const shown = await withTemporal(async (client) => {
         const outcome = await ensureSchedule(client, { networkName, everyMs });
         const schedule = await describeSchedule(client, networkName);

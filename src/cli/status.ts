@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { loadCadence, loadDatabaseConfig } from '../config.ts';
+import { loadDatabaseConfig } from '../config.ts';
 import { connect } from '../db/connection.ts';
 import { lastRun } from '../db/reconcile-runs.ts';
 import { readStanding, type Standing } from '../db/standing.ts';
@@ -7,6 +7,7 @@ import { sumInWords, type ReconcileReport } from '../domain/discrepancy.ts';
 import { describeSchedule } from '../schedule.ts';
 import { isRunning } from '../temporal.ts';
 import { watcherWorkflowId } from '../workflows/contract.ts';
+import { cadenceOf } from './cadence.ts';
 import { EXIT } from './errors.ts';
 import { fields, print } from './output.ts';
 import { withTemporal } from './temporal.ts';
@@ -26,7 +27,7 @@ export function statusCommand(): Command {
     )
     .action(async (_options: unknown, command: Command) => {
       const { DATABASE_URL } = loadDatabaseConfig(process.env);
-      const { networkName } = loadCadence(process.env);
+      const { networkName } = await cadenceOf(process.env);
       const database = connect(DATABASE_URL, { max: 2, applicationName: 'settle status' });
       try {
         const standing = await readStanding(database.db);

@@ -49,6 +49,14 @@ async function missingRights(db: Db): Promise<string[]> {
 
 const WRITTEN = TABLES.filter((table) => APP_RIGHTS[table].includes('INSERT'));
 
+/** The passphrase of the network that this database settles; null when it was never migrated to the end. */
+export async function settledNetwork(db: Db): Promise<string | null> {
+  const { rows } = await db.execute<{ passphrase: string }>(
+    sql`SELECT passphrase FROM settlement.network`,
+  );
+  return rows[0]?.passphrase ?? null;
+}
+
 function rootMessage(error: unknown): string {
   let message = String(error);
   for (let e = error; e instanceof Error; e = e.cause) message = e.message || message;

@@ -47,3 +47,15 @@ export async function noteReadAgain(
         THEN ${RECENT_LEDGERS}::bigint ELSE ${DAY_LEDGERS}::bigint END) << 32)::text
     WHERE account = ${account}`);
 }
+
+/**
+ * An account that could not be read again goes behind those that wait with it, or three such accounts would keep all the
+ * others from their turn. Its cursor stays. A busy one is tried in the next run, any other in an hour.
+ */
+export async function noteNotReadAgain(db: Db, account: string): Promise<void> {
+  await db.execute(sql`
+    UPDATE settlement.watched_accounts w SET rechecked_at = CASE
+      WHEN EXISTS (SELECT FROM settlement.active_sessions a WHERE a.account = w.account)
+      THEN now() ELSE now() - interval '23 hours' END
+    WHERE account = ${account}`);
+}

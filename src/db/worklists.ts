@@ -107,6 +107,13 @@ export async function wakeSessions(tx: Db, sessionIds: readonly string[]): Promi
     ON CONFLICT (session_id) DO UPDATE SET wake_after = now()`);
 }
 
+/** Takes a session out of the work list that somebody has deleted: it would be woken, and not be found, for ever. */
+export async function forgetDeleted(db: Db, sessionId: string): Promise<void> {
+  await db.execute(sql`
+    DELETE FROM settlement.active_sessions WHERE session_id = ${sessionId}
+      AND NOT EXISTS (SELECT FROM checkout_sessions s WHERE s.id = ${sessionId})`);
+}
+
 /** Enters an open session into the work list. */
 export async function activate(
   tx: Db,

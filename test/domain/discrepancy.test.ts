@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { expect, test } from '@jest/globals';
 import {
+  DISCREPANCIES,
   NOTHING,
   reportInWords,
   sumInWords,
@@ -62,4 +64,9 @@ test('of many that were found the first few are named, and the rest is counted',
   expect(words).toContain('25 found, 25 repaired, 0 left');
   expect(words.split('\n').at(-1)).toBe('  - and 5 more');
   expect(sumInWords(report({ classes: { overdue: NOTHING } }))).toBe('nothing was wrong');
+});
+
+test('every kind has its line in the runbook', () => {
+  const runbook = readFileSync(new URL('../../docs/operations.md', import.meta.url), 'utf8');
+  expect(DISCREPANCIES.filter((kind) => !runbook.includes(`| \`${kind}\` `))).toEqual([]);
 });

@@ -1,6 +1,7 @@
 /** For every kind of discrepancy: the state is produced, one run repairs it, a second finds nothing, the audit is green. */
 import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { look } from '../../src/activities/look.ts';
 import { startReconciling, type Inserted, type Reconciling } from './reconciling.ts';
 
 let it: Reconciling;
@@ -356,6 +357,16 @@ test('a session not at rest whose workflow is gone is woken', async () => {
   expect((await it.reconcile()).no_run).toEqual(repaired(1));
   expect(it.woken).toContain(session.id);
   await expectRest();
+});
+
+test('a session that somebody deleted is woken once, and then forgotten', async () => {
+  const session = await it.insert({ openedMinutesAgo: 5 });
+  await it.catchUp();
+  await rows('DELETE FROM checkout_sessions WHERE id = $1', session.id);
+  await rows('UPDATE settlement.active_sessions SET wake_after = NULL');
+  expect((await it.reconcile()).no_run).toMatchObject({ found: 1 });
+  await look(it.deps, { sessionId: session.id, now: new Date().toISOString() });
+  expect(await it.reconcile()).toEqual({});
 });
 
 test('a silent watcher is started; one that runs and cannot read is told', async () => {

@@ -1,5 +1,10 @@
 import { missingPayments, storeFindings } from '../../db/inbox.ts';
-import { accountsToReadAgain, noteReadAgain, type ReadAgain } from '../../db/read-again.ts';
+import {
+  accountsToReadAgain,
+  noteNotReadAgain,
+  noteReadAgain,
+  type ReadAgain,
+} from '../../db/read-again.ts';
 import { addTallies, NOTHING, tally, untouched, type Tally } from '../../domain/discrepancy.ts';
 import { reasonOf } from '../../domain/failure.ts';
 import { ledgerPaymentKey } from '../../domain/ledger-payment.ts';
@@ -48,6 +53,7 @@ export async function readAgain(
         tally([subject], new Map([[subject, `it could not be read again: ${why}`]])),
       );
       failures += 1;
+      if (!dryRun) await noteNotReadAgain(deps.database.db, account.account);
     }
   }
   if (sum.found > 0 && !dryRun) await settleDue(deps);

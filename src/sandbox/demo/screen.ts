@@ -84,13 +84,17 @@ export function places(stage: Stage): string {
 }
 
 /** What to try while everything keeps running. `file` tells where the sandbox is. */
-export function thingsToTry({ temporalAddress, databaseUrl }: Stage, file: string): string {
+export function thingsToTry(stage: Stage, file: string): string {
+  const { temporalAddress, databaseUrl, horizonUrl, networkPassphrase } = stage;
   return [
     'Everything keeps running; Ctrl-C ends it. In another terminal:',
     `  export TEMPORAL_ADDRESS=${temporalAddress} DATABASE_URL=${databaseUrl}`,
+    `  export HORIZON_URL=${horizonUrl} NETWORK_PASSPHRASE='${networkPassphrase}'`,
     `  export SETTLE_SANDBOX=${file}`,
     '  npm run settle -- trigger over        (or: trigger --help)',
     '  npm run settle -- listen --forward-to http://127.0.0.1:3000/webhooks',
+    '  npm run settle -- status',
+    '  npm run settle -- reconcile --dry-run',
     '  npm run settle -- payments held',
     '  npm run settle -- payments why <tx hash>',
     '  npm run settle -- session show <session id>',

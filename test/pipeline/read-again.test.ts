@@ -1,0 +1,47 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { readAgain } from '../../src/activities/reconcile/read-again.ts';
+import { startReconciling, type Reconciling } from './reconciling.ts';
+
+let it: Reconciling;
+beforeAll(async () => {
+  it = await startReconciling();
+});
+afterAll(() => it.close());
+
+test('accounts that cannot be read again do not keep the others from their turn', async () => {
+  for (let i = 0; i < 4; i += 1) {
+    const { address: account } = await it.wallet();
+    await it.insert({ openedMinutesAgo: 5, account });
+    await it.customer.pay(account, '1');
+  }
+  await it.catchUp();
+  const accounts = await it.database.rows<{ account: string }>(
+    'SELECT account FROM settlement.watched_accounts ORDER BY account',
+  );
+  const bad = new Set(accounts.slice(0, 3).map(({ account }) => account));
+  const page: typeof it.deps.source.page = (account, ...rest) =>
+    bad.has(account)
+      ? Promise.reject(new Error('504: the query took too long'))
+      : it.deps.source.page(account, ...rest);
+  const deps = { ...it.deps, source: { ...it.deps.source, page } };
+  const run = () =>
+    readAgain({ ...deps, ...NO_TEMPORAL }, { after: null, dryRun: false, thorough: false });
+  expect(await run()).toMatchObject({ found: 3, left: 3 });
+  await run();
+  expect(
+    await it.database.rows(
+      'SELECT account FROM settlement.watched_accounts WHERE rechecked_at IS NULL',
+    ),
+  ).toEqual([]);
+  const [last] = await it.database.rows<{ cursor: string | null }>(
+    'SELECT recheck_cursor AS cursor FROM settlement.watched_accounts ORDER BY account DESC LIMIT 1',
+  );
+  expect(last?.cursor).not.toBeNull();
+});
+
+const NO_TEMPORAL = {
+  networkName: 'sandbox',
+  isRunning: () => Promise.resolve(true),
+  watcher: { isRunning: () => Promise.resolve(true), start: () => Promise.resolve() },
+  pagesToReadAgain: 100,
+};
