@@ -1,5 +1,5 @@
 /** One moment of the database, for reads that must agree with each other. */
-import { Pool, type PoolClient } from 'pg';
+import { Pool } from 'pg';
 import { onClient, type Db } from './connection.ts';
 
 /**
@@ -7,7 +7,7 @@ import { onClient, type Db } from './connection.ts';
  * there is one, is the caller's.
  */
 export async function inSnapshot<T>(db: Db, read: (db: Db) => Promise<T>): Promise<T> {
-  const { $client } = db as Db & { readonly $client: Pool | PoolClient };
+  const { $client } = db;
   if (!($client instanceof Pool)) return read(db);
   const client = await $client.connect();
   let broken: Error | undefined;

@@ -3,7 +3,7 @@ import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
 import * as schema from './schema/index.ts';
 
 /** Drizzle over our schema, on a pool or on one checked-out client. */
-export type Db = NodePgDatabase<typeof schema>;
+export type Db = NodePgDatabase<typeof schema> & { readonly $client: Pool | PoolClient };
 
 /** A pool together with the Drizzle handle for single statements (READ COMMITTED). */
 export type Database = { readonly pool: Pool; readonly db: Db; close(): Promise<void> };

@@ -3,6 +3,7 @@ import { sql } from 'drizzle-orm';
 import type { Head } from '../domain/delivery.ts';
 import type { Db } from './connection.ts';
 import { merchantEndpointId } from './ids.ts';
+import { prepared } from './prepared.ts';
 
 /** The first open delivery of a session to an endpoint, with everything that sending it needs. */
 export type NextDelivery = Head & {
@@ -50,7 +51,12 @@ type Row = {
 
 /** The head of each endpoint's line for this session, due or not. */
 export async function nextDeliveries(db: Db, sessionId: string): Promise<NextDelivery[]> {
-  const { rows } = await db.execute<Row>(sql`
+  return (await HEADS(db, { sessionId })).map(toNext);
+}
+
+const HEADS = prepared<Row>(
+  'heads',
+  sql`
     SELECT DISTINCT ON (d.endpoint_id) d.delivery_id, d.event_id, d.endpoint_id, d.merchant_id, d.event,
       d.sequence, d.attempts,
       greatest(d.next_retry_at, s.paused_until)::text AS at,
@@ -71,10 +77,9 @@ export async function nextDeliveries(db: Db, sessionId: string): Promise<NextDel
     JOIN merchants m ON m.id = d.merchant_id
     LEFT JOIN webhook_endpoints w ON w.id = d.endpoint_id
     LEFT JOIN settlement.endpoint_state s ON s.endpoint_id = d.endpoint_id
-    WHERE d.session_id = ${sessionId} AND d.status IN ('pending', 'failed')
-    ORDER BY d.endpoint_id, d.sequence, d.created_at`);
-  return rows.map(toNext);
-}
+    WHERE d.session_id = ${sql.placeholder('sessionId')} AND d.status IN ('pending', 'failed')
+    ORDER BY d.endpoint_id, d.sequence, d.created_at`,
+);
 
 function toNext(row: Row): NextDelivery {
   const ofMerchant = row.endpoint_id === merchantEndpointId(row.merchant_id);

@@ -1,10 +1,11 @@
-import { sql } from 'drizzle-orm';
+import { sql, type SQL } from 'drizzle-orm';
 import type { EventType } from '../domain/event.ts';
 import type { SessionStatus } from '../domain/session.ts';
 import type { SessionFacts } from '../domain/settle.ts';
 import type { Db } from './connection.ts';
 import { ASSET_KEY, JOIN_NETWORK, THROUGH_LEDGER, THROUGH_TIME } from './coverage.ts';
 import { merchantEndpointId } from './ids.ts';
+import { prepared } from './prepared.ts';
 import {
   INBOX_PAYMENT,
   parseStored,
@@ -25,6 +26,9 @@ export type GatheredFacts = SessionFacts & {
   readonly lastSequence: Readonly<Record<string, number>>;
 };
 
+/** How the facts are read: `locked` in a transaction that settles, whose planner has settings of its own. */
+export type Reading = 'locked' | 'unlocked';
+
 /**
  * Reads the facts of the given sessions in one statement, thus in one snapshot. An id without a session is left out.
  * Amounts cross as text: json would make floats of them.
@@ -32,8 +36,13 @@ export type GatheredFacts = SessionFacts & {
 export async function gatherFacts(
   tx: Db,
   sessionIds: readonly string[],
+  reading: Reading = 'unlocked',
 ): Promise<Map<string, GatheredFacts>> {
-  const { rows } = await tx.execute<{ facts: RawFacts }>(sql`
+  const rows = await READ[reading](tx, { sessionIds });
+  return new Map(rows.map(({ facts }) => [facts.id, toFacts(facts)]));
+}
+
+const FACTS: SQL = sql`
     SELECT json_build_object(
       'id', s.id, 'merchantId', s.merchant_id, 'price', s.amount::text,
       'assetCode', s.asset_code, 'assetIssuer', s.asset_issuer,
@@ -91,9 +100,14 @@ export async function gatherFacts(
           SELECT endpoint_id, max(sequence) AS last FROM webhook_deliveries
           WHERE session_id = s.id AND endpoint_id IS NOT NULL GROUP BY endpoint_id) q)
     ) AS facts
-    FROM checkout_sessions s WHERE s.id = ANY(${sql.param(sessionIds)}::uuid[])`);
-  return new Map(rows.map(({ facts }) => [facts.id, toFacts(facts)]));
-}
+    FROM checkout_sessions s
+    -- Behind a SELECT, how many they are is no reason to plan anew.
+    WHERE s.id = ANY((SELECT ${sql.placeholder('sessionIds')}::uuid[])::uuid[])`;
+
+const READ = {
+  locked: prepared<{ facts: RawFacts }>('facts locked', FACTS),
+  unlocked: prepared<{ facts: RawFacts }>('facts', FACTS),
+};
 
 type RawFacts = {
   id: string;

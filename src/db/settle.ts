@@ -8,6 +8,7 @@ import type { Verdict } from '../domain/judge.ts';
 import type { Db } from './connection.ts';
 import { gatherFacts } from './facts.ts';
 import { checkoutSessions } from './schema/index.ts';
+import { prepared } from './prepared.ts';
 import { serializable, type Committed } from './serializable.ts';
 import { documentOf, type Decided } from './settle-rows.ts';
 
@@ -50,7 +51,7 @@ export async function settleTogether(
       .where(inArray(checkoutSessions.id, ids))
       .orderBy(asc(checkoutSessions.id))
       .for('update');
-    const facts = [...(await gatherFacts(tx, ids)).values()];
+    const facts = [...(await gatherFacts(tx, ids, 'locked')).values()];
     const decided = facts.map((f) => ({ facts: f, decision: decide(f) }));
     const changed = decided.filter(({ decision }) => decision.changes);
     if (changed.length > 0) await write(tx, changed);
@@ -109,9 +110,13 @@ function answers(decided: readonly Decided[]): Map<string, Settled> {
 
 /** Writes all differences in one statement. Every part is bound to the locked sessions, so none can go astray. */
 async function write(tx: Db, changed: readonly Decided[]): Promise<void> {
-  const document = JSON.stringify(documentOf(changed));
-  await tx.execute(sql`
-    WITH doc AS (SELECT ${document}::jsonb AS d),
+  await WRITE(tx, { document: JSON.stringify(documentOf(changed)) });
+}
+
+const WRITE = prepared(
+  'settle',
+  sql`
+    WITH doc AS (SELECT ${sql.placeholder('document')}::jsonb AS d),
     sessions AS (
       UPDATE checkout_sessions s SET status = x.status::session_status, cancel_at = x.cancel_at,
         closed_through_ledger = x.closed_through_ledger, processing_since = x.processing_since,
@@ -174,5 +179,5 @@ async function write(tx: Db, changed: readonly Decided[]): Promise<void> {
     FROM doc, jsonb_to_recordset(d->'sessions') AS x(id uuid, account text, asset text,
       deadline timestamptz, wake boolean)
     WHERE x.wake
-    ON CONFLICT (session_id) DO UPDATE SET deadline = excluded.deadline, wake_after = now()`);
-}
+    ON CONFLICT (session_id) DO UPDATE SET deadline = excluded.deadline, wake_after = now()`,
+);

@@ -40,7 +40,7 @@ export async function takeOver(
   const { value } = await serializable(pool, async (tx) => {
     const open = await lockOpen(tx, deliveryIds);
     const sessions = [...new Set(open.flatMap((d) => d.session_id ?? []))];
-    const facts = await gatherFacts(tx, sessions);
+    const facts = await gatherFacts(tx, sessions, 'locked');
     const problems = new Map<string, Problem>();
     const taken: Taken[] = [];
     for (const { id, session_id, event, foreign } of open) {

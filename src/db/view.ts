@@ -4,6 +4,7 @@ import type { SessionStatus } from '../domain/session.ts';
 import { PROCESSING_SHOWN_MS } from '../domain/settle.ts';
 import type { Db } from './connection.ts';
 import { PAYMENTS_OF_SESSION } from './inbox-payment.ts';
+import { prepared } from './prepared.ts';
 
 /** A session as an operator wants to see it, and what is still to be done for it. */
 export type StoredView = {
@@ -65,7 +66,17 @@ export async function viewSession(
   sessionId: string,
   now: Date,
 ): Promise<StoredView | null> {
-  const { rows } = await db.execute<{ view: RawView }>(sql`
+  const rows = await READ(db, { sessionId });
+  const raw = rows[0]?.view;
+  if (!raw) return null;
+  const view = toView(raw, now);
+  await keepWorkList(db, sessionId, view, raw.wakeAfter);
+  return view;
+}
+
+const READ = prepared<{ view: RawView }>(
+  'view',
+  sql`
     SELECT json_build_object(
       'status', s.status, 'merchantId', s.merchant_id, 'receivingAccount', s.receiving_account,
       'asset', concat_ws(':', s.asset_code, s.asset_issuer), 'price', s.amount::text,
@@ -95,13 +106,8 @@ export async function viewSession(
           OR (t.subject = s.receiving_account AND s.status <> 'paid' AND s.closed_through_ledger IS NULL)))
     ) AS view
     FROM checkout_sessions s LEFT JOIN settlement.active_sessions a ON a.session_id = s.id
-    WHERE s.id = ${sessionId}`);
-  const raw = rows[0]?.view;
-  if (!raw) return null;
-  const view = toView(raw, now);
-  await keepWorkList(db, sessionId, view, raw.wakeAfter);
-  return view;
-}
+    WHERE s.id = ${sql.placeholder('sessionId')}`,
+);
 
 function toView(raw: RawView, now: Date): StoredView {
   const { expiresAt, cancelAt, processingSince, wakeAfter: _, deliveries, ...rest } = raw;

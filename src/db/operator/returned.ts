@@ -173,7 +173,7 @@ async function heldOfPayment(tx: Db, name: string, row: InboxRow): Promise<Stroo
 }
 
 async function heldBySession(tx: Db, name: string, sessionId: string): Promise<Stroops> {
-  const facts = (await gatherFacts(tx, [sessionId])).get(sessionId);
+  const facts = (await gatherFacts(tx, [sessionId], 'locked')).get(sessionId);
   if (facts === undefined) return 0n;
   const { session, payments, ambiguous, paymentRow } = facts;
   const paidByTxHash = paymentRow?.txHash ?? null;
