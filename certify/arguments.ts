@@ -5,6 +5,8 @@ export type Wanted = {
   /** The slice that fits into three minutes. */
   readonly quick: boolean;
   readonly seed: number;
+  /** No round is begun later than this; null: as the budget has it. */
+  readonly minutes: number | null;
   /** Only cells whose name contains one of these. */
   readonly cells: readonly string[];
   /** These cells in one round, as a drawn round has them. */
@@ -26,6 +28,7 @@ export function readArguments(args: readonly string[]): Wanted {
     options: {
       quick: { type: 'boolean', default: false },
       seed: { type: 'string' },
+      minutes: { type: 'string' },
       cell: { type: 'string', multiple: true, default: [] },
       together: { type: 'boolean', default: false },
       part: { type: 'string', multiple: true, default: [] },
@@ -40,10 +43,14 @@ export function readArguments(args: readonly string[]): Wanted {
   });
   const seed = values.seed === undefined ? Date.now() % 1_000_000_000 : Number(values.seed);
   if (!Number.isInteger(seed)) throw new Error(`A seed is a whole number, not "${values.seed}".`);
+  const minutes = values.minutes === undefined ? null : Number(values.minutes);
+  if (minutes !== null && !(minutes > 0))
+    throw new Error(`Minutes are a number, not "${values.minutes}".`);
   const isWhole = parts.length === 0 && values.cell.length === 0 && values.sessions === undefined;
   return {
     quick: values.quick,
     seed,
+    minutes,
     cells: values.cell,
     together: values.together,
     parts: parts.length > 0 ? parts : values.cell.length > 0 ? ['matrix'] : PARTS,

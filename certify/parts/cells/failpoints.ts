@@ -77,6 +77,7 @@ function killAt(point: string): Cell {
         ? 'F2'
         : 'F1',
     name: `SIGKILL at ${point}`,
+    rivals: `SIGKILL at ${point}`,
     strike: async (scene) => {
       const { stack, rng, over } = scene;
       const arm = stack.arm({ point, nth: nthOf(point, rng), signal: 'SIGKILL' });
@@ -121,6 +122,7 @@ function freezeAt(point: string): Cell {
   return {
     row: 'F4',
     name: `SIGSTOP for ${FROZEN_MS / 1000} s at ${point}`,
+    rivals: 'SIGSTOP',
     strike: async (scene) => {
       const { stack, rng, over } = scene;
       const arm = stack.arm({ point, nth: nthOf(point, rng), signal: 'SIGSTOP' });

@@ -28,11 +28,13 @@ export const SIGNALS: readonly Cell[] = [
   {
     row: 'F13',
     name: 'duplicate and reordered wakes, with false reports among them, also after the end',
+    rivals: 'stray wakes',
     strike: (scene) => strayWakes(scene, 8_000),
   },
   {
     row: 'F13',
     name: 'wakes are lost: nobody tells a session that it is paid, for four seconds',
+    rivals: 'lost wakes',
     strike: async ({ stack, over }) => {
       let lost = 0;
       for (const end = Date.now() + 4_000; Date.now() < end && !over.aborted; await sleep(10)) {
@@ -53,6 +55,7 @@ export const TWICE: readonly Cell[] = [
   {
     row: 'F17',
     name: 'two watchers read at once',
+    rivals: 'watchers',
     strike: async ({ stack, over }) => {
       const handle = await stack.temporal.workflow.start('ledgerWatcher', {
         workflowId: `${watcherWorkflowId(stack.network)}:second`,
@@ -69,6 +72,7 @@ export const TWICE: readonly Cell[] = [
   {
     row: 'F17',
     name: 'two reconcilers repair at once, again and again',
+    rivals: 'reconcilers',
     strike: async ({ stack, over }) => {
       const { temporal, network } = stack;
       const schedule = temporal.schedule.getHandle(reconcileScheduleId(network));
@@ -88,6 +92,7 @@ export const SECRETS: readonly Cell[] = [
   {
     row: 'F21',
     name: 'every endpoint’s secret rotates, three times, while events are sent',
+    rivals: 'secrets',
     strike: async (scene) => {
       const { stack, rng } = scene;
       const endpoints = stack.shops.flatMap(({ merchantId, endpoints }) =>

@@ -21,6 +21,8 @@ export type Cell = {
   /** The row of the fault matrix (facts/faults-and-performance.md §2.2). */
   readonly row: string;
   readonly name: string;
+  /** Two cells of the same word would undo each other: they are not played side by side. */
+  readonly rivals: string;
   strike(scene: Scene): Promise<number>;
 };
 
