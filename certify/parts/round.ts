@@ -6,7 +6,7 @@ import { check } from './checks.ts';
 import { rest, watchAlways } from './rest.ts';
 import type { Stack } from './stack.ts';
 import type { Violation } from './violation.ts';
-import { startWorkload, type Draw } from './workload.ts';
+import { startWorkload, type Draw, type Workload } from './workload.ts';
 
 /** What came of a round. */
 export type RoundResult = {
@@ -30,13 +30,41 @@ export async function playRound(
   draw: Draw,
   cells: readonly Cell[],
 ): Promise<RoundResult> {
+  const over = new AbortController();
+  const atRest = new AbortController();
+  const workload = startWorkload(stack, draw);
+  const always = watchAlways(stack, workload.sessions, atRest.signal);
+  try {
+    return await play({ stack, draw, cells, workload, over, atRest, always });
+  } finally {
+    over.abort();
+    atRest.abort();
+    await always.catch(() => undefined);
+  }
+}
+
+type Playing = {
+  stack: Stack;
+  draw: Draw;
+  cells: readonly Cell[];
+  workload: Workload;
+  over: AbortController;
+  atRest: AbortController;
+  always: ReturnType<typeof watchAlways>;
+};
+
+async function play({
+  stack,
+  draw,
+  cells,
+  workload,
+  over,
+  atRest,
+  always,
+}: Playing): Promise<RoundResult> {
   const started = Date.now();
   const rng = new Rng(draw.seed).fork(-1);
-  const over = new AbortController();
   const recoveries: number[] = [];
-  const workload = startWorkload(stack, draw);
-  const atRest = new AbortController();
-  const always = watchAlways(stack, workload.sessions, atRest.signal);
   let striking = true;
   const strikes = Promise.all(
     cells.map((cell, index) =>
