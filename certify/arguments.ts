@@ -1,6 +1,10 @@
 /** What `npm run certify` was asked to do. */
 import { parseArgs } from 'node:util';
 
+/** A part of the certificate: the simulation on the model of storage or on PostgreSQL, and what is played on real parts. */
+export type Part = (typeof PARTS)[number];
+
+/** What was asked for. */
 export type Wanted = {
   /** The slice that fits into three minutes. */
   readonly quick: boolean;
@@ -12,14 +16,14 @@ export type Wanted = {
   /** These cells in one round, as a drawn round has them. */
   readonly together: boolean;
   /** Only these parts. */
-  readonly parts: readonly ('simulation' | 'matrix' | 'random')[];
+  readonly parts: readonly Part[];
   /** Only these sessions of a round, by their number in the draw. */
   readonly sessions: readonly number[] | null;
   /** Where the certificate is written; null: nowhere. */
   readonly write: boolean;
 };
 
-const PARTS = ['simulation', 'matrix', 'random'] as const;
+const PARTS = ['model', 'postgres', 'matrix', 'random'] as const;
 
 /** Reads the command line. @throws Error that says what may be given */
 export function readArguments(args: readonly string[]): Wanted {

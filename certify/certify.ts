@@ -13,7 +13,7 @@ import { simulate } from './simulation/simulate.ts';
 
 /** How much of everything. Minutes are those of two cores; what they leave out is said in the certificate. */
 const FULL = { model: 50_000, postgres: 1_500, sessions: 25, random: 320, minutes: 19, lanes: 3 };
-const QUICK = { model: 10_000, postgres: 200, sessions: 20, random: 8, minutes: 2.3, lanes: 3 };
+const QUICK = { model: 10_000, postgres: 150, sessions: 20, random: 8, minutes: 2.3, lanes: 3 };
 /** Recovery from a SIGKILL to the next commit (bar R7). */
 const RECOVERY_P95_MS = 5_000;
 
@@ -32,9 +32,11 @@ say(
 );
 
 const rounds: { part: 'matrix' | 'random'; result: RoundResult }[] = [];
-const simulations = wanted.parts.includes('simulation')
-  ? await simulate(wanted.seed, { ...size, shrinks: !wanted.quick })
-  : [];
+const simulations = await simulate(wanted.seed, {
+  model: wanted.parts.includes('model') ? size.model : 0,
+  postgres: wanted.parts.includes('postgres') ? size.postgres : 0,
+  shrinks: !wanted.quick,
+});
 let red = simulations.some(({ violations }) => violations.length > 0);
 const onReal = wanted.parts.includes('matrix') || wanted.parts.includes('random');
 const left = onReal ? await playOnRealParts() : 0;
