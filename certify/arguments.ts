@@ -17,6 +17,8 @@ export type Wanted = {
   readonly together: boolean;
   /** Only these parts. */
   readonly parts: readonly Part[];
+  /** Sessions that are drawn for a round; null: as many as it usually has. */
+  readonly drawn: number | null;
   /** Only these sessions of a round, by their number in the draw. */
   readonly sessions: readonly number[] | null;
   /** Where the certificate is written; null: nowhere. */
@@ -36,6 +38,7 @@ export function readArguments(args: readonly string[]): Wanted {
       cell: { type: 'string', multiple: true, default: [] },
       together: { type: 'boolean', default: false },
       part: { type: 'string', multiple: true, default: [] },
+      drawn: { type: 'string' },
       sessions: { type: 'string' },
       'no-write': { type: 'boolean', default: false },
     },
@@ -58,6 +61,7 @@ export function readArguments(args: readonly string[]): Wanted {
     cells: values.cell,
     together: values.together,
     parts: parts.length > 0 ? parts : values.cell.length > 0 ? ['matrix'] : PARTS,
+    drawn: values.drawn === undefined ? null : Number(values.drawn),
     sessions: values.sessions?.split(',').map(Number) ?? null,
     write: isWhole && !values.quick && !values['no-write'],
   };

@@ -60,7 +60,9 @@ async function playOnRealParts(): Promise<number> {
       },
     });
   };
-  const matrix = wanted.parts.includes('matrix') ? matrixPlans(wanted, size.sessions) : [];
+  const matrix = wanted.parts.includes('matrix')
+    ? matrixPlans(wanted, wanted.drawn ?? size.sessions)
+    : [];
   const random = wanted.parts.includes('random') ? randomPlans(wanted.seed, size.random) : [];
   planned = matrix.length + random.length;
   let left = await play('matrix', matrix);
@@ -80,19 +82,22 @@ async function shrunk(bundle: string, { draw, cells }: RoundPlan): Promise<void>
   say('Looking for fewer sessions that break it …');
   const small = await shrink(bundle, draw, cells);
   const names = cells.map(({ name }) => name);
-  say(replay(draw.seed, names, small.draw.only ?? null));
+  const { seed, sessions: drawn } = draw;
+  say(replay({ seed, drawn, cells: names }, small.draw.only ?? null));
   for (const { check, problem } of small.result?.violations.slice(0, 5) ?? []) {
     say(`  ${check}: ${problem}`);
   }
 }
 
 /** The command that plays a round again. */
-function replay(seed: number, cells: readonly string[], only: readonly number[] | null): string {
+function replay(
+  { seed, drawn, cells }: Pick<RoundResult, 'seed' | 'drawn' | 'cells'>,
+  only: readonly number[] | null,
+): string {
   const names = cells.map((name) => ` --cell '${name}'`).join('');
-  const quick = wanted.quick ? ' --quick' : '';
   const sessions = only === null ? '' : ` --sessions ${only.join()}`;
   const together = cells.length > 1 ? ' --together' : '';
-  return `Replay: npm run certify -- --seed ${seed}${quick}${together}${names}${sessions}`;
+  return `Replay: npm run certify -- --seed ${seed} --drawn ${drawn}${together}${names}${sessions}`;
 }
 
 function tell(result: RoundResult, n: number, of: number): void {
@@ -103,7 +108,7 @@ function tell(result: RoundResult, n: number, of: number): void {
     `${n}/${of} ${verdict} seed ${seed}: ${struckTimes}; at rest after ${restMs} ms, ${Math.round(ms / 1000)} s`,
   );
   for (const { check, problem } of violations.slice(0, 5)) say(`    ${check}: ${problem}`);
-  if (violations.length > 0) say(`    ${replay(seed, cells, wanted.sessions)}`);
+  if (violations.length > 0) say(`    ${replay(result, wanted.sessions)}`);
 }
 
 function conclude(): void {

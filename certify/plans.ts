@@ -32,23 +32,34 @@ export type MatrixWanted = {
   readonly sessions: readonly number[] | null;
 };
 
-/** Rounds of one cell each, each with a seed of its own; or one round of those that were asked for, together. */
+/** Rounds of one cell each, or two, each with a seed of its own; or one round of those that were asked for, together. */
 export function matrixPlans(wanted: MatrixWanted, sessions: number): RoundPlan[] {
   const { seed, quick, cells: asked, together } = wanted;
   const only = wanted.sessions === null ? {} : { only: wanted.sessions };
   const chosen = asked.length > 0 ? asked : quick ? QUICK_CELLS : [''];
   const cells = [...new Set(chosen.flatMap(cellsLike))];
-  if (together) return [{ draw: { seed, sessions: SESSIONS_A_DRAWN_ROUND, ...only }, cells }];
+  if (together) return [{ draw: { seed, sessions, ...only }, cells }];
   // One cell alone is a replay: the seed is that of its round.
   const replayed = asked.length === 1 && cells.length === 1;
-  return cells.map((cell) => ({
+  const groups = asked.length > 0 ? cells.map((cell) => [cell]) : inPairs(cells);
+  return groups.map((group) => ({
     draw: {
-      seed: replayed ? seed : seedOf(seed, CELLS.indexOf(cell)),
+      seed: replayed ? seed : seedOf(seed, CELLS.indexOf(group[0] as Cell)),
       sessions,
       ...only,
     },
-    cells: [cell],
+    cells: group,
   }));
+}
+
+/** Workers that are frozen cost no new one, and there are two: such cells are played two at a time. */
+function inPairs(cells: readonly Cell[]): Cell[][] {
+  const frozen = cells.filter(({ name }) => name.startsWith('SIGSTOP for'));
+  const half = Math.ceil(frozen.length / 2);
+  return [
+    ...cells.filter((cell) => !frozen.includes(cell)).map((cell) => [cell]),
+    ...frozen.slice(0, half).map((cell, i) => [cell, ...frozen.slice(half + i, half + i + 1)]),
+  ];
 }
 
 /** Cells whose fault did not come about, with new seeds. `turn` counts from 1. */

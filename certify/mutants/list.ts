@@ -114,7 +114,7 @@ export const MUTANTS: readonly Mutant[] = [
         to: 'return view.found',
       },
     ],
-    slice: cell('duplicate and reordered wakes'),
+    slice: cell('sessions that are over are cancelled'),
   },
   {
     name: 'late is what comes after expires_at, whatever was cancelled',

@@ -12,6 +12,8 @@ import { startWorkload, type Draw, type Workload } from './workload.ts';
 export type RoundResult = {
   readonly seed: number;
   readonly cells: readonly string[];
+  /** Sessions that were drawn, and those that were opened. */
+  readonly drawn: number;
   readonly sessions: number;
   /** How often each fault struck, in the order of `cells`. */
   readonly struck: readonly number[];
@@ -74,6 +76,7 @@ async function play({
         sessions: workload.sessions,
         over: over.signal,
         recovered: (ms) => recoveries.push(ms),
+        complain: (problem) => workload.complaints.push(problem),
       }),
     ),
   ).finally(() => (striking = false));
@@ -93,6 +96,7 @@ async function play({
   return {
     seed: draw.seed,
     cells: cells.map(({ name }) => name),
+    drawn: draw.sessions,
     sessions: workload.sessions.length,
     struck,
     counted: counted + seen.counted,

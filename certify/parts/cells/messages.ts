@@ -1,5 +1,6 @@
 /** Messages that are doubled, reordered, false or lost, and two of what there should be one of. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Refusal } from '../../../src/client.ts';
 import { reconcileNow } from '../../../src/schedule.ts';
 import {
   reconcileScheduleId,
@@ -23,13 +24,50 @@ async function strayWakes({ stack, sessions, rng, over }: Scene, forMs: number):
   return sent;
 }
 
-/** Wakes. */
+/** Asks everything there is to ask of sessions that are over, all at once: each question meets a run that is just ending. */
+async function askAtTheEnd(scene: Scene, forMs: number): Promise<number> {
+  const { stack, sessions, rng, over } = scene;
+  const { client } = stack;
+  let answered = 0;
+  const ask = async (what: string, question: Promise<unknown>) => {
+    try {
+      await question;
+      answered += 1;
+    } catch (error) {
+      // Nobody may have answered in time; but there is nothing to refuse.
+      if (error instanceof Refusal) scene.complain(`${what} was refused: ${error.message}`);
+    }
+  };
+  for (const end = Date.now() + forMs; Date.now() < end && !over.aborted; await sleep(100)) {
+    const ended = await stack.rows<{ id: string }>(
+      `SELECT id::text FROM checkout_sessions
+       WHERE id = ANY($1) AND (status = 'paid' OR closed_through_ledger IS NOT NULL) ORDER BY id`,
+      [sessions.map(({ id }) => id)],
+    );
+    if (ended.length === 0) continue;
+    const { id } = rng.pick(ended);
+    await Promise.all([
+      ask(`a cancellation of ${id}, which is over,`, client.cancelSession(id)),
+      ask(`a look at ${id}, which is over,`, client.sessionState(id, { fresh: true })),
+      ask(`a wake of ${id}, which is over,`, client.wake(id)),
+    ]);
+  }
+  return answered;
+}
+
+/** Messages to sessions. */
 export const SIGNALS: readonly Cell[] = [
   {
     row: 'F13',
     name: 'duplicate and reordered wakes, with false reports among them, also after the end',
     rivals: 'stray wakes',
     strike: (scene) => strayWakes(scene, 8_000),
+  },
+  {
+    row: 'F13',
+    name: 'sessions that are over are cancelled, looked at and woken at once, again and again',
+    rivals: 'questions at the end',
+    strike: (scene) => askAtTheEnd(scene, 9_000),
   },
   {
     row: 'F13',

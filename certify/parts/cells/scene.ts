@@ -14,6 +14,8 @@ export type Scene = {
   readonly over: AbortSignal;
   /** Notes milliseconds from a SIGKILL to the next commit of another process. */
   recovered(ms: number): void;
+  /** Notes an answer that cannot be right. */
+  complain(problem: string): void;
 };
 
 /** One cell. `strike` resolves, when all is well again, to how often the fault really struck. */
