@@ -216,7 +216,7 @@ export const MUTANTS: readonly Mutant[] = [
   const outcome = await post(deps, head);`,
       },
     ],
-    slice: cell('SIGKILL at deliverEvents recorded'),
+    slice: cell('the receiver answers 500'),
   },
   {
     name: 'the newest event is sent first',
