@@ -24,9 +24,12 @@ async function strayWakes({ stack, sessions, rng, over }: Scene, forMs: number):
   return sent;
 }
 
+/** Sessions end within a minute, and questions are answered within half of one. */
+const ENDS_WITHIN_MS = 90_000;
+
 /** Asks everything there is to ask of sessions that are over, all at once: each question meets a run that is just ending. */
-async function askAtTheEnd(scene: Scene, forMs: number): Promise<number> {
-  const { stack, sessions, rng, over } = scene;
+async function askAtTheEnd(scene: Scene, times: number): Promise<number> {
+  const { stack, sessions, rng } = scene;
   const { client } = stack;
   let answered = 0;
   const ask = async (what: string, question: Promise<unknown>) => {
@@ -38,7 +41,8 @@ async function askAtTheEnd(scene: Scene, forMs: number): Promise<number> {
       if (error instanceof Refusal) scene.complain(`${what} was refused: ${error.message}`);
     }
   };
-  for (const end = Date.now() + forMs; Date.now() < end && !over.aborted; await sleep(100)) {
+  for (const end = Date.now() + ENDS_WITHIN_MS; Date.now() < end; await sleep(100)) {
+    if (answered >= times * 3) break;
     const ended = await stack.rows<{ id: string }>(
       `SELECT id::text FROM checkout_sessions
        WHERE id = ANY($1) AND (status = 'paid' OR closed_through_ledger IS NOT NULL) ORDER BY id`,
@@ -67,7 +71,7 @@ export const SIGNALS: readonly Cell[] = [
     row: 'F13',
     name: 'sessions that are over are cancelled, looked at and woken at once, again and again',
     rivals: 'questions at the end',
-    strike: (scene) => askAtTheEnd(scene, 9_000),
+    strike: (scene) => askAtTheEnd(scene, 12),
   },
   {
     row: 'F13',
