@@ -3,52 +3,40 @@
  * checks the promises P1–P6 from outside. `npm run certify`, or `-- --quick` for three minutes of it.
  */
 import { cpus, loadavg, totalmem } from 'node:os';
-import { readArguments, type Wanted } from './arguments.ts';
-import { CELLS, type Cell } from './parts/cells.ts';
+import { readArguments } from './arguments.ts';
 import { bundleWorkflows, playAll, type RoundPlan } from './parts/lanes.ts';
 import type { RoundResult } from './parts/round.ts';
 import { shrink } from './parts/shrink.ts';
+import { matrixPlans, plansAgain, randomPlans, SCHEDULES_A_ROUND } from './plans.ts';
 import { percentile, writeCertificate } from './report.ts';
-import { Rng } from './rng.ts';
 import { simulate } from './simulation/simulate.ts';
 
 /** How much of everything. Minutes are those of two cores; what they leave out is said in the certificate. */
 const FULL = { model: 50_000, postgres: 1_500, sessions: 25, random: 320, minutes: 19, lanes: 3 };
-const QUICK = { model: 10_000, postgres: 200, sessions: 20, random: 8, minutes: 2.3, lanes: 3 };
-/** Cells of the quick slice: one of each kind. */
-const QUICK_CELLS = [
-  'SIGKILL at openSession store:committed',
-  'SIGKILL at look settle:commit',
-  'SIGKILL at look answered',
-  'SIGKILL at watchLedger store:committed',
-  'SIGKILL at watchLedger settle:committed',
-  'SIGSTOP for 5.5 s at watchLedger settle:inside',
-  'SIGKILL of Temporal, back after 0 s',
-  'PostgreSQL stopped with -m immediate, back after 1 s',
-  'COMMIT: answer lost, 6 times',
-  'COMMIT: request lost, 6 times',
-  'Horizon: two nodes',
-  'the receiver takes each event in another mood',
-];
+const QUICK = { model: 10_000, postgres: 150, sessions: 20, random: 8, minutes: 2.3, lanes: 3 };
 /** Recovery from a SIGKILL to the next commit (bar R7). */
 const RECOVERY_P95_MS = 5_000;
 
-const SCHEDULES_A_ROUND = 4;
-const SESSIONS_A_DRAWN_ROUND = SCHEDULES_A_ROUND * 8;
+/** A cell whose fault has not come about is played again with other seeds. */
+const TURNS_MORE = [1, 2, 3];
 
 const wanted = readArguments(process.argv.slice(2));
 const started = Date.now();
 const [loadBefore = 0] = loadavg();
 const size = wanted.quick ? QUICK : FULL;
-const until = started + size.minutes * 60_000;
+const until = started + (wanted.minutes ?? size.minutes) * 60_000;
+/** Then every fault must have struck. */
+const wantsAll = !wanted.quick && wanted.cells.length === 0 && wanted.parts.includes('matrix');
 say(
   `Seed ${wanted.seed}. The same seed draws the same workloads and faults again: -- --seed ${wanted.seed}`,
 );
 
 const rounds: { part: 'matrix' | 'random'; result: RoundResult }[] = [];
-const simulations = wanted.parts.includes('simulation')
-  ? await simulate(wanted.seed, { ...size, shrinks: !wanted.quick })
-  : [];
+const simulations = await simulate(wanted.seed, {
+  model: wanted.parts.includes('model') ? size.model : 0,
+  postgres: wanted.parts.includes('postgres') ? size.postgres : 0,
+  shrinks: !wanted.quick,
+});
 let red = simulations.some(({ violations }) => violations.length > 0);
 const onReal = wanted.parts.includes('matrix') || wanted.parts.includes('random');
 const left = onReal ? await playOnRealParts() : 0;
@@ -57,106 +45,59 @@ process.exit(red ? 1 : 0);
 
 async function playOnRealParts(): Promise<number> {
   const bundle = await bundleWorkflows();
-  const plans = [
-    ...(wanted.parts.includes('matrix') ? matrixPlans(wanted) : []),
-    ...(wanted.parts.includes('random') ? randomPlans(wanted) : []),
-  ];
-  const matrix = new Set(plans.filter(({ cells }) => cells.length < 2));
-  const bySeed = new Map(plans.map((plan) => [plan.draw.seed, plan]));
   const reds: RoundPlan[] = [];
-  const left = await playAll(bundle, plans, {
-    lanes: size.lanes,
-    until,
-    onRound: (result) => {
-      const plan = bySeed.get(result.seed);
-      if (plan === undefined) return;
-      rounds.push({ part: matrix.has(plan) ? 'matrix' : 'random', result });
-      tell(result, rounds.length, plans.length);
-      if (result.violations.length > 0) reds.push(plan);
-    },
-  });
+  let planned = 0;
+  const play = (part: 'matrix' | 'random', plans: readonly RoundPlan[]) => {
+    const bySeed = new Map(plans.map((plan) => [plan.draw.seed, plan]));
+    return playAll(bundle, plans, {
+      lanes: size.lanes,
+      until,
+      onRound: (result) => {
+        rounds.push({ part, result });
+        tell(result, rounds.length, planned);
+        const plan = bySeed.get(result.seed);
+        if (plan && result.violations.length > 0) reds.push(plan);
+      },
+    });
+  };
+  const matrix = wanted.parts.includes('matrix')
+    ? matrixPlans(wanted, wanted.drawn ?? size.sessions)
+    : [];
+  const random = wanted.parts.includes('random') ? randomPlans(wanted.seed, size.random) : [];
+  planned = matrix.length + random.length;
+  let left = await play('matrix', matrix);
+  left += await play('random', random);
+  for (const turn of wantsAll ? TURNS_MORE : []) {
+    const again = plansAgain(wanted.seed, turn, strikeless(), size.sessions);
+    planned += again.length;
+    await play('matrix', again);
+  }
   red ||= reds.length > 0;
   const [first] = reds;
-  if (first && !wanted.quick) {
-    say('Looking for fewer sessions that break it …');
-    const { draw, result } = await shrink(bundle, first.draw, first.cells);
-    say(
-      replay(
-        draw.seed,
-        first.cells.map(({ name }) => name),
-        draw.only ?? null,
-      ),
-    );
-    for (const { check, problem } of result?.violations.slice(0, 5) ?? [])
-      say(`  ${check}: ${problem}`);
-  }
+  if (first && !wanted.quick) await shrunk(bundle, first);
   return left;
 }
 
-/** Every cell once, or the slice, or those that were asked for; each with a seed of its own. */
-function matrixPlans({ seed, quick, cells: asked, together, sessions }: Wanted): RoundPlan[] {
-  const only = sessions === null ? {} : { only: sessions };
-  const chosen = asked.length > 0 ? asked.flatMap(cellsLike) : quick ? quickCells() : CELLS;
-  if (together) {
-    return [{ draw: { seed, sessions: SESSIONS_A_DRAWN_ROUND, ...only }, cells: chosen }];
+async function shrunk(bundle: string, { draw, cells }: RoundPlan): Promise<void> {
+  say('Looking for fewer sessions that break it …');
+  const small = await shrink(bundle, draw, cells);
+  const names = cells.map(({ name }) => name);
+  const { seed, sessions: drawn } = draw;
+  say(replay({ seed, drawn, cells: names }, small.draw.only ?? null));
+  for (const { check, problem } of small.result?.violations.slice(0, 5) ?? []) {
+    say(`  ${check}: ${problem}`);
   }
-  // One cell alone is a replay: the seed is that of its round.
-  const own = (cell: Cell) =>
-    asked.length === 1 && chosen.length === 1 ? seed : seedOfCell(seed, cell);
-  return [...new Set(chosen)].map((cell) => ({
-    draw: { seed: own(cell), sessions: size.sessions, ...only },
-    cells: [cell],
-  }));
-}
-
-/** The cell of this name, or all whose name contains it. @throws Error when there is none */
-function cellsLike(asked: string): Cell[] {
-  const exact = CELLS.filter(({ name }) => name === asked);
-  const found = exact.length > 0 ? exact : CELLS.filter(({ name }) => name.includes(asked));
-  if (found.length === 0) throw new Error(`No cell is called like "${asked}".`);
-  return found;
-}
-
-function quickCells(): Cell[] {
-  return QUICK_CELLS.flatMap(cellsLike);
-}
-
-function seedOfCell(seed: number, cell: Cell): number {
-  return seedOf(seed, CELLS.indexOf(cell));
-}
-
-/**
- * Schedules drawn whole: eight sessions and a fault each. Four are played on a stack at a time, and one fault of the four is
- * a SIGKILL at a failpoint; each fault strikes them all.
- */
-function randomPlans({ seed }: Wanted): RoundPlan[] {
-  return Array.from({ length: size.random / SCHEDULES_A_ROUND }, (_, index) => {
-    const own = seedOf(seed, 10_000 + index);
-    const rng = new Rng(own).fork(-2);
-    const kill = rng.pick(CELLS.filter(({ name }) => name.startsWith('SIGKILL at')));
-    const others = Array.from({ length: SCHEDULES_A_ROUND - 1 }, () => rng.pick(CELLS));
-    const draw = { seed: own, sessions: SESSIONS_A_DRAWN_ROUND };
-    return { draw, cells: withoutRivals([kill, ...others]) };
-  });
-}
-
-/** Two faults of one kind would undo each other: a server is stopped once, a receiver has one mood. */
-function withoutRivals(cells: readonly Cell[]): Cell[] {
-  const kindOf = ({ name }: Cell) => (/^SIG.* at /.test(name) ? name : name.split(' ')[0]);
-  return [...new Map(cells.map((cell) => [kindOf(cell), cell])).values()];
-}
-
-function seedOf(seed: number, part: number): number {
-  return new Rng(seed).fork(part).int(1, 999_999_999);
 }
 
 /** The command that plays a round again. */
-function replay(seed: number, cells: readonly string[], only: readonly number[] | null): string {
+function replay(
+  { seed, drawn, cells }: Pick<RoundResult, 'seed' | 'drawn' | 'cells'>,
+  only: readonly number[] | null,
+): string {
   const names = cells.map((name) => ` --cell '${name}'`).join('');
-  const quick = wanted.quick ? ' --quick' : '';
   const sessions = only === null ? '' : ` --sessions ${only.join()}`;
   const together = cells.length > 1 ? ' --together' : '';
-  return `Replay: npm run certify -- --seed ${seed}${quick}${together}${names}${sessions}`;
+  return `Replay: npm run certify -- --seed ${seed} --drawn ${drawn}${together}${names}${sessions}`;
 }
 
 function tell(result: RoundResult, n: number, of: number): void {
@@ -167,7 +108,7 @@ function tell(result: RoundResult, n: number, of: number): void {
     `${n}/${of} ${verdict} seed ${seed}: ${struckTimes}; at rest after ${restMs} ms, ${Math.round(ms / 1000)} s`,
   );
   for (const { check, problem } of violations.slice(0, 5)) say(`    ${check}: ${problem}`);
-  if (violations.length > 0) say(`    ${replay(seed, cells, wanted.sessions)}`);
+  if (violations.length > 0) say(`    ${replay(result, wanted.sessions)}`);
 }
 
 function conclude(): void {
@@ -178,7 +119,7 @@ function conclude(): void {
     say(`RED: recovery p95 is ${p95} ms, more than ${RECOVERY_P95_MS}.`);
   }
   const neverStruck = strikeless();
-  if (neverStruck.length > 0 && !wanted.quick && wanted.cells.length === 0) {
+  if (neverStruck.length > 0 && wantsAll) {
     red = true;
     say(`RED: never struck: ${neverStruck.join('; ')}`);
   }

@@ -11,7 +11,8 @@ export type Mutant = {
   readonly slice: readonly string[];
 };
 
-const SIMULATION = ['--part', 'simulation'];
+const MODEL = ['--part', 'model'];
+const POSTGRES = ['--part', 'postgres'];
 const cell = (name: string) => ['--cell', name];
 
 /** Every one of them; docs/certificate.md names them. */
@@ -19,7 +20,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'settle does not lock the sessions (no FOR UPDATE)',
     edits: [{ file: 'src/db/settle.ts', from: `\n      .for('update')`, to: '' }],
-    slice: SIMULATION,
+    slice: POSTGRES,
   },
   {
     name: 'settle is READ COMMITTED',
@@ -30,7 +31,7 @@ export const MUTANTS: readonly Mutant[] = [
         to: 'BEGIN ISOLATION LEVEL READ COMMITTED',
       },
     ],
-    slice: SIMULATION,
+    slice: POSTGRES,
   },
   {
     name: 'events are written after the transaction, not in it',
@@ -72,7 +73,7 @@ export const MUTANTS: readonly Mutant[] = [
   });`,
       },
     ],
-    slice: SIMULATION,
+    slice: POSTGRES,
   },
   {
     name: 'a transaction is one payment: dedupe by its hash alone',
@@ -86,7 +87,7 @@ export const MUTANTS: readonly Mutant[] = [
       ON CONFLICT (tx_hash, op_index, sub_index) DO NOTHING`,
       },
     ],
-    slice: SIMULATION,
+    slice: POSTGRES,
   },
   {
     name: 'a session expires by our clock',
@@ -102,7 +103,7 @@ export const MUTANTS: readonly Mutant[] = [
         to: 'function endingProven(session: Session, { coverage, undecoded, now }: SessionFacts)',
       },
     ],
-    slice: SIMULATION,
+    slice: MODEL,
   },
   {
     name: 'a run completes without draining its handlers and signals',
@@ -113,7 +114,7 @@ export const MUTANTS: readonly Mutant[] = [
         to: 'return view.found',
       },
     ],
-    slice: cell('duplicate and reordered wakes'),
+    slice: cell('sessions that are over are cancelled'),
   },
   {
     name: 'late is what comes after expires_at, whatever was cancelled',
@@ -124,7 +125,7 @@ export const MUTANTS: readonly Mutant[] = [
         to: 'if (payment.closedAt > session.expiresAt)',
       },
     ],
-    slice: SIMULATION,
+    slice: MODEL,
   },
   {
     name: 'a stroop less is close enough',
@@ -135,7 +136,7 @@ export const MUTANTS: readonly Mutant[] = [
         to: 'if (sum + 1n >= price) return payment;',
       },
     ],
-    slice: SIMULATION,
+    slice: MODEL,
   },
   {
     name: 'an asset is its code, whoever issued it',
@@ -146,7 +147,7 @@ export const MUTANTS: readonly Mutant[] = [
         to: 'a.code === b.code',
       },
     ],
-    slice: SIMULATION,
+    slice: MODEL,
   },
   {
     name: 'a full page proves the whole of its last ledger',
@@ -157,7 +158,7 @@ export const MUTANTS: readonly Mutant[] = [
         to: 'throughLedger: last.ledger,\n    throughTime: last.closedAt,',
       },
     ],
-    slice: SIMULATION,
+    slice: MODEL,
   },
   {
     name: 'a COMMIT without an answer counts as done',
@@ -215,7 +216,7 @@ export const MUTANTS: readonly Mutant[] = [
   const outcome = await post(deps, head);`,
       },
     ],
-    slice: cell('SIGKILL at look recorded'),
+    slice: cell('the receiver answers 500'),
   },
   {
     name: 'the newest event is sent first',

@@ -71,7 +71,8 @@ async function playOrBreak(stack: Stack, { draw, cells }: RoundPlan): Promise<Ro
     return {
       seed: draw.seed,
       cells: cells.map(({ name }) => name),
-      sessions: draw.sessions,
+      drawn: draw.sessions,
+      sessions: 0,
       struck: cells.map(() => 0),
       counted: 0,
       violations: [

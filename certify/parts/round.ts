@@ -6,12 +6,14 @@ import { check } from './checks.ts';
 import { rest, watchAlways } from './rest.ts';
 import type { Stack } from './stack.ts';
 import type { Violation } from './violation.ts';
-import { startWorkload, type Draw } from './workload.ts';
+import { startWorkload, type Draw, type Workload } from './workload.ts';
 
 /** What came of a round. */
 export type RoundResult = {
   readonly seed: number;
   readonly cells: readonly string[];
+  /** Sessions that were drawn, and those that were opened. */
+  readonly drawn: number;
   readonly sessions: number;
   /** How often each fault struck, in the order of `cells`. */
   readonly struck: readonly number[];
@@ -30,13 +32,41 @@ export async function playRound(
   draw: Draw,
   cells: readonly Cell[],
 ): Promise<RoundResult> {
+  const over = new AbortController();
+  const atRest = new AbortController();
+  const workload = startWorkload(stack, draw);
+  const always = watchAlways(stack, workload.sessions, atRest.signal);
+  try {
+    return await play({ stack, draw, cells, workload, over, atRest, always });
+  } finally {
+    over.abort();
+    atRest.abort();
+    await always.catch(() => undefined);
+  }
+}
+
+type Playing = {
+  stack: Stack;
+  draw: Draw;
+  cells: readonly Cell[];
+  workload: Workload;
+  over: AbortController;
+  atRest: AbortController;
+  always: ReturnType<typeof watchAlways>;
+};
+
+async function play({
+  stack,
+  draw,
+  cells,
+  workload,
+  over,
+  atRest,
+  always,
+}: Playing): Promise<RoundResult> {
   const started = Date.now();
   const rng = new Rng(draw.seed).fork(-1);
-  const over = new AbortController();
   const recoveries: number[] = [];
-  const workload = startWorkload(stack, draw);
-  const atRest = new AbortController();
-  const always = watchAlways(stack, workload.sessions, atRest.signal);
   let striking = true;
   const strikes = Promise.all(
     cells.map((cell, index) =>
@@ -46,6 +76,7 @@ export async function playRound(
         sessions: workload.sessions,
         over: over.signal,
         recovered: (ms) => recoveries.push(ms),
+        complain: (problem) => workload.complaints.push(problem),
       }),
     ),
   ).finally(() => (striking = false));
@@ -65,6 +96,7 @@ export async function playRound(
   return {
     seed: draw.seed,
     cells: cells.map(({ name }) => name),
+    drawn: draw.sessions,
     sessions: workload.sessions.length,
     struck,
     counted: counted + seen.counted,

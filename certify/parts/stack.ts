@@ -218,9 +218,9 @@ async function assemble(
   };
 }
 
-/** A worker does not start while PostgreSQL or Temporal is away. */
+/** A worker does not start while PostgreSQL or Temporal is away, or the machine too busy to answer. */
 async function persistently<T>(start: () => Promise<T>): Promise<T> {
-  for (const end = Date.now() + 30_000; ; await sleep(200)) {
+  for (const end = Date.now() + 90_000; ; await sleep(200)) {
     try {
       return await start();
     } catch (error) {

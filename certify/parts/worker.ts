@@ -7,7 +7,7 @@ import type { Arm, Order } from './failpoint.ts';
 const WORKER = fileURLToPath(new URL('../../src/worker.ts', import.meta.url));
 const FAILPOINT = new URL('failpoint.ts', import.meta.url).href;
 /** A cold start on two busy cores takes some 5 s. */
-const READY_WITHIN_MS = 90_000;
+const READY_WITHIN_MS = 180_000;
 
 /** A running worker. */
 export type CertifiedWorker = {
@@ -61,6 +61,8 @@ async function ready(child: ChildProcess, ended: Promise<string>, logFile: strin
   clearTimeout(timer);
   if (first === 'ready') return;
   child.kill('SIGKILL');
-  const said = readFileSync(logFile, 'utf8').trim().split('\n').slice(-15).join('\n');
-  throw new Error(`A worker did not start (${first}):\n${said}`);
+  const said = readFileSync(logFile, 'utf8').trim().split('\n').slice(-8);
+  throw new Error(
+    `A worker did not start (${first}):\n${said.map((line) => line.slice(0, 200)).join('\n')}`,
+  );
 }

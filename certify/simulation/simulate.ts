@@ -29,9 +29,13 @@ export async function simulate(
   seed: number,
   { model, postgres, shrinks }: { model: number; postgres: number; shrinks: boolean },
 ): Promise<SimulationResult[]> {
-  const onModel = await playMany('the model of storage', seed, model, [playOnModel], true);
-  if (postgres === 0 || onModel.violations.length > 0) return [onModel];
-  return [onModel, await onPostgres(seed, postgres, shrinks)];
+  const results: SimulationResult[] = [];
+  if (model > 0) {
+    results.push(await playMany('the model of storage', seed, model, [playOnModel], true));
+  }
+  const isGreen = results.every(({ violations }) => violations.length === 0);
+  if (postgres > 0 && isGreen) results.push(await onPostgres(seed, postgres, shrinks));
+  return results;
 }
 
 async function playMany(

@@ -32,24 +32,40 @@ const POINTS: Readonly<Record<string, readonly string[]>> = {
   endReconcile: ['before', 'write', 'written', 'returned'],
 };
 
-/** Where a worker is frozen for longer than Temporal believes in it, and then goes on as if nothing had been. */
-const FROZEN = [
-  'openSession store:committed',
-  'look settle:inside',
-  'look attempted',
-  'look answered',
-  'look returned',
-  'requestCancel store:inside',
-  'deliverEvents attempted',
-  'deliverEvents answered',
-  'proveReport store:commit',
-  'watchLedger store:begun',
-  'watchLedger store:commit',
-  'watchLedger settle:inside',
-  'watchLedger settle:commit',
-  'watchLedger settle:committed',
-  'repairPage before',
-];
+/**
+ * Where a worker is frozen for longer than Temporal believes in it, and then goes on as if nothing had been: before each
+ * activity, after its commit, before its completion is told, and at what is worst for it in between.
+ */
+const FROZEN: Readonly<Record<string, readonly string[]>> = {
+  openSession: ['before', 'store:committed', 'returned'],
+  look: [
+    'before',
+    'settle:inside',
+    'settle:committed',
+    'attempted',
+    'answered',
+    'recorded',
+    'returned',
+  ],
+  requestCancel: ['before', 'store:inside', 'store:committed', 'returned'],
+  redeliver: ['before', 'written', 'returned'],
+  deliverEvents: ['before', 'attempted', 'answered', 'recorded', 'returned'],
+  proveReport: ['before', 'store:commit', 'store:committed', 'settle:committed', 'returned'],
+  watchLedger: [
+    'before',
+    'store:begun',
+    'store:commit',
+    'store:committed',
+    'settle:inside',
+    'settle:commit',
+    'settle:committed',
+    'wakes taken',
+    'returned',
+  ],
+  beginReconcile: ['before', 'returned'],
+  repairPage: ['before', 'returned'],
+  endReconcile: ['before', 'written', 'returned'],
+};
 
 /** Longer than the heartbeat timeout, shorter than PostgreSQL lets a transaction idle. */
 const FROZEN_MS = 5_500;
@@ -80,14 +96,16 @@ function killAt(point: string): Cell {
         ? 'F2'
         : 'F1',
     name: `SIGKILL at ${point}`,
+    rivals: `SIGKILL at ${point}`,
     strike: async (scene) => {
       const { stack, rng, over } = scene;
       const arm = stack.arm({ point, nth: nthOf(point, rng), signal: 'SIGKILL' });
       void reconciling(point, scene);
       const struck = () => existsSync(arm.mark);
-      if (/^watchLedger (returned|before)$/.test(point)) await drainUntil(struck, scene);
+      const drained = drainUntil(struck, point, scene);
       const hit = await until(struck, over);
       arm.disarm();
+      await drained;
       if (!hit) return 0;
       const at = Number(readFileSync(arm.mark, 'utf8').split(' ')[1]);
       await Promise.all([stack.addWorker(), nextCommit(scene, at)]);
@@ -97,7 +115,8 @@ function killAt(point: string): Cell {
 }
 
 /** A stretch of watching begins and ends when workers are replaced. */
-async function drainUntil(struck: () => boolean, { stack }: Scene): Promise<void> {
+async function drainUntil(struck: () => boolean, point: string, { stack }: Scene): Promise<void> {
+  if (!/^watchLedger (returned|before)$/.test(point)) return;
   for (const worker of stack.workers) {
     await stack.addWorker();
     worker.signal('SIGTERM');
@@ -124,25 +143,35 @@ function freezeAt(point: string): Cell {
   return {
     row: 'F4',
     name: `SIGSTOP for ${FROZEN_MS / 1000} s at ${point}`,
+    rivals: 'SIGSTOP',
     strike: async (scene) => {
       const { stack, rng, over } = scene;
       const arm = stack.arm({ point, nth: nthOf(point, rng), signal: 'SIGSTOP' });
       void reconciling(point, scene);
-      const hit = await until(() => ownerOf(arm.mark) !== null, over);
+      const struck = () => ownerOf(arm.mark) !== null;
+      const drained = drainUntil(struck, point, scene);
+      const hit = await until(struck, over);
       arm.disarm();
       const frozen = stack.workers.find(({ pid }) => pid === ownerOf(arm.mark));
-      if (!hit || !frozen) return 0;
-      await sleep(FROZEN_MS);
-      frozen.signal('SIGCONT');
-      return 1;
+      if (hit) await sleep(FROZEN_MS);
+      frozen?.signal('SIGCONT');
+      await drained;
+      return hit && frozen ? 1 : 0;
     },
   };
 }
 
 /** Every point where a worker is killed, then every one where it is frozen. */
 export const FAILPOINTS: readonly Cell[] = [
-  ...Object.entries(POINTS).flatMap(([activity, points]) =>
-    points.map((where) => killAt(`${activity} ${where}`)),
-  ),
-  ...FROZEN.map(freezeAt),
+  ...cellsAt(POINTS, killAt),
+  ...cellsAt(FROZEN, freezeAt),
 ];
+
+function cellsAt(
+  points: Readonly<Record<string, readonly string[]>>,
+  cell: (point: string) => Cell,
+): Cell[] {
+  return Object.entries(points).flatMap(([activity, of]) =>
+    of.map((where) => cell(`${activity} ${where}`)),
+  );
+}

@@ -1,5 +1,6 @@
 /** Messages that are doubled, reordered, false or lost, and two of what there should be one of. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Refusal } from '../../../src/client.ts';
 import { reconcileNow } from '../../../src/schedule.ts';
 import {
   reconcileScheduleId,
@@ -23,16 +24,59 @@ async function strayWakes({ stack, sessions, rng, over }: Scene, forMs: number):
   return sent;
 }
 
-/** Wakes. */
+/** Sessions end within a minute, and questions are answered within half of one. */
+const ENDS_WITHIN_MS = 90_000;
+
+/** Asks everything there is to ask of sessions that are over, all at once: each question meets a run that is just ending. */
+async function askAtTheEnd(scene: Scene, times: number): Promise<number> {
+  const { stack, sessions, rng } = scene;
+  const { client } = stack;
+  let answered = 0;
+  const ask = async (what: string, question: Promise<unknown>) => {
+    try {
+      await question;
+      answered += 1;
+    } catch (error) {
+      // Nobody may have answered in time; but there is nothing to refuse.
+      if (error instanceof Refusal) scene.complain(`${what} was refused: ${error.message}`);
+    }
+  };
+  for (const end = Date.now() + ENDS_WITHIN_MS; Date.now() < end; await sleep(100)) {
+    if (answered >= times * 3) break;
+    const ended = await stack.rows<{ id: string }>(
+      `SELECT id::text FROM checkout_sessions
+       WHERE id = ANY($1) AND (status = 'paid' OR closed_through_ledger IS NOT NULL) ORDER BY id`,
+      [sessions.map(({ id }) => id)],
+    );
+    if (ended.length === 0) continue;
+    const { id } = rng.pick(ended);
+    await Promise.all([
+      ask(`a cancellation of ${id}, which is over,`, client.cancelSession(id)),
+      ask(`a look at ${id}, which is over,`, client.sessionState(id, { fresh: true })),
+      ask(`a wake of ${id}, which is over,`, client.wake(id)),
+    ]);
+  }
+  return answered;
+}
+
+/** Messages to sessions. */
 export const SIGNALS: readonly Cell[] = [
   {
     row: 'F13',
     name: 'duplicate and reordered wakes, with false reports among them, also after the end',
+    rivals: 'stray wakes',
     strike: (scene) => strayWakes(scene, 8_000),
   },
   {
     row: 'F13',
+    name: 'sessions that are over are cancelled, looked at and woken at once, again and again',
+    rivals: 'questions at the end',
+    strike: (scene) => askAtTheEnd(scene, 12),
+  },
+  {
+    row: 'F13',
     name: 'wakes are lost: nobody tells a session that it is paid, for four seconds',
+    rivals: 'lost wakes',
     strike: async ({ stack, over }) => {
       let lost = 0;
       for (const end = Date.now() + 4_000; Date.now() < end && !over.aborted; await sleep(10)) {
@@ -53,6 +97,7 @@ export const TWICE: readonly Cell[] = [
   {
     row: 'F17',
     name: 'two watchers read at once',
+    rivals: 'watchers',
     strike: async ({ stack, over }) => {
       const handle = await stack.temporal.workflow.start('ledgerWatcher', {
         workflowId: `${watcherWorkflowId(stack.network)}:second`,
@@ -69,6 +114,7 @@ export const TWICE: readonly Cell[] = [
   {
     row: 'F17',
     name: 'two reconcilers repair at once, again and again',
+    rivals: 'reconcilers',
     strike: async ({ stack, over }) => {
       const { temporal, network } = stack;
       const schedule = temporal.schedule.getHandle(reconcileScheduleId(network));
@@ -88,6 +134,7 @@ export const SECRETS: readonly Cell[] = [
   {
     row: 'F21',
     name: 'every endpoint’s secret rotates, three times, while events are sent',
+    rivals: 'secrets',
     strike: async (scene) => {
       const { stack, rng } = scene;
       const endpoints = stack.shops.flatMap(({ merchantId, endpoints }) =>

@@ -9,6 +9,7 @@ function commitMeets(fault: CommitFault, times: number): Cell {
   return {
     row: fault === 'disk full' ? 'F9' : 'F5',
     name: `COMMIT: ${fault}, ${times} times`,
+    rivals: 'COMMIT',
     strike: async ({ stack, over }) => {
       let struck = 0;
       for (let i = 0; i < times && !over.aborted; i += 1) {
@@ -30,6 +31,7 @@ export const POSTGRES: readonly Cell[] = [
   ...[1_000, 6_000].map((awayMs) => ({
     row: 'F7',
     name: `PostgreSQL stopped with -m immediate, back after ${awayMs / 1000} s`,
+    rivals: 'PostgreSQL',
     strike: async (scene: Scene) => {
       await soon(scene);
       await scene.stack.stopPostgres();
@@ -46,6 +48,7 @@ export const POSTGRES: readonly Cell[] = [
   {
     row: 'F9',
     name: 'PostgreSQL takes no more connections (53300), and cuts those it has',
+    rivals: 'PostgreSQL',
     strike: async (scene) => {
       const { stack } = scene;
       await soon(scene);
@@ -62,6 +65,7 @@ export const POSTGRES: readonly Cell[] = [
   {
     row: 'F9',
     name: 'the database is read-only, as while it fails over, for four seconds',
+    rivals: 'PostgreSQL',
     strike: async (scene) => {
       const { stack } = scene;
       await soon(scene);
@@ -80,6 +84,7 @@ export const POSTGRES: readonly Cell[] = [
   {
     row: 'F9',
     name: 'the pool is exhausted: four connections, all held up by a foreign lock',
+    rivals: 'workers',
     strike: async (scene) => {
       const { stack } = scene;
       const old = stack.workers;
@@ -97,6 +102,7 @@ export const POSTGRES: readonly Cell[] = [
   {
     row: 'F10',
     name: 'a foreign session holds the rows of all open sessions, longer than lock_timeout',
+    rivals: 'rows held',
     strike: async (scene) => {
       const { stack } = scene;
       await soon(scene);
@@ -107,6 +113,7 @@ export const POSTGRES: readonly Cell[] = [
   {
     row: 'F10',
     name: 'thirty-two wakes of one session at once, again and again',
+    rivals: 'many wakes',
     strike: async ({ stack, sessions, over }) => {
       await until(() => sessions.length > 3, over);
       let struck = 0;
@@ -124,6 +131,7 @@ function inTransactions(row: string, does: 'pg_terminate_backend' | 'pg_cancel_b
   return {
     row,
     name: `${does} of every connection in a transaction, for three seconds`,
+    rivals: 'transactions',
     strike: async ({ stack, over }) => {
       let struck = 0;
       for (const end = Date.now() + 3_000; (Date.now() < end || struck === 0) && !over.aborted;) {

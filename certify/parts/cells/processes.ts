@@ -8,6 +8,7 @@ export const WORKERS: readonly Cell[] = [
   {
     row: 'F4',
     name: 'SIGKILL of all workers, one by one, while customers pay',
+    rivals: 'workers',
     strike: async (scene) => {
       const { stack } = scene;
       await soon(scene);
@@ -24,6 +25,7 @@ export const WORKERS: readonly Cell[] = [
   {
     row: 'F4',
     name: 'SIGKILL of all workers at once; nobody is there for five seconds',
+    rivals: 'workers',
     strike: async (scene) => {
       const { stack } = scene;
       await soon(scene);
@@ -38,6 +40,7 @@ export const WORKERS: readonly Cell[] = [
   {
     row: 'F4',
     name: 'SIGTERM of each worker in turn, as a deployment does',
+    rivals: 'workers',
     strike: async (scene) => {
       const { stack } = scene;
       await soon(scene);
@@ -57,6 +60,7 @@ export const TEMPORAL: readonly Cell[] = [
   ...[0, 5_000].map((awayMs) => ({
     row: awayMs === 0 ? 'F11' : 'F12',
     name: `SIGKILL of Temporal, back after ${awayMs / 1000} s`,
+    rivals: 'Temporal',
     strike: async (scene: Scene) => {
       await soon(scene);
       await scene.stack.killTemporal();
@@ -68,6 +72,7 @@ export const TEMPORAL: readonly Cell[] = [
   {
     row: 'F12',
     name: 'SIGSTOP of Temporal for 6 s',
+    rivals: 'Temporal',
     strike: async (scene) => {
       await soon(scene);
       scene.stack.signalTemporal('SIGSTOP');
@@ -79,6 +84,7 @@ export const TEMPORAL: readonly Cell[] = [
   {
     row: 'F12',
     name: 'Temporal answers workers 2 s late, for 8 s',
+    rivals: 'Temporal',
     strike: async (scene) => {
       const { link } = scene.stack;
       await soon(scene);
@@ -91,6 +97,7 @@ export const TEMPORAL: readonly Cell[] = [
   {
     row: 'F12',
     name: 'connections to Temporal are reset, once a second, for five seconds',
+    rivals: 'Temporal',
     strike: async (scene) => {
       let cut = 0;
       await soon(scene);
@@ -107,6 +114,7 @@ export const TEMPORAL: readonly Cell[] = [
 export const CLOCK: readonly Cell[] = [3_600_000, -3_600_000].map((ms) => ({
   row: 'F16',
   name: `the workers’ clocks are an hour ${ms > 0 ? 'ahead' : 'behind'}, and then right again`,
+  rivals: 'workers',
   strike: async ({ stack }: Scene) => {
     for (const shift of [ms, 0]) {
       const old = stack.workers;

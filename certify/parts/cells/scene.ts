@@ -14,6 +14,8 @@ export type Scene = {
   readonly over: AbortSignal;
   /** Notes milliseconds from a SIGKILL to the next commit of another process. */
   recovered(ms: number): void;
+  /** Notes an answer that cannot be right. */
+  complain(problem: string): void;
 };
 
 /** One cell. `strike` resolves, when all is well again, to how often the fault really struck. */
@@ -21,6 +23,8 @@ export type Cell = {
   /** The row of the fault matrix (facts/faults-and-performance.md §2.2). */
   readonly row: string;
   readonly name: string;
+  /** Two cells of the same word would undo each other: they are not played side by side. */
+  readonly rivals: string;
   strike(scene: Scene): Promise<number>;
 };
 

@@ -28,6 +28,7 @@ const BAD_ANSWERS = new Set(['repeat_page', 'lag', 'go_back', 'two_nodes']);
 export const HORIZON: readonly Cell[] = HORIZON_FAULTS.map(({ forMs, ...fault }) => ({
   row: BAD_ANSWERS.has(fault.kind) ? 'F15' : 'F14',
   name: `Horizon: ${fault.kind.replaceAll('_', ' ')}${'half' in fault ? ' in the middle' : ''}`,
+  rivals: 'Horizon',
   strike: async (scene: Scene) => {
     const { faults } = scene.stack.ledger;
     if (!BAD_ANSWERS.has(fault.kind)) await soon(scene);
@@ -81,11 +82,13 @@ export const RECEIVER: readonly Cell[] = [
   ...MOODS.map((mood) => ({
     row: mood === 'accepts and dies' ? 'F3' : 'F18',
     name: `the receiver ${NAMES[mood] ?? mood}`,
+    rivals: 'receiver',
     strike: (scene: Scene) => feel(scene, 4_000, () => mood),
   })),
   {
     row: 'F18',
     name: 'the receiver takes each event in another mood',
+    rivals: 'receiver',
     strike: (scene) => feel(scene, 6_000, () => scene.rng.pick(['accepts', ...MOODS] as const)),
   },
 ];

@@ -1,0 +1,103 @@
+/** Which rounds are played: every cell of the matrix once, or a slice of them, and rounds that are drawn whole. */
+import { CELLS, type Cell } from './parts/cells.ts';
+import type { RoundPlan } from './parts/lanes.ts';
+import { Rng } from './rng.ts';
+
+/** Drawn schedules share a stack four at a time, and with it each other's faults. */
+export const SCHEDULES_A_ROUND = 4;
+const SESSIONS_A_DRAWN_ROUND = SCHEDULES_A_ROUND * 8;
+
+/** Cells of the quick slice: one of each kind, those first that have found the most. */
+const QUICK_CELLS = [
+  'SIGKILL at watchLedger settle:committed',
+  'SIGKILL at deliverEvents answered',
+  'COMMIT: answer lost, 6 times',
+  'SIGKILL at openSession store:committed',
+  'PostgreSQL stopped with -m immediate, back after 1 s',
+  'SIGKILL of Temporal, back after 0 s',
+  'SIGSTOP for 5.5 s at watchLedger settle:inside',
+  'Horizon: two nodes',
+  'the receiver takes each event in another mood',
+  'COMMIT: request lost, 6 times',
+  'SIGKILL at watchLedger store:committed',
+  'two reconcilers repair at once, again and again',
+];
+
+/** What is to be played of the matrix. */
+export type MatrixWanted = {
+  readonly seed: number;
+  readonly quick: boolean;
+  readonly cells: readonly string[];
+  readonly together: boolean;
+  readonly sessions: readonly number[] | null;
+};
+
+/** Rounds of one cell each, or two, each with a seed of its own; or one round of those that were asked for, together. */
+export function matrixPlans(wanted: MatrixWanted, sessions: number): RoundPlan[] {
+  const { seed, quick, cells: asked, together } = wanted;
+  const only = wanted.sessions === null ? {} : { only: wanted.sessions };
+  const chosen = asked.length > 0 ? asked : quick ? QUICK_CELLS : [''];
+  const cells = [...new Set(chosen.flatMap(cellsLike))];
+  if (together) return [{ draw: { seed, sessions, ...only }, cells }];
+  // One cell alone is a replay: the seed is that of its round.
+  const replayed = asked.length === 1 && cells.length === 1;
+  const groups = asked.length > 0 ? cells.map((cell) => [cell]) : inPairs(cells);
+  return groups.map((group) => ({
+    draw: {
+      seed: replayed ? seed : seedOf(seed, CELLS.indexOf(group[0] as Cell)),
+      sessions,
+      ...only,
+    },
+    cells: group,
+  }));
+}
+
+/** Workers that are frozen cost no new one, and there are two: such cells are played two at a time. */
+function inPairs(cells: readonly Cell[]): Cell[][] {
+  const frozen = cells.filter(({ name }) => name.startsWith('SIGSTOP for'));
+  const half = Math.ceil(frozen.length / 2);
+  return [
+    ...cells.filter((cell) => !frozen.includes(cell)).map((cell) => [cell]),
+    ...frozen.slice(0, half).map((cell, i) => [cell, ...frozen.slice(half + i, half + i + 1)]),
+  ];
+}
+
+/** Cells whose fault did not come about, with new seeds. `turn` counts from 1. */
+export function plansAgain(seed: number, turn: number, names: readonly string[], sessions: number) {
+  return names.flatMap(cellsLike).map((cell): RoundPlan => {
+    const own = seedOf(seed, turn * 100_000 + CELLS.indexOf(cell));
+    return { draw: { seed: own, sessions }, cells: [cell] };
+  });
+}
+
+/** The cell of this name, or all whose name contains it. @throws Error when there is none */
+function cellsLike(asked: string): Cell[] {
+  const exact = CELLS.filter(({ name }) => name === asked);
+  const found = exact.length > 0 ? exact : CELLS.filter(({ name }) => name.includes(asked));
+  if (found.length === 0) throw new Error(`No cell is called like "${asked}".`);
+  return found;
+}
+
+/**
+ * So many schedules drawn whole: eight sessions and a fault each. Four are played on a stack at a time, and one fault of
+ * the four is a SIGKILL at a failpoint; each fault strikes them all.
+ */
+export function randomPlans(seed: number, schedules: number): RoundPlan[] {
+  return Array.from({ length: schedules / SCHEDULES_A_ROUND }, (_, index) => {
+    const own = seedOf(seed, 10_000 + index);
+    const rng = new Rng(own).fork(-2);
+    const kill = rng.pick(CELLS.filter(({ name }) => name.startsWith('SIGKILL at')));
+    const others = Array.from({ length: SCHEDULES_A_ROUND - 1 }, () => rng.pick(CELLS));
+    const draw = { seed: own, sessions: SESSIONS_A_DRAWN_ROUND };
+    return { draw, cells: withoutRivals([kill, ...others]) };
+  });
+}
+
+/** Two faults of one kind would undo each other: a server is stopped once, a receiver has one mood. */
+function withoutRivals(cells: readonly Cell[]): Cell[] {
+  return [...new Map(cells.map((cell) => [cell.rivals, cell])).values()];
+}
+
+function seedOf(seed: number, part: number): number {
+  return new Rng(seed).fork(part).int(1, 999_999_999);
+}
