@@ -191,9 +191,18 @@ function requireTxHash(txHash: string): string {
   );
 }
 
+/** What the SDK says of a payload in a form that it does not know. */
+const UNREADABLE = 'Unknown encoding: binary/encrypted';
+
 /** Temporal's errors, as a backend wants them: a Refusal with its code and field, or NotAnswered. */
 function asCallerSeesIt(error: unknown, sessionId: string): unknown {
   for (let e = error; e instanceof Error; e = e.cause) {
+    if (e.message.startsWith(UNREADABLE)) {
+      return new Error(
+        'The workers encrypt what they answer: TEMPORAL_CODEC_KEYS must be set here, too.',
+        { cause: error },
+      );
+    }
     if (e instanceof ApplicationFailure && e.nonRetryable && e.type) {
       const [field] = e.details ?? [];
       return new Refusal(
