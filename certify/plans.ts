@@ -10,7 +10,7 @@ const SESSIONS_A_DRAWN_ROUND = SCHEDULES_A_ROUND * 8;
 /** Cells of the quick slice: one of each kind, those first that have found the most. */
 const QUICK_CELLS = [
   'SIGKILL at watchLedger settle:committed',
-  'SIGKILL at deliverEvents answered',
+  'SIGKILL at look answered',
   'COMMIT: answer lost, 6 times',
   'SIGKILL at openSession store:committed',
   'PostgreSQL stopped with -m immediate, back after 1 s',

@@ -1,6 +1,7 @@
 /**
  * The library a backend imports: a typed door to the session workflows. It needs Temporal's address
- * (TEMPORAL_ADDRESS… or temporal.toml, read by @temporalio/envconfig) and nothing else; no database, no Horizon.
+ * (TEMPORAL_ADDRESS… or temporal.toml, read by @temporalio/envconfig) and nothing else; no database, no Horizon. Where
+ * the workers encrypt payloads, it needs their TEMPORAL_CODEC_KEYS, too.
  */
 import {
   Client,
@@ -10,7 +11,6 @@ import {
   WorkflowUpdateFailedError,
 } from '@temporalio/client';
 import { ApplicationFailure, type Workflow } from '@temporalio/common';
-import { loadClientConnectConfig } from '@temporalio/envconfig';
 import {
   cancelUpdate,
   lookUpdate,
@@ -31,6 +31,7 @@ import {
 import { Refusal, type RefusalCode } from './domain/failure.ts';
 import { isTxHash } from './domain/ledger-payment.ts';
 import { isUuid } from './domain/session.ts';
+import { temporalSettings } from './temporal-settings.ts';
 import { WORKFLOW_TASK_TIMEOUT } from './workflows/options.ts';
 
 export { Refusal, type RefusalCode };
@@ -74,12 +75,13 @@ export type ConnectOptions = {
 
 /** Connects by the environment (@temporalio/envconfig), or as the options say. */
 export async function connectSettlement(options: ConnectOptions = {}): Promise<SettlementClient> {
-  const configured = loadClientConnectConfig();
+  const configured = temporalSettings();
   const connection = await Connection.connect({
     ...configured.connectionOptions,
     ...(options.address === undefined ? {} : { address: options.address }),
   });
   const client = new Client({
+    ...configured.client,
     connection,
     namespace: options.namespace ?? configured.namespace ?? 'default',
   });
@@ -189,9 +191,18 @@ function requireTxHash(txHash: string): string {
   );
 }
 
+/** What the SDK says of a payload in a form that it does not know. */
+const UNREADABLE = 'Unknown encoding: binary/encrypted';
+
 /** Temporal's errors, as a backend wants them: a Refusal with its code and field, or NotAnswered. */
 function asCallerSeesIt(error: unknown, sessionId: string): unknown {
   for (let e = error; e instanceof Error; e = e.cause) {
+    if (e.message.startsWith(UNREADABLE)) {
+      return new Error(
+        'The workers encrypt what they answer: TEMPORAL_CODEC_KEYS must be set here, too.',
+        { cause: error },
+      );
+    }
     if (e instanceof ApplicationFailure && e.nonRetryable && e.type) {
       const [field] = e.details ?? [];
       return new Refusal(

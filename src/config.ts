@@ -1,7 +1,10 @@
 import { z } from 'zod';
+import { ConfigError } from './config-error.ts';
 import { reasonOf } from './domain/failure.ts';
 import { parseKeyRing, type KeyRing } from './keys/key-ring.ts';
 import { withSecretFiles } from './secret-files.ts';
+
+export { ConfigError };
 
 /** The passphrases by which Stellar's networks tell themselves apart; each signature covers it. */
 export const NETWORKS: Readonly<Record<string, string>> = {
@@ -62,6 +65,10 @@ export const configSchema = z.object({
     .regex(/^[^:]+:\d+$/, 'is no host:port')
     .optional(),
   SHUTDOWN_GRACE_MS: milliseconds(25_000, 0),
+  WORKER_BUILD_ID: z
+    .string()
+    .regex(/^[\w.-]{1,100}$/, 'is no build id (letters, digits, dots, dashes)')
+    .optional(),
   WEBHOOK_SECRET_KEYS: keys,
   APP_ROLE: z.string().optional(),
   READ_ROLE: z.string().optional(),
@@ -72,16 +79,6 @@ export type Config = z.infer<typeof configSchema> & {
   /** A short stable name of the network, part of the watcher's workflow id. */
   readonly networkName: string;
 };
-
-/** The environment does not make a configuration; every problem is named, one a line. */
-export class ConfigError extends Error {
-  override readonly name = 'ConfigError';
-  constructor(problems: readonly string[]) {
-    super(
-      `The configuration has ${problems.length} problem(s):\n${problems.map((p) => `  ${p}`).join('\n')}`,
-    );
-  }
-}
 
 /** Reads the configuration from the environment. @throws ConfigError naming every problem at once. */
 export function loadConfig(env: NodeJS.ProcessEnv): Config {

@@ -4,8 +4,8 @@ import {
   WorkflowNotFoundError,
   type ConnectionOptions,
 } from '@temporalio/client';
-import { loadClientConnectConfig } from '@temporalio/envconfig';
-import { NativeConnection } from '@temporalio/worker';
+import { NativeConnection, type WorkerOptions } from '@temporalio/worker';
+import { temporalSettings } from './temporal-settings.ts';
 import {
   SESSION_WORKFLOW,
   SETTLEMENT_QUEUE,
@@ -20,6 +20,8 @@ import { SEARCH_ATTRIBUTES } from './workflows/search-attributes.ts';
 export type Temporal = {
   readonly native: NativeConnection;
   readonly client: Client;
+  /** How workers encrypt; empty where nothing is encrypted. */
+  readonly worker: Pick<WorkerOptions, 'dataConverter'>;
   readonly namespace: string;
   readonly address: string;
   close(): Promise<void>;
@@ -27,14 +29,15 @@ export type Temporal = {
 
 /** Connects as TEMPORAL_ADDRESS and its kin, or temporal.toml, say. */
 export async function connectTemporal(): Promise<Temporal> {
-  const { connectionOptions, namespace = 'default' } = loadClientConnectConfig();
+  const { connectionOptions, namespace = 'default', ...converters } = temporalSettings();
   const options: ConnectionOptions = connectionOptions;
   const address = options.address ?? 'localhost:7233';
   const native = await NativeConnection.connect(connectionOptions);
   const connection = await Connection.connect(options);
   return {
     native,
-    client: new Client({ connection, namespace }),
+    client: new Client({ ...converters.client, connection, namespace }),
+    worker: converters.worker,
     namespace,
     address,
     close: async () => {

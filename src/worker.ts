@@ -1,5 +1,4 @@
 /** The composition root: configuration in, one worker process out. Everything is made here and passed down. */
-import { fileURLToPath } from 'node:url';
 import { Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import {
@@ -32,6 +31,7 @@ import {
   type Temporal,
 } from './temporal.ts';
 import { createWebhookSender } from './webhook/post.ts';
+import { versioning, workflowCode } from './worker-code.ts';
 import {
   HORIZON_QUEUE,
   sessionWorkflowId,
@@ -162,6 +162,8 @@ async function createWorkers(
   temporal: Temporal,
 ): Promise<Worker[]> {
   const common = {
+    ...temporal.worker,
+    ...versioning(config),
     connection: temporal.native,
     namespace: temporal.namespace,
     interceptors: {
@@ -175,7 +177,7 @@ async function createWorkers(
   return Promise.all([
     Worker.create({
       ...common,
-      ...workflowCode(),
+      ...workflowCode(temporal),
       taskQueue: SETTLEMENT_QUEUE,
       activities: settlementActivities(deps),
       maxCachedWorkflows: CACHED_RUNS,
@@ -199,15 +201,6 @@ async function createWorkers(
       maxConcurrentActivityTaskExecutions: HORIZON_AT_ONCE,
     }),
   ]);
-}
-
-/** A bundle made beforehand (tests, images) or the sources, which are bundled at start. */
-function workflowCode(): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath'> {
-  const codePath = process.env['WORKFLOW_BUNDLE'];
-  if (codePath) return { workflowBundle: { codePath } };
-  // TypeScript in the repository, JavaScript in an image.
-  const ending = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
-  return { workflowsPath: fileURLToPath(new URL(`./workflows/index${ending}`, import.meta.url)) };
 }
 
 /** Starts the watcher and makes the schedule now, and makes sure of both every minute. */

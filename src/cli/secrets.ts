@@ -17,7 +17,7 @@ export function secretsCommand(): Command {
   const encrypt = new Command('encrypt')
     .alias('rotate')
     .description(
-      'bring every webhook secret under the first of WEBHOOK_SECRET_KEYS: plain ones, and those of older keys',
+      'bring every webhook secret under the first of WEBHOOK_SECRET_KEYS: plain ones, and those of older keys; a backend that signs webhooks itself cannot read them then',
     )
     .action((_options: unknown, command: Command) => rewrite(command, 'first key'));
   const decrypt = new Command('decrypt')

@@ -5,6 +5,9 @@
  */
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 
+/** The worker deployment that versions belong to (WORKER_BUILD_ID). */
+export const DEPLOYMENT = 'stellar-settlement';
+
 /** Workflows and the activities that commit. */
 export const SETTLEMENT_QUEUE = 'settlement';
 /** POSTs to merchants: slots of their own, so that slow receivers delay nobody's settlement. */

@@ -26,6 +26,38 @@ async function onLedger(
   }
 }
 
+test('a key in the address of a provider is in no error, whatever Horizon answers', async () => {
+  const replies: [number, string][] = [
+    [500, 'broken'],
+    [429, ''],
+    [400, 'bad'],
+    [200, 'no JSON'],
+  ];
+  const asked: string[] = [];
+  const server = createServer((request, response) => {
+    asked.push(request.url ?? '');
+    const [status, body] = replies.shift() ?? [0, ''];
+    if (status === 0) request.socket.destroy();
+    else response.writeHead(status, { 'retry-after': '0.001' }).end(body);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const url = `http://127.0.0.1:${port}/keyOfTheProvider/`;
+  const http = createHorizonHttp({ url, requestsPerHour: 0 });
+  const failures = [];
+  for (let i = 0; i < 5; i += 1) {
+    failures.push(await http.get('/accounts/G', { limit: '1' }).catch((error: unknown) => error));
+  }
+  await http.close();
+  await new Promise((resolve) => server.close(resolve));
+  expect(new Set(asked)).toEqual(new Set(['/keyOfTheProvider/accounts/G?limit=1']));
+  for (const failure of failures) {
+    expect(failure).toBeInstanceOf(Error);
+    expect(String(failure)).toContain(`127.0.0.1:${port}/accounts/G?limit=1`);
+    expect(String(failure)).not.toContain('keyOfTheProvider');
+  }
+});
+
 describe('no usable answer', () => {
   test.each<[FaultKind, RegExp]>([
     [{ kind: 'server_error' }, /answered 500/],

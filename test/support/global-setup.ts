@@ -42,6 +42,8 @@ async function createRoles(url: string): Promise<void> {
   await client.connect();
   for (const role of Object.values(ROLES)) {
     await client.query(`CREATE ROLE ${role} LOGIN PASSWORD '${ROLE_PASSWORD}'`);
+    // So that tests may end the connections of workers.
+    await client.query(`GRANT ${role} TO ${new URL(url).username}`);
   }
   await client.end();
 }

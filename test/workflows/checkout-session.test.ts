@@ -4,6 +4,7 @@ import { Memo } from '@stellar/stellar-sdk';
 import { Webhook } from 'standardwebhooks';
 import { insertMerchant } from '../support/database.ts';
 import { setStage, type Stage } from '../support/stage.ts';
+import { until } from '../support/system.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -223,6 +224,37 @@ describe('webhooks', () => {
       outcome: 'refused',
       detail: expect.stringContaining('169.254.169.254, which is not public'),
     });
+  });
+
+  test('whose secret no key here reads are not sent, and say why, until somebody puts that right', async () => {
+    const locked = await insertMerchant(stage.database, {
+      webhookUrl: `${stage.receiver.url}/hook`,
+      webhookSecret: 'enc:v1:lost:AAAA',
+    });
+    const { id, memo } = await stage.open({ merchantId: locked });
+    await pay(memo);
+    await stage.watch();
+    const [first] = await until(
+      () =>
+        stage.database.rows<{ outcome: string; detail: string }>(
+          `SELECT a.outcome, a.detail FROM settlement.delivery_attempts a
+           JOIN webhook_deliveries d USING (delivery_id)
+           WHERE d.session_id = $1 AND a.outcome IS NOT NULL`,
+          [id],
+        ),
+      (attempts) => attempts.length > 0,
+    );
+    expect(first).toEqual({
+      outcome: 'refused',
+      detail: expect.stringContaining('with the key "lost", which is not in WEBHOOK_SECRET_KEYS'),
+    });
+    await stage.database.rows(`UPDATE merchants SET webhook_secret = 'plain' WHERE id = $1`, [
+      locked,
+    ]);
+    expect(await stage.runEnd(id)).toMatchObject({
+      deliveries: [{ status: 'delivered', attempts: 2 }],
+    });
+    expect(postsOf(id)).toHaveLength(1);
   });
 
   test('that failed for ten minutes give way to a payment.confirmed behind them', async () => {

@@ -1,0 +1,49 @@
+/** How Temporal is reached, and whether what it stores is encrypted: TEMPORAL_ADDRESS and its kin, or temporal.toml. */
+import { fileURLToPath } from 'node:url';
+import type { DataConverter } from '@temporalio/common';
+import { loadClientConnectConfig, type ClientConnectConfig } from '@temporalio/envconfig';
+import { encryptionCodec } from './codec.ts';
+import { ConfigError } from './config-error.ts';
+import { reasonOf } from './domain/failure.ts';
+import { parseKeyRing, type KeyRing } from './keys/key-ring.ts';
+import { withSecretFiles } from './secret-files.ts';
+
+/** What connecting and making a client takes. */
+export type TemporalSettings = ClientConnectConfig & {
+  /** To be spread into a client's options; empty where nothing is encrypted. */
+  readonly client: { readonly dataConverter?: DataConverter };
+  /** The same for a worker, whose own failures are encrypted, too. */
+  readonly worker: { readonly dataConverter?: DataConverter };
+};
+
+/** Reads them from the environment. @throws ConfigError */
+export function temporalSettings(env: NodeJS.ProcessEnv = process.env): TemporalSettings {
+  const { set, problems } = withSecretFiles(env);
+  const ours = problems.filter((problem) => problem.startsWith('TEMPORAL_'));
+  if (ours.length > 0) throw new ConfigError(ours);
+  return { ...loadClientConnectConfig({ overrideEnvVars: set }), ...converters(codecKeys(set)) };
+}
+
+function codecKeys(set: Readonly<Record<string, string>>): KeyRing | null {
+  const text = set['TEMPORAL_CODEC_KEYS'];
+  if (text === undefined) return null;
+  try {
+    return parseKeyRing(text);
+  } catch (error) {
+    throw new ConfigError([`TEMPORAL_CODEC_KEYS ${reasonOf(error)}`]);
+  }
+}
+
+function converters(keys: KeyRing | null): Pick<TemporalSettings, 'client' | 'worker'> {
+  if (keys === null) return { client: {}, worker: {} };
+  const payloadCodecs = [encryptionCodec(keys)];
+  // TypeScript in the repository, JavaScript in an image.
+  const ending = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
+  const failureConverterPath = fileURLToPath(
+    new URL(`./failure-converter${ending}`, import.meta.url),
+  );
+  return {
+    client: { dataConverter: { payloadCodecs } },
+    worker: { dataConverter: { payloadCodecs, failureConverterPath } },
+  };
+}

@@ -1,0 +1,33 @@
+/** Which workflow code a worker runs, and under which version. */
+import { fileURLToPath } from 'node:url';
+import type { WorkerOptions } from '@temporalio/worker';
+import type { Config } from './config.ts';
+import type { Temporal } from './temporal.ts';
+import { DEPLOYMENT } from './workflows/contract.ts';
+
+/**
+ * With a build id, this process is one version of the deployment: Temporal gives work to the version that an operator has
+ * made current. Session runs are short or wait at rest points, so all move to a new version at their next task.
+ */
+export function versioning({ WORKER_BUILD_ID: buildId }: Config) {
+  if (buildId === undefined) return {};
+  return {
+    workerDeploymentOptions: {
+      version: { deploymentName: DEPLOYMENT, buildId },
+      useWorkerVersioning: true,
+      defaultVersioningBehavior: 'AUTO_UPGRADE',
+    },
+  } as const;
+}
+
+/** A bundle made beforehand (tests, images) or the sources, which are bundled at start. */
+export function workflowCode({
+  worker,
+}: Temporal): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath'> {
+  const codePath = process.env['WORKFLOW_BUNDLE'];
+  // What encrypts failures is part of the bundle.
+  if (codePath && worker.dataConverter === undefined) return { workflowBundle: { codePath } };
+  // TypeScript in the repository, JavaScript in an image.
+  const ending = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
+  return { workflowsPath: fileURLToPath(new URL(`./workflows/index${ending}`, import.meta.url)) };
+}
