@@ -48,7 +48,7 @@ try {
       WEBHOOK_SECRET: merchant.secret,
       RECEIVING_ACCOUNT: shop.address,
     };
-    const lines = Object.entries(told).map(([name, value]) => `${name}=${value}\n`);
+    const lines = Object.entries(told).map(([name, value]) => `${name}='${value}'\n`);
     writeFileSync(settingsFile, lines.join(''), { mode: 0o600 });
     say(`Temporal UI: ${stage.temporalUi ?? 'that of TEMPORAL_ADDRESS'}`);
     say(`The worker's log: ${stage.logFile}`);
