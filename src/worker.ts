@@ -1,5 +1,4 @@
 /** The composition root: configuration in, one worker process out. Everything is made here and passed down. */
-import { fileURLToPath } from 'node:url';
 import { Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import {
@@ -24,6 +23,7 @@ import { NotReady, refuseUnfit } from './fitness.ts';
 import { ensureSchedule } from './schedule.ts';
 import { serveHealth } from './health.ts';
 import { tellStanding } from './standing.ts';
+import { startTracing, traced, type Tracing } from './tracing.ts';
 import {
   connectTemporal,
   ensureWatcher,
@@ -31,6 +31,7 @@ import {
   wakeSession,
   type Temporal,
 } from './temporal.ts';
+import { workflowCode } from './workflow-code.ts';
 import { createWebhookSender } from './webhook/post.ts';
 import {
   HORIZON_QUEUE,
@@ -52,13 +53,14 @@ const ENSURE_EVERY_MS = 60_000;
 /** Runs a worker until SIGTERM or SIGINT, then drains. @throws ConfigError, NotReady */
 export async function runWorker(env: NodeJS.ProcessEnv, onReady?: () => void): Promise<void> {
   const config = loadConfig(env);
-  const log = createLog(config.LOG_LEVEL);
+  const tracing = await startTracing(env, 'stellar-settlement-worker');
+  const log = createLog(config.LOG_LEVEL, tracing?.logFields);
   installRuntime(log, config.METRICS_ADDRESS);
   const temporal = await connectTemporal();
-  const deps = createDeps(config, log, temporal, untilAskedToEnd());
+  const deps = traced(createDeps(config, log, temporal, untilAskedToEnd()), tracing);
   try {
     await refuseUnfit(deps, temporal);
-    const workers = await createWorkers(config, deps, temporal);
+    const workers = await createWorkers(config, deps, temporal, tracing);
     await noteAdoption(deps.database.db);
     const ensuring = keepWatching(temporal, config, log);
     const endTelling = tellStanding(Runtime.instance(), deps.database.db, log);
@@ -78,6 +80,7 @@ export async function runWorker(env: NodeJS.ProcessEnv, onReady?: () => void): P
     await deps.source.close();
     await deps.database.close();
     await temporal.close();
+    await tracing?.flush();
   }
 }
 
@@ -159,13 +162,20 @@ async function createWorkers(
   config: Config,
   deps: ReconcileDeps,
   temporal: Temporal,
+  tracing: Tracing | null,
 ): Promise<Worker[]> {
   const common = {
     connection: temporal.native,
     namespace: temporal.namespace,
     interceptors: {
-      activity: [() => ({ inbound: heartbeatInterceptor() }), () => ({ inbound: plainErrors() })],
+      activity: [
+        ...(tracing === null ? [] : [tracing.activity]),
+        () => ({ inbound: heartbeatInterceptor() }),
+        () => ({ inbound: plainErrors() }),
+      ],
+      ...(tracing === null ? {} : { workflowModules: [...tracing.workflowModules] }),
     },
+    ...(tracing === null ? {} : { sinks: tracing.sinks }),
     // Temporal hands out work again as soon as a worker says that it leaves; what is in flight gets this long.
     shutdownGraceTime: config.SHUTDOWN_GRACE_MS,
     maxHeartbeatThrottleInterval: '1 second',
@@ -174,7 +184,7 @@ async function createWorkers(
   return Promise.all([
     Worker.create({
       ...common,
-      ...workflowCode(),
+      ...workflowCode(tracing),
       taskQueue: SETTLEMENT_QUEUE,
       activities: settlementActivities(deps),
       maxCachedWorkflows: CACHED_RUNS,
@@ -198,15 +208,6 @@ async function createWorkers(
       maxConcurrentActivityTaskExecutions: HORIZON_AT_ONCE,
     }),
   ]);
-}
-
-/** A bundle made beforehand (tests, images) or the sources, which are bundled at start. */
-function workflowCode(): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath'> {
-  const codePath = process.env['WORKFLOW_BUNDLE'];
-  if (codePath) return { workflowBundle: { codePath } };
-  // TypeScript in the repository, JavaScript in an image.
-  const ending = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
-  return { workflowsPath: fileURLToPath(new URL(`./workflows/index${ending}`, import.meta.url)) };
 }
 
 /** Starts the watcher and makes the schedule now, and makes sure of both every minute. */

@@ -27,8 +27,9 @@ const PUT_OFF_MS = 15_000;
  * Sends everything of a session that is due, in order at each endpoint and side by side between endpoints, and tells
  * what the session looks like then. A crash after a POST sends it again, under the same ids.
  */
-export async function deliverEvents(deps: Deps, input: LookInput): Promise<SessionView> {
+export async function deliverEvents(all: Deps, input: LookInput): Promise<SessionView> {
   const { sessionId } = input;
+  const deps = { ...all, log: all.log.child({ sessionId }) };
   const { db } = deps.database;
   const started = Date.now();
   // The workflow's time, which tests skip, plus what has passed since.
@@ -77,14 +78,13 @@ async function attempt(deps: Deps, head: NextDelivery, clock: () => Date): Promi
   const next = afterAttempt({ deliveryId, attempts: started.attempts }, outcome, now);
   const durationMs = Math.round(performance.now() - begin);
   await finishAttempt(db, head, { attempt: started.attempt, outcome, next, now, durationMs });
+  const line = { deliveryId, eventId: head.eventId, event, attempt: started.attempt, durationMs };
   if (next.kind === 'delivered') {
+    deps.log.info(line, 'A webhook was accepted.');
     await clearFailures(db, endpointId);
     return;
   }
-  deps.log.warn(
-    { deliveryId, event, attempt: started.attempt, outcome, next },
-    'A webhook failed.',
-  );
+  deps.log.warn({ ...line, outcome, next }, 'A webhook failed.');
   const failures = await countFailure(db, { endpointId, merchantId });
   const pausedUntil = pauseAfter(failures, now);
   if (pausedUntil !== null) await pauseEndpoint(db, endpointId, pausedUntil);
