@@ -49,7 +49,7 @@ try {
       RECEIVING_ACCOUNT: shop.address,
     };
     // Quoted, so that a shell reads it as well as Node does.
-    const lines = Object.entries(told).map(([name, value]) => `${name}="${value}"\n`);
+    const lines = Object.entries(told).map(([name, value]) => `${name}='${value}'\n`);
     writeFileSync(settingsFile, lines.join(''), { mode: 0o600 });
     say(`Temporal UI: ${stage.temporalUi ?? 'that of TEMPORAL_ADDRESS'}`);
     say(`The worker's log: ${stage.logFile}`);

@@ -32,6 +32,7 @@ import { Refusal, type RefusalCode } from './domain/failure.ts';
 import { isTxHash } from './domain/ledger-payment.ts';
 import { isUuid } from './domain/session.ts';
 import { temporalSettings } from './temporal-settings.ts';
+import { startTracing } from './tracing.ts';
 import { WORKFLOW_TASK_TIMEOUT } from './workflows/options.ts';
 
 export { Refusal, type RefusalCode };
@@ -73,9 +74,13 @@ export type ConnectOptions = {
   readonly answerWithinMs?: number;
 };
 
-/** Connects by the environment (@temporalio/envconfig), or as the options say. */
+/**
+ * Connects by the environment (@temporalio/envconfig), or as the options say. With OTEL_EXPORTER_OTLP_ENDPOINT each
+ * call is a span; a process that has OpenTelemetry set up keeps its own.
+ */
 export async function connectSettlement(options: ConnectOptions = {}): Promise<SettlementClient> {
   const configured = temporalSettings();
+  const tracing = await startTracing(process.env, 'stellar-settlement-client');
   const connection = await Connection.connect({
     ...configured.connectionOptions,
     ...(options.address === undefined ? {} : { address: options.address }),
@@ -84,8 +89,17 @@ export async function connectSettlement(options: ConnectOptions = {}): Promise<S
     ...configured.client,
     connection,
     namespace: options.namespace ?? configured.namespace ?? 'default',
+    ...(tracing === null ? {} : { interceptors: { workflow: [tracing.client] } }),
   });
-  return settlementClient(client, options.answerWithinMs ?? ANSWER_WITHIN_MS);
+  const settlement = settlementClient(client, options.answerWithinMs ?? ANSWER_WITHIN_MS);
+  if (tracing === null) return settlement;
+  return {
+    ...settlement,
+    close: async () => {
+      await settlement.close();
+      await tracing.flush();
+    },
+  };
 }
 
 /** The same over a Temporal client that the caller has already. */

@@ -64,6 +64,9 @@ export const configSchema = z.object({
     .string()
     .regex(/^[^:]+:\d+$/, 'is no host:port')
     .optional(),
+  OTEL_EXPORTER_OTLP_ENDPOINT: z
+    .url({ protocol: /^https?$/, error: 'is no http(s) address of a collector' })
+    .optional(),
   SHUTDOWN_GRACE_MS: milliseconds(25_000, 0),
   WORKER_BUILD_ID: z
     .string()

@@ -3,9 +3,13 @@ import { pino, stdSerializers, type Logger } from 'pino';
 import { errorCode } from './db/sqlstate.ts';
 import { isStatement, reasonOf } from './domain/failure.ts';
 
-/** Makes the log of a process. Errors of the database are told without their statement and its parameters. */
-export function createLog(level: string): Logger {
-  return pino({ level, serializers: { err: tellError } });
+/**
+ * Makes the log of a process. Errors of the database are told without their statement and its parameters. `fields` are
+ * asked for at every line.
+ */
+export function createLog(level: string, fields?: () => Record<string, string>): Logger {
+  const mixin = fields === undefined ? {} : { mixin: fields };
+  return pino({ level, serializers: { err: tellError }, ...mixin });
 }
 
 function tellError(error: unknown): unknown {

@@ -3,6 +3,7 @@ import { DefaultLogger, Runtime } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import type { Counters } from './activities/deps.ts';
 import type { SettleCost } from './db/settle-queue.ts';
+import { sessionIdOf } from './workflows/contract.ts';
 
 /** Makes the SDK log through ours and, with an address (`host:port`), serve metrics to Prometheus. Once in a process. */
 export function installRuntime(log: Logger, metricsAddress: string | undefined): void {
@@ -17,7 +18,9 @@ export function installRuntime(log: Logger, metricsAddress: string | undefined):
     logger: new DefaultLogger('WARN', ({ level, message, meta }) => {
       // Two of the three task queues have activities only, and that is as it should be.
       if (message.startsWith('No workflows registered')) return;
-      log[levels[level]]({ ...meta, sdk: true }, message);
+      const sessionId = sessionIdOf(String(meta?.['workflowId'] ?? ''));
+      const about = sessionId === null ? {} : { sessionId };
+      log[levels[level]]({ ...about, ...meta, sdk: true }, message);
     }),
     shutdownSignals: ['SIGTERM', 'SIGINT'],
     ...(metricsAddress === undefined

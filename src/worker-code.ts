@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import type { WorkerOptions } from '@temporalio/worker';
 import type { Config } from './config.ts';
 import type { Temporal } from './temporal.ts';
+import type { Tracing } from './tracing.ts';
 import { DEPLOYMENT } from './workflows/contract.ts';
 
 /**
@@ -20,13 +21,17 @@ export function versioning({ WORKER_BUILD_ID: buildId }: Config) {
   } as const;
 }
 
-/** A bundle made beforehand (tests, images) or the sources, which are bundled at start. */
-export function workflowCode({
-  worker,
-}: Temporal): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath'> {
+/**
+ * A bundle made beforehand (tests, images) or the sources, which are bundled at start. What encrypts failures, and what
+ * traces need, is part of the bundle: a plain one that was made beforehand has neither.
+ */
+export function workflowCode(
+  { worker }: Temporal,
+  tracing: Tracing | null,
+): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath'> {
   const codePath = process.env['WORKFLOW_BUNDLE'];
-  // What encrypts failures is part of the bundle.
-  if (codePath && worker.dataConverter === undefined) return { workflowBundle: { codePath } };
+  const plain = worker.dataConverter === undefined && tracing === null;
+  if (codePath && plain) return { workflowBundle: { codePath } };
   // TypeScript in the repository, JavaScript in an image.
   const ending = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
   return { workflowsPath: fileURLToPath(new URL(`./workflows/index${ending}`, import.meta.url)) };

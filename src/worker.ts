@@ -23,6 +23,7 @@ import { NotReady, refuseUnfit } from './fitness.ts';
 import { ensureSchedule } from './schedule.ts';
 import { serveHealth } from './health.ts';
 import { tellStanding } from './standing.ts';
+import { startTracing, traced, type Tracing } from './tracing.ts';
 import {
   connectTemporal,
   ensureWatcher,
@@ -52,13 +53,14 @@ const ENSURE_EVERY_MS = 60_000;
 /** Runs a worker until SIGTERM or SIGINT, then drains. @throws ConfigError, NotReady */
 export async function runWorker(env: NodeJS.ProcessEnv, onReady?: () => void): Promise<void> {
   const config = loadConfig(env);
-  const log = createLog(config.LOG_LEVEL);
+  const tracing = await startTracing(env, 'stellar-settlement-worker');
+  const log = createLog(config.LOG_LEVEL, tracing?.logFields);
   installRuntime(log, config.METRICS_ADDRESS);
   const temporal = await connectTemporal();
-  const deps = createDeps(config, log, temporal, untilAskedToEnd());
+  const deps = traced(createDeps(config, log, temporal, untilAskedToEnd()), tracing);
   try {
     await refuseUnfit(deps, temporal);
-    const workers = await createWorkers(config, deps, temporal);
+    const workers = await createWorkers(config, deps, temporal, tracing);
     await noteAdoption(deps.database.db);
     const ensuring = keepWatching(temporal, config, log);
     const endTelling = tellStanding(Runtime.instance(), deps.database.db, log);
@@ -78,6 +80,7 @@ export async function runWorker(env: NodeJS.ProcessEnv, onReady?: () => void): P
     await deps.source.close();
     await deps.database.close();
     await temporal.close();
+    await tracing?.flush();
   }
 }
 
@@ -160,6 +163,7 @@ async function createWorkers(
   config: Config,
   deps: ReconcileDeps,
   temporal: Temporal,
+  tracing: Tracing | null,
 ): Promise<Worker[]> {
   const common = {
     ...temporal.worker,
@@ -167,8 +171,14 @@ async function createWorkers(
     connection: temporal.native,
     namespace: temporal.namespace,
     interceptors: {
-      activity: [() => ({ inbound: heartbeatInterceptor() }), () => ({ inbound: plainErrors() })],
+      activity: [
+        ...(tracing === null ? [] : [tracing.activity]),
+        () => ({ inbound: heartbeatInterceptor() }),
+        () => ({ inbound: plainErrors() }),
+      ],
+      ...(tracing === null ? {} : { workflowModules: [...tracing.workflowModules] }),
     },
+    ...(tracing === null ? {} : { sinks: tracing.sinks }),
     // Temporal hands out work again as soon as a worker says that it leaves; what is in flight gets this long.
     shutdownGraceTime: config.SHUTDOWN_GRACE_MS,
     maxHeartbeatThrottleInterval: '1 second',
@@ -177,7 +187,7 @@ async function createWorkers(
   return Promise.all([
     Worker.create({
       ...common,
-      ...workflowCode(temporal),
+      ...workflowCode(temporal, tracing),
       taskQueue: SETTLEMENT_QUEUE,
       activities: settlementActivities(deps),
       maxCachedWorkflows: CACHED_RUNS,

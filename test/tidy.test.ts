@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from '@jest/globals';
+import { configSchema } from '../src/config.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const files = execFileSync(
@@ -61,6 +62,14 @@ describe('the repository', () => {
       .filter((name) => /\.(ts|mjs|js|json|md|yml|sql|xml)$|^\.|Dockerfile|\.ci\/run/.test(name))
       .filter((name) => machine.test(text(name)) || registry.test(text(name)));
     expect(named).toEqual([]);
+  });
+
+  test('names every setting in .env.example, and in docs/operations.md', () => {
+    const settings = Object.keys(configSchema.shape);
+    const shown = [...text('.env.example').matchAll(/^([A-Z_]+)=/gm)].map(([, name]) => name);
+    expect(new Set(shown)).toEqual(new Set(settings));
+    const table = text('docs/operations.md');
+    expect(settings.filter((name) => !table.includes(`| \`${name}\``))).toEqual([]);
   });
 
   test('uses one version of everything of Temporal', () => {

@@ -84,6 +84,11 @@ async function open(deps: Deps, input: OpenInput): Promise<OpenedSession> {
     registration,
   );
   const memo = row.memo ?? reference;
+  const { status, receivingAccount } = row;
+  deps.log.info(
+    { sessionId, merchantId: request.merchantId, receivingAccount, status },
+    exists ? 'A session was asked for again.' : 'A session is open.',
+  );
   const onPublicNetwork = deps.networkPassphrase === NETWORKS['public'];
   return {
     sessionId,
@@ -102,7 +107,7 @@ async function open(deps: Deps, input: OpenInput): Promise<OpenedSession> {
       networkPassphrase: onPublicNetwork ? null : deps.networkPassphrase,
     }),
     expiresAt: row.expiresAt.toISOString(),
-    warnings: await warningsFor(deps, row.receivingAccount, asset),
+    warnings: await warningsFor(deps, sessionId, row.receivingAccount, asset),
   };
 }
 
@@ -164,7 +169,12 @@ async function registrationFor(deps: Deps, receivingAccount: string): Promise<Re
 }
 
 /** What would keep customers from paying. Not knowing it is no reason to refuse the session. */
-async function warningsFor(deps: Deps, receivingAccount: string, asset: Asset): Promise<string[]> {
+async function warningsFor(
+  deps: Deps,
+  sessionId: string,
+  receivingAccount: string,
+  asset: Asset,
+): Promise<string[]> {
   try {
     const entries = await deps.source.accountEntries(receivingAccount);
     if (entries === null) return [`${receivingAccount} does not exist on the ledger yet.`];
@@ -176,7 +186,7 @@ async function warningsFor(deps: Deps, receivingAccount: string, asset: Asset): 
       ? []
       : [`The issuer has not authorized the trustline for ${asset.code}.`];
   } catch (error) {
-    deps.log.warn({ receivingAccount, err: error }, 'The account could not be checked.');
+    deps.log.warn({ sessionId, receivingAccount, err: error }, 'The account could not be checked.');
     return ['The account could not be checked: Horizon did not answer.'];
   }
 }

@@ -5,6 +5,10 @@ import type { Deps } from './deps.ts';
 export type RedeliverInput = { sessionId: string; deliveryId: string };
 
 /** Puts an event back in line under its old id; the session's run sends it. */
-export function redeliver(deps: Deps, { sessionId, deliveryId }: RedeliverInput): Promise<void> {
-  return putBack(deps.database.db, sessionId, deliveryId);
+export async function redeliver(
+  deps: Deps,
+  { sessionId, deliveryId }: RedeliverInput,
+): Promise<void> {
+  await putBack(deps.database.db, sessionId, deliveryId);
+  deps.log.info({ sessionId, deliveryId }, 'An event is to be sent again.');
 }

@@ -5,14 +5,16 @@ import type { Deps } from './deps.ts';
 export function reportSettled({ log, counters }: Deps, settled: Settled): void {
   const { sessionId, from, status, cause } = settled;
   if (from !== status) log.info({ sessionId, from, status, cause }, 'A session was settled.');
-  for (const { payment, verdict, isNew, afterEnding } of settled.verdicts) {
+  for (const { payment, txHash, verdict, isNew, afterEnding } of settled.verdicts) {
     if (!isNew) continue;
     counters.judged(verdict);
-    if (verdict !== 'credited') log.warn({ sessionId, payment, verdict }, 'A payment is held.');
+    const judged = { sessionId, txHash, payment, verdict };
+    if (verdict === 'credited') log.info(judged, 'A payment is credited.');
+    else log.warn(judged, 'A payment is held.');
     if (!afterEnding) continue;
     counters.foundAfterEnding();
     log.error(
-      { sessionId, payment, verdict, status },
+      { ...judged, status },
       'Horizon shows a payment in ledgers that were covered when the session ended.',
     );
   }

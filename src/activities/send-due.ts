@@ -31,10 +31,11 @@ export type Patience = {
  * which what follows is to be judged: the workflow's, which tests skip, plus what has passed since.
  */
 export async function sendDue(
-  deps: Deps,
+  all: Deps,
   { sessionId, now: asOf }: LookInput,
   patience: Patience,
 ): Promise<Date> {
+  const deps = { ...all, log: all.log.child({ sessionId }) };
   const started = Date.now();
   const clock = () => new Date(new Date(asOf).getTime() + Date.now() - started);
   const { cancellationSignal } = Context.current();
@@ -91,11 +92,12 @@ async function attempt(deps: Deps, head: NextDelivery, clock: () => Date): Promi
   const next = afterAttempt({ deliveryId, attempts: started.attempts }, outcome, now);
   const durationMs = Math.round(performance.now() - begin);
   await finishAttempt(db, head, { attempt: started.attempt, outcome, next, now, durationMs });
-  if (next.kind === 'delivered') return;
-  deps.log.warn(
-    { deliveryId, event, attempt: started.attempt, outcome, next },
-    'A webhook failed.',
-  );
+  const line = { deliveryId, eventId: head.eventId, event, attempt: started.attempt, durationMs };
+  if (next.kind === 'delivered') {
+    deps.log.info(line, 'A webhook was accepted.');
+    return;
+  }
+  deps.log.warn({ ...line, outcome, next }, 'A webhook failed.');
   const failures = await countFailure(db, { endpointId, merchantId });
   const pausedUntil = pauseAfter(failures, now);
   if (pausedUntil !== null) await pauseEndpoint(db, endpointId, pausedUntil);

@@ -27,8 +27,8 @@ export async function sessionsWithUndecided(db: Db): Promise<string[]> {
  * Gives the verdict `unmatched` to undecided ledger payments that name no session. A session that appears a moment
  * later finds them all the same: its settle looks for payments, whatever their verdict.
  */
-export async function markUnmatched(db: Db): Promise<number> {
-  const { rows } = await db.execute<{ marked: number }>(sql`
+export async function markUnmatched(db: Db): Promise<{ txHash: string; payment: string }[]> {
+  const { rows } = await db.execute<{ txHash: string; payment: string }>(sql`
     WITH lost AS (
       DELETE FROM settlement.undecided_payments u USING settlement.ledger_payments lp
       WHERE (lp.tx_hash, lp.op_index, lp.sub_index) = (u.tx_hash, u.op_index, u.sub_index)
@@ -39,9 +39,9 @@ export async function markUnmatched(db: Db): Promise<number> {
       UPDATE settlement.ledger_payments lp SET verdict = 'unmatched', decided_at = now() FROM lost
       WHERE (lp.tx_hash, lp.op_index, lp.sub_index) = (lost.tx_hash, lost.op_index, lost.sub_index)
         AND lp.verdict IS NULL
-      RETURNING 1)
-    SELECT count(*)::int AS marked FROM marked`);
-  return rows[0]?.marked ?? 0;
+      RETURNING lp.tx_hash, lp.op_index, lp.sub_index)
+    SELECT tx_hash AS "txHash", concat_ws(':', tx_hash, op_index, sub_index) AS payment FROM marked`);
+  return rows;
 }
 
 /**

@@ -23,7 +23,7 @@ beforeAll(async () => {
   port = await freePort();
   const envFile = join(mkdtempSync(join(tmpdir(), 'settle-test-')), 'sandbox.env');
   const options = `--webhook ${url('/webhooks/settlement')} --settings ${envFile}`;
-  const here = { ...process.env, DATABASE_URL: process.env['TEST_POSTGRES'] };
+  const here = { ...process.env, TEMPORAL_ADDRESS: '', DATABASE_URL: process.env['TEST_POSTGRES'] };
   const env = { ...here, WORKFLOW_BUNDLE: process.env['WORKFLOW_BUNDLE'] };
   running.push(
     await started(`${sandbox} -- ${options}`, 'The sandbox runs', { cwd: EXAMPLE, env }),

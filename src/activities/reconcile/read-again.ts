@@ -80,7 +80,7 @@ async function readAccountAgain(
       await storeFindings(deps.database.pool, { payments: known, undecoded: page.undecoded });
     for (const p of missing) {
       deps.log.error(
-        { account, payment: ledgerPaymentKey(p) },
+        { account, txHash: p.txHash, payment: ledgerPaymentKey(p) },
         'Horizon shows a payment that it had not shown.',
       );
     }

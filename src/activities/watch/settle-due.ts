@@ -11,7 +11,10 @@ export async function settleDue(deps: Deps): Promise<number> {
   const tried = new Set<string>();
   let settled = 0;
   for (;;) {
-    await markUnmatched(db);
+    for (const unmatched of await markUnmatched(db)) {
+      deps.counters.judged('unmatched');
+      deps.log.warn(unmatched, 'A payment names no session.');
+    }
     const due = [...(await sessionsWithUndecided(db)), ...(await sessionsToClose(db))].filter(
       (id) => !tried.has(id),
     );

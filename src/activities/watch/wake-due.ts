@@ -15,10 +15,7 @@ export async function wakeDue(deps: Deps): Promise<number> {
     if (failed.length > 0) {
       await returnWakes(deps.database.db, failed);
       const first = results.find((r) => r.status === 'rejected');
-      deps.log.warn(
-        { sessions: failed.length, err: first?.reason },
-        'Sessions could not be woken.',
-      );
+      deps.log.warn({ sessionIds: failed, err: first?.reason }, 'Sessions could not be woken.');
     }
     if (due.length < WAKES_AT_ONCE || failed.length > 0) return woken;
   }
