@@ -85,10 +85,13 @@ export type Config = z.infer<typeof configSchema> & {
 
 /** Reads the configuration from the environment. @throws ConfigError naming every problem at once. */
 export function loadConfig(env: NodeJS.ProcessEnv): Config {
-  const isPublic = (env['NETWORK_PASSPHRASE'] ?? '') === NETWORKS['public'];
-  const opensInside = isPublic && (env['WEBHOOK_ALLOW'] ?? '') !== '';
-  const settings = read(configSchema, env, opensInside ? [OPENS_INSIDE] : []);
+  const settings = read(configSchema, env, opensInside(env) ? [OPENS_INSIDE] : []);
   return { ...settings, networkName: networkName(settings.NETWORK_PASSPHRASE) };
+}
+
+function opensInside(env: NodeJS.ProcessEnv): boolean {
+  const isPublic = (env['NETWORK_PASSPHRASE'] ?? '') === NETWORKS['public'];
+  return isPublic && (env['WEBHOOK_ALLOW'] ?? '') !== '';
 }
 
 const OPENS_INSIDE =
@@ -118,6 +121,13 @@ const migrationSchema = configSchema.pick({
 /** What a migration needs to know. @throws ConfigError naming every problem at once. */
 export function loadMigrationConfig(env: NodeJS.ProcessEnv): z.infer<typeof migrationSchema> {
   return read(migrationSchema, env, []);
+}
+
+const senderSchema = configSchema.pick({ NETWORK_PASSPHRASE: true, WEBHOOK_ALLOW: true });
+
+/** Where this process may send webhooks. @throws ConfigError naming every problem at once. */
+export function loadSenderConfig(env: NodeJS.ProcessEnv): z.infer<typeof senderSchema> {
+  return read(senderSchema, env, opensInside(env) ? [OPENS_INSIDE] : []);
 }
 
 const scheduleSchema = configSchema.pick({ NETWORK_PASSPHRASE: true, RECONCILE_INTERVAL_MS: true });

@@ -1,16 +1,19 @@
 import { Command } from 'commander';
-import { Refusal } from '../client.ts';
 import {
+  disableEndpointBy,
   endpoints,
+  findEndpoint,
   pauseEndpointBy,
   resumeEndpoint,
-  UNTIL_RESUMED,
-  type Endpoint,
 } from '../db/operator/endpoints.ts';
+import { endpointSecretCommands } from './endpoint-secret.ts';
+import { endpointTestCommand } from './endpoint-test.ts';
+import { endpointInWords } from './endpoint-words.ts';
+import { instant } from './input.ts';
 import { by, reasoned, withDatabase, type Reasoned } from './operator.ts';
 import { print } from './output.ts';
 
-/** `settle endpoint list|pause|resume` */
+/** `settle endpoint add|list|show|rotate-secret|pause|disable|resume|test` */
 export function endpointCommand(): Command {
   const list = new Command('list')
     .description('where webhooks go, what rests and why, and how much waits')
@@ -18,53 +21,53 @@ export function endpointCommand(): Command {
     .action(async ({ troubled }: { troubled?: boolean }, command: Command) => {
       const all = await withDatabase(({ db }) => endpoints(db));
       const shown = all.filter((e) => !troubled || e.state !== 'active' || e.failures > 0);
-      print(command, shown, shown.map(inWords).join('\n') || 'There is none.');
+      print(command, shown, shown.map(endpointInWords).join('\n') || 'There is none.');
     });
+  const show = new Command('show')
+    .description('one of them')
+    .argument('<id>', 'as `list` shows it')
+    .action(async (id: string, _options: unknown, command: Command) => {
+      const found = await withDatabase(({ db }) => findEndpoint(db, id));
+      print(command, found, endpointInWords(found));
+    });
+  const [add, rotate] = endpointSecretCommands();
+  const endpoint = new Command('endpoint').description('the receivers of webhooks');
+  for (const command of [add, list, show, rotate, ...handCommands(), endpointTestCommand()]) {
+    if (command) endpoint.addCommand(command);
+  }
+  return endpoint;
+}
+
+/** A person's hand on whether something is sent there. */
+function handCommands(): Command[] {
   const pause = new Command('pause')
     .description('send nothing there for a while; what falls due waits, in its order')
     .argument('<id>', 'as `list` shows it')
     .option('--until <instant>', 'ISO 8601; until it is resumed unless given')
     .action(async (id: string, options: Reasoned & { until?: string }, command: Command) => {
-      const until = options.until === undefined ? null : instant(options.until);
+      const until = options.until === undefined ? null : instant(options.until, 'until');
       const paused = await withDatabase(({ pool }) =>
         pauseEndpointBy(pool, id, until, by(options)),
       );
-      print(command, paused, inWords(paused));
+      print(command, paused, endpointInWords(paused));
+    });
+  const disable = new Command('disable')
+    .description(
+      'send nothing there any more: what waits and what comes becomes dead letters, until it is resumed',
+    )
+    .argument('<id>', 'as `list` shows it')
+    .action(async (id: string, options: Reasoned, command: Command) => {
+      const disabled = await withDatabase(({ pool }) => disableEndpointBy(pool, id, by(options)));
+      print(command, disabled, endpointInWords(disabled));
     });
   const resume = new Command('resume')
-    .description('end a pause or a disabling, forget the failures, send what waits')
+    .description(
+      'end a pause or a disabling, forget the failures, send what waits, in its order; dead letters: `settle webhook redeliver`',
+    )
     .argument('<id>', 'as `list` shows it')
     .action(async (id: string, options: Reasoned, command: Command) => {
       const resumed = await withDatabase(({ pool }) => resumeEndpoint(pool, id, by(options)));
-      print(command, resumed, inWords(resumed));
+      print(command, resumed, endpointInWords(resumed));
     });
-  return new Command('endpoint')
-    .description('the receivers of webhooks')
-    .addCommand(list)
-    .addCommand(reasoned(pause))
-    .addCommand(reasoned(resume));
-}
-
-function instant(text: string): Date {
-  const date = new Date(text);
-  if (/^\d{4}-\d\d-\d\dT/.test(text) && !Number.isNaN(date.getTime())) return date;
-  throw new Refusal(
-    'InvalidInput',
-    `--until: not an instant (ISO 8601, say 2026-03-01T12:00:00Z): ${JSON.stringify(text)}.`,
-    'until',
-  );
-}
-
-function inWords(e: Endpoint): string {
-  const until =
-    e.pausedUntil === UNTIL_RESUMED.toISOString()
-      ? 'until it is resumed'
-      : `until ${e.pausedUntil}`;
-  const why = {
-    active: e.failures > 0 ? `active, ${e.failures} failure(s) in a row` : 'active',
-    paused: `paused ${until}`,
-    disabled: `disabled: ${e.disabledReason}`,
-    inactive: 'switched off by the backend (webhook_endpoints.is_active)',
-  }[e.state];
-  return `${e.endpointId}  ${why}, ${e.waiting} waiting\n  ${e.url} of merchant ${e.merchantId}`;
+  return [reasoned(pause), reasoned(disable), reasoned(resume)];
 }

@@ -8,7 +8,10 @@ const CLOCK_MARGIN_MS = 10_000;
  * Where the reading of an account begins: at a ledger that surely closed before the opening of its oldest open
  * session, whoever made that, and before now. Coverage never reaches further back than this.
  */
-export async function registrationAt(deps: Deps, account: string): Promise<Registration> {
+export async function registrationAt(
+  deps: Pick<Deps, 'database' | 'source'>,
+  account: string,
+): Promise<Registration> {
   const oldest = await oldestOpening(deps.database.db, account);
   const opening = Math.min(oldest?.getTime() ?? Number.POSITIVE_INFINITY, Date.now());
   const begin = await deps.source.ledgerClosedBefore(new Date(opening - CLOCK_MARGIN_MS));

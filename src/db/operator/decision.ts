@@ -17,7 +17,7 @@ export function decidedBy(actor: string, reason: string): By {
 /** What was decided, about what, and what it was before. */
 export type Entry = {
   readonly action: string;
-  /** `session <id>`, `payment <key>`, `account <G…>`, `endpoint <id>` or `network`. */
+  /** `session <id>`, `payment <key>`, `account <G…>`, `merchant <id>`, `endpoint <id>`, `webhooks` or `network`. */
   readonly subject: string;
   readonly detail: Readonly<Record<string, unknown>>;
 };

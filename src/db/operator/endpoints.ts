@@ -2,6 +2,7 @@
 import { sql } from 'drizzle-orm';
 import type { Pool } from 'pg';
 import { Refusal } from '../../domain/failure.ts';
+import { disableEndpoint } from '../attempts.ts';
 import type { Db } from '../connection.ts';
 import { merchantEndpointId } from '../ids.ts';
 import { serializable } from '../serializable.ts';
@@ -13,6 +14,8 @@ export type Endpoint = {
   readonly endpointId: string;
   readonly merchantId: string;
   readonly url: string;
+  /** The events it asks for; empty: those that are sent by default. */
+  readonly events: readonly string[];
   /** `inactive`: the backend has switched it off (`webhook_endpoints.is_active`). */
   readonly state: 'active' | 'paused' | 'disabled' | 'inactive';
   /** Failures in a row. */
@@ -21,6 +24,8 @@ export type Endpoint = {
   readonly disabledReason: string | null;
   /** Deliveries that wait for it. */
   readonly waiting: number;
+  /** Until when events are signed with the secret before this one, too; null: its secret does not rotate. */
+  readonly oldSecretUntil: string | null;
 };
 
 /**
@@ -32,15 +37,17 @@ export const UNTIL_RESUMED = new Date('2200-01-01T00:00:00Z');
 /** Every endpoint there is: `webhook_endpoints`, and each merchant's `webhook_url` under its derived id. */
 export async function endpoints(db: Db): Promise<Endpoint[]> {
   const { rows } = await db.execute<Row>(sql`
-    SELECT w.id, w.merchant_id, w.url, w.is_active FROM webhook_endpoints w
+    SELECT w.id, w.merchant_id, w.url, w.events, w.is_active FROM webhook_endpoints w
     UNION ALL
-    SELECT NULL, m.id, m.webhook_url, true FROM merchants m WHERE m.webhook_url IS NOT NULL
+    SELECT NULL, m.id, m.webhook_url, '[]', true FROM merchants m WHERE m.webhook_url IS NOT NULL
     ORDER BY merchant_id, url`);
   const found = rows.map((row) => ({ ...row, id: row.id ?? merchantEndpointId(row.merchant_id) }));
   const ids = sql.param(found.map(({ id }) => id));
   const { rows: states } = await db.execute<State>(sql`
     SELECT s.endpoint_id, s.consecutive_failures, s.disabled_reason, s.disabled_at IS NOT NULL AS disabled,
-      CASE WHEN s.paused_until > now() THEN s.paused_until::text END AS paused_until
+      CASE WHEN s.paused_until > now() THEN s.paused_until::text END AS paused_until,
+      CASE WHEN s.previous_secret_until > now() AND s.previous_secret IS NOT NULL
+        THEN s.previous_secret_until::text END AS old_secret_until
     FROM settlement.endpoint_state s WHERE s.endpoint_id = ANY(${ids}::uuid[])`);
   const { rows: lines } = await db.execute<{ endpoint_id: string; waiting: number }>(sql`
     SELECT endpoint_id, count(*)::int AS waiting FROM webhook_deliveries
@@ -50,17 +57,24 @@ export async function endpoints(db: Db): Promise<Endpoint[]> {
   return found.map((row) => toEndpoint(row, stateOf.get(row.id), waitingFor.get(row.id) ?? 0));
 }
 
-type Row = { id: string | null; merchant_id: string; url: string; is_active: boolean };
+type Row = {
+  id: string | null;
+  merchant_id: string;
+  url: string;
+  events: string[];
+  is_active: boolean;
+};
 type State = {
   endpoint_id: string;
   consecutive_failures: number;
   disabled_reason: string | null;
   disabled: boolean;
   paused_until: string | null;
+  old_secret_until: string | null;
 };
 
 function toEndpoint(
-  { id, merchant_id, url, is_active }: Row & { id: string },
+  { id, merchant_id, url, events, is_active }: Row & { id: string },
   state: State | undefined,
   waiting: number,
 ): Endpoint {
@@ -70,16 +84,22 @@ function toEndpoint(
     endpointId: id,
     merchantId: merchant_id,
     url,
+    events,
     state: is_active ? (state?.disabled === true ? 'disabled' : isPaused) : 'inactive',
     failures: state?.consecutive_failures ?? 0,
-    pausedUntil: pausedUntil === null ? null : new Date(pausedUntil).toISOString(),
+    pausedUntil: iso(pausedUntil),
     disabledReason: state?.disabled_reason ?? null,
     waiting,
+    oldSecretUntil: iso(state?.old_secret_until ?? null),
   };
 }
 
-/** @throws Refusal InvalidInput when there is none */
-async function findEndpoint(db: Db, endpointId: string): Promise<Endpoint> {
+function iso(text: string | null): string | null {
+  return text === null ? null : new Date(text).toISOString();
+}
+
+/** One of them. @throws Refusal InvalidInput when there is none */
+export async function findEndpoint(db: Db, endpointId: string): Promise<Endpoint> {
   const found = (await endpoints(db)).find((e) => e.endpointId === endpointId);
   if (found) return found;
   throw new Refusal(
@@ -114,6 +134,24 @@ export async function pauseEndpointBy(
       action: 'endpoint paused',
       subject: `endpoint ${endpointId}`,
       detail,
+    });
+    return findEndpoint(tx, endpointId);
+  });
+  return value;
+}
+
+/**
+ * Nothing more is sent to an endpoint, as if it had answered 410: what waits for it, and what comes, becomes a dead letter
+ * until it is resumed. @throws Refusal InvalidInput
+ */
+export async function disableEndpointBy(pool: Pool, endpointId: string, by: By): Promise<Endpoint> {
+  const { value } = await serializable(pool, async (tx) => {
+    const before = await findEndpoint(tx, endpointId);
+    await disableEndpoint(tx, before, `By ${by.actor}: ${by.reason}`);
+    await writeDown(tx, by, {
+      action: 'endpoint disabled',
+      subject: `endpoint ${endpointId}`,
+      detail: { before: standing(before) },
     });
     return findEndpoint(tx, endpointId);
   });

@@ -108,7 +108,7 @@ export const operatorJournal = settlement.table(
     at: instant('at').notNull().defaultNow(),
     actor: text('actor').notNull(),
     action: text('action').notNull(),
-    /** `session <id>`, `payment <key>`, `account <G…>`, `endpoint <id>` or `network`. */
+    /** `session <id>`, `payment <key>`, `account <G…>`, `merchant <id>`, `endpoint <id>`, `webhooks` or `network`. */
     subject: text('subject').notNull(),
     reason: text('reason').notNull(),
     detail: jsonb('detail'),

@@ -1,0 +1,24 @@
+import { UNTIL_RESUMED, type Endpoint } from '../db/operator/endpoints.ts';
+
+/** An endpoint in two lines. */
+export function endpointInWords(e: Endpoint): string {
+  const until =
+    e.pausedUntil === UNTIL_RESUMED.toISOString()
+      ? 'until it is resumed'
+      : `until ${e.pausedUntil}`;
+  const why = {
+    active: e.failures > 0 ? `active, ${e.failures} failure(s) in a row` : 'active',
+    paused: `paused ${until}`,
+    disabled: `disabled: ${e.disabledReason}`,
+    inactive: 'switched off by the backend (webhook_endpoints.is_active)',
+  }[e.state];
+  const events = e.events.length === 0 ? 'the default events' : e.events.join(', ');
+  const rotates =
+    e.oldSecretUntil === null
+      ? ''
+      : `\n  signed with its old secret, too, until ${e.oldSecretUntil}`;
+  return (
+    `${e.endpointId}  ${why}, ${e.waiting} waiting\n` +
+    `  ${e.url} of merchant ${e.merchantId}, for ${events}${rotates}`
+  );
+}

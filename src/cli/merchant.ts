@@ -1,0 +1,92 @@
+import { randomUUID } from 'node:crypto';
+import { Command } from 'commander';
+import { Refusal } from '../client.ts';
+import { loadSenderConfig } from '../config.ts';
+import { addMerchant, merchants, showMerchant, type Merchant } from '../db/operator/merchants.ts';
+import { isAccount } from '../horizon/address.ts';
+import { endpointInWords } from './endpoint-words.ts';
+import { uuid } from './input.ts';
+import { by, reasoned, withDatabase, type Reasoned } from './operator.ts';
+import { fields, print } from './output.ts';
+import { secretStore } from './secret-store.ts';
+import { webhookUrl } from './webhook-url.ts';
+
+type AddOptions = Reasoned & {
+  id?: string;
+  name: string;
+  email: string;
+  wallet: string;
+  webhookUrl?: string;
+};
+
+/** `settle merchant add|list|show` */
+export function merchantCommand(): Command {
+  const list = new Command('list')
+    .description('every merchant, with what is open and what was given up')
+    .action(async (_options: unknown, command: Command) => {
+      const found = await withDatabase(({ db }) => merchants(db));
+      const lines = found.map(
+        (m) =>
+          `${m.merchantId}  ${m.name}  ${m.openSessions} open session(s), ${m.deadLetters} dead letter(s)`,
+      );
+      print(command, found, lines.join('\n') || 'There is none.');
+    });
+  const show = new Command('show')
+    .description('a merchant and its endpoints')
+    .argument('<id>', 'as `list` shows it')
+    .action(async (id: string, _options: unknown, command: Command) => {
+      const shown = await withDatabase(({ db }) => showMerchant(db, uuid(id, 'id')));
+      const lines = shown.endpoints.map(endpointInWords);
+      print(command, shown, [inWords(shown), ...lines].join('\n'));
+    });
+  const add = new Command('add')
+    .description(
+      'register a merchant, where no backend does. With --webhook-url it prints the secret of its webhooks: once, here, and never again',
+    )
+    .requiredOption('--name <text>', 'what it is called')
+    .requiredOption('--email <address>', 'unique among merchants')
+    .requiredOption('--wallet <G…>', 'the account it is known by; unique among merchants')
+    .option('--webhook-url <url>', 'where its events go; further ones: `settle endpoint add`')
+    .option('--id <uuid>', 'its id, if it has one already')
+    .action(async (options: AddOptions, command: Command) => {
+      const added = await withDatabase(({ pool }) =>
+        addMerchant(pool, secretStore(), read(options), by(options)),
+      );
+      const secret = added.secret === null ? null : `${added.secret} (shown this once)`;
+      print(command, added, `${inWords(added)}${secret === null ? '' : `\nsecret   ${secret}`}`);
+    });
+  return new Command('merchant')
+    .description('who is paid')
+    .addCommand(list)
+    .addCommand(show)
+    .addCommand(reasoned(add));
+}
+
+function read({ id, name, email, wallet, webhookUrl: url }: AddOptions) {
+  const invalid = (field: string, wanted: string) =>
+    new Refusal('InvalidInput', `--${field}: must be ${wanted}.`, field);
+  if (name.trim() === '') throw invalid('name', 'a name');
+  if (!/^[^\s@]+@[^\s@]+$/.test(email)) throw invalid('email', 'an email address');
+  if (!isAccount(wallet)) throw invalid('wallet', 'a Stellar account (G…)');
+  return {
+    merchantId: id === undefined ? randomUUID() : uuid(id, 'id'),
+    name: name.trim(),
+    email,
+    walletAddress: wallet,
+    webhookUrl:
+      url === undefined ? null : webhookUrl(url, loadSenderConfig(process.env), 'webhook-url'),
+  };
+}
+
+function inWords(m: Merchant): string {
+  return fields([
+    ['merchant', m.merchantId],
+    ['name', m.name],
+    ['email', m.email],
+    ['wallet', m.walletAddress],
+    ['webhooks', m.webhookUrl],
+    ['since', m.since],
+    ['open', `${m.openSessions} session(s)`],
+    ['given up', m.deadLetters === 0 ? null : `${m.deadLetters} event(s): settle webhook list`],
+  ]);
+}
