@@ -61,8 +61,11 @@ const KINDS: [kind: string, make: () => Promise<string>][] = [
   ],
 ];
 
-const rotate = (endpointId: string, overlapMs = DAY_MS, store: SecretStore = secretStoreWith(null)) =>
-  rotateSecret(database.pool, store, { endpointId, overlapMs }, ANN);
+const rotate = (
+  endpointId: string,
+  overlapMs = DAY_MS,
+  store: SecretStore = secretStoreWith(null),
+) => rotateSecret(database.pool, store, { endpointId, overlapMs }, ANN);
 
 /** A session is paid, and its event sent. */
 async function told(): Promise<Received> {
@@ -181,7 +184,9 @@ test('an endpoint that never had a secret gets its first one, and nothing overla
   });
   const id = merchantEndpointId(none);
   const endpoint = await findEndpoint(database.db, id);
-  await expect(secretsOf(database.db, secretStoreWith(null), endpoint)).rejects.toThrow('has no secret');
+  await expect(secretsOf(database.db, secretStoreWith(null), endpoint)).rejects.toThrow(
+    'has no secret',
+  );
   expect(await rotate(id)).toMatchObject({ oldUntil: null });
 });
 
