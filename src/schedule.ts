@@ -6,6 +6,7 @@ import {
   type Client,
   type ScheduleDescription,
 } from '@temporalio/client';
+import { NotAnswered } from './client.ts';
 import type { ReconcileReport } from './domain/discrepancy.ts';
 import { reconcileScheduleId, SETTLEMENT_QUEUE } from './workflows/contract.ts';
 
@@ -63,17 +64,36 @@ export async function describeSchedule(
   }
 }
 
-/** Runs reconciliation now and waits for its report. One that is under way by the same command is waited for instead. */
+/** A worker takes a run up at once; after this, none is there. */
+const TAKEN_UP_WITHIN_MS = 20_000;
+
+/**
+ * Runs reconciliation now and waits for its report. One that is under way by the same command is waited for instead.
+ * Without a worker it is given up. @throws NotAnswered
+ */
 export async function reconcileNow(
   client: Client,
   networkName: string,
-  { dryRun }: { dryRun: boolean },
+  { dryRun, within = TAKEN_UP_WITHIN_MS }: { dryRun: boolean; within?: number },
 ): Promise<ReconcileReport> {
-  return client.workflow.execute('reconcile', {
+  const run = await client.workflow.start('reconcile', {
     workflowId: `reconcile:${networkName}:${dryRun ? 'dry-run' : 'by-hand'}`,
     taskQueue: SETTLEMENT_QUEUE,
     args: [{ dryRun }],
     workflowIdConflictPolicy: 'USE_EXISTING',
     staticSummary: `${dryRun ? 'looks for' : 'repairs'} what is inconsistent on ${networkName}, by hand`,
-  }) as Promise<ReconcileReport>;
+  });
+  const report = run.result() as Promise<ReconcileReport>;
+  // Should it fail while it is asked about, that is told by who waits for it.
+  report.catch(() => undefined);
+  let timer: NodeJS.Timeout | undefined;
+  const waited = new Promise<null>((resolve) => {
+    timer = setTimeout(() => resolve(null), within);
+  });
+  const first = await Promise.race([report, waited]).finally(() => clearTimeout(timer));
+  if (first !== null) return first;
+  const { events } = await run.fetchHistory();
+  if (events?.some((event) => event.workflowTaskCompletedEventAttributes)) return report;
+  await run.terminate('No worker took it up.');
+  throw new NotAnswered('No worker takes reconciliation up. Is one running?');
 }

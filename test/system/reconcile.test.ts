@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Client, Connection } from '@temporalio/client';
 import { auditDatabase } from '../../src/db/audit.ts';
 import type { ReconcileReport } from '../../src/domain/discrepancy.ts';
-import { describeSchedule, ensureSchedule } from '../../src/schedule.ts';
+import { describeSchedule, ensureSchedule, reconcileNow } from '../../src/schedule.ts';
 import { startSystem, until, type System } from '../support/system.ts';
 
 const EVERY_10_S = { RECONCILE_INTERVAL_MS: '10000' };
@@ -136,3 +136,10 @@ test('the schedule is made once, whoever makes it, and follows a changed cadence
   expect(await describeSchedule(temporal, 'nobody')).toBeNull();
   expect(await settle('schedule')).toMatchObject({ everyMs: 10_000, paused: false, missed: 0 });
 }, 60_000);
+
+test('without a worker, reconciliation by hand says so, and does not begin later', async () => {
+  const asked = reconcileNow(temporal, 'nobody', { dryRun: true, within: 200 });
+  await expect(asked).rejects.toThrow('No worker takes reconciliation up');
+  const { status } = await temporal.workflow.getHandle('reconcile:nobody:dry-run').describe();
+  expect(status.name).toBe('TERMINATED');
+});
