@@ -8,7 +8,10 @@ import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { findTemporalCli } from '../../src/sandbox/find-temporal.ts';
 import { startSystem, until, type System } from '../support/system.ts';
 
-/** Runs as they were recorded. A change of workflow code that breaks one of them would break runs that are open. */
+/**
+ * Runs as they were recorded. A change of workflow code that breaks one of them would break runs that are open. Those
+ * called `.earlier` were recorded before looks sent webhooks, and before opening a session was a look.
+ */
 const HISTORIES = fileURLToPath(new URL('../histories', import.meta.url));
 
 /** `RECORD_HISTORIES=1` records them anew: after a change that is made on purpose, behind a patch. */
@@ -100,7 +103,8 @@ describe('recorded runs', () => {
   });
 
   test('cover every flow', () => {
-    expect(names.sort()).toEqual(
+    const recorded = names.filter((name) => !name.endsWith('.earlier.json'));
+    expect(recorded.sort()).toEqual(
       Object.keys(FLOWS)
         .map((name) => `${name}.json`)
         .sort(),
