@@ -67,7 +67,7 @@ async function provoke(point: string, struck: () => boolean, scene: Scene): Prom
   const handle = stack.temporal.schedule.getHandle(reconcileScheduleId(stack.network));
   while (!struck() && !over.aborted) {
     if (/reconcile|repairPage/i.test(point)) await handle.trigger().catch(() => undefined);
-    else if (/^look settle/.test(point)) await cancelByHand(scene);
+    else if (point.startsWith('look settle')) await cancelByHand(scene);
     else return;
     await sleep(800);
   }
