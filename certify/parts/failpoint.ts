@@ -165,5 +165,7 @@ if (isMainThread) {
   });
   process.channel?.unref();
   // A worker does not outlive the certificate.
-  process.once('disconnect', () => process.kill(process.pid, 'SIGKILL'));
+  const die = () => process.kill(process.pid, 'SIGKILL');
+  if (process.connected) process.once('disconnect', die);
+  else die();
 }

@@ -26,6 +26,9 @@ export type RoundResult = {
   readonly ms: number;
 };
 
+/** A backend asks for a minute and a half. */
+const GIVE_UP_AFTER_MS = 120_000;
+
 /** Plays a round. Its faults strike side by side. */
 export async function playRound(
   stack: Stack,
@@ -38,6 +41,10 @@ export async function playRound(
   const always = watchAlways(stack, workload.sessions, atRest.signal);
   try {
     return await play({ stack, draw, cells, workload, over, atRest, always });
+  } catch (error) {
+    // Customers and backends must not go on asking a stack that is gone.
+    await Promise.race([workload.done.catch(() => undefined), sleep(GIVE_UP_AFTER_MS)]);
+    throw error;
   } finally {
     over.abort();
     atRest.abort();

@@ -70,16 +70,29 @@ const FROZEN: Readonly<Record<string, readonly string[]>> = {
 /** Longer than the heartbeat timeout, shorter than PostgreSQL lets a transaction idle. */
 const FROZEN_MS = 5_500;
 
-/** Runs reconciliation while `over` is not, for failpoints in its activities. */
-function reconciling(point: string, { stack, over }: Scene): Promise<void> {
-  if (!/reconcile|repairPage/i.test(point)) return Promise.resolve();
+/** Sees to it that a point is reached which customers alone may not lead to. */
+async function provoke(point: string, struck: () => boolean, scene: Scene): Promise<void> {
+  const { stack, over } = scene;
   const handle = stack.temporal.schedule.getHandle(reconcileScheduleId(stack.network));
-  return (async () => {
-    while (!over.aborted) {
-      await handle.trigger().catch(() => undefined);
-      await sleep(1_000);
-    }
-  })();
+  while (!struck() && !over.aborted) {
+    if (/reconcile|repairPage/i.test(point)) await handle.trigger().catch(() => undefined);
+    else if (point.startsWith('look settle')) await cancelByHand(scene);
+    else return;
+    await sleep(800);
+  }
+}
+
+/** A backend cancels one session that nobody pays, by writing its row: the next look finds something to settle. */
+async function cancelByHand({ stack, sessions }: Scene): Promise<void> {
+  const unpaid = sessions.filter(({ kind }) =>
+    /^(not paid|a stroop short|paid in another)/.test(kind),
+  );
+  const [cancelled] = await stack.rows<{ id: string }>(
+    `UPDATE checkout_sessions SET status = 'cancelled' WHERE id = (
+       SELECT id FROM checkout_sessions WHERE id = ANY($1) AND status = 'pending' LIMIT 1) RETURNING id::text`,
+    [unpaid.map(({ id }) => id)],
+  );
+  if (cancelled) await stack.client.wake(cancelled.id).catch(() => undefined);
 }
 
 /** The first activities to get there are not the interesting ones alone. */
@@ -100,12 +113,12 @@ function killAt(point: string): Cell {
     strike: async (scene) => {
       const { stack, rng, over } = scene;
       const arm = stack.arm({ point, nth: nthOf(point, rng), signal: 'SIGKILL' });
-      void reconciling(point, scene);
       const struck = () => existsSync(arm.mark);
+      const provoked = provoke(point, struck, scene);
       const drained = drainUntil(struck, point, scene);
       const hit = await until(struck, over);
       arm.disarm();
-      await drained;
+      await Promise.all([drained, provoked]);
       if (!hit) return 0;
       const at = Number(readFileSync(arm.mark, 'utf8').split(' ')[1]);
       await Promise.all([stack.addWorker(), nextCommit(scene, at)]);
@@ -147,15 +160,15 @@ function freezeAt(point: string): Cell {
     strike: async (scene) => {
       const { stack, rng, over } = scene;
       const arm = stack.arm({ point, nth: nthOf(point, rng), signal: 'SIGSTOP' });
-      void reconciling(point, scene);
       const struck = () => ownerOf(arm.mark) !== null;
+      const provoked = provoke(point, struck, scene);
       const drained = drainUntil(struck, point, scene);
       const hit = await until(struck, over);
       arm.disarm();
       const frozen = stack.workers.find(({ pid }) => pid === ownerOf(arm.mark));
       if (hit) await sleep(FROZEN_MS);
       frozen?.signal('SIGCONT');
-      await drained;
+      await Promise.all([drained, provoked]);
       return hit && frozen ? 1 : 0;
     },
   };
