@@ -13,7 +13,7 @@ export class UnfitRole extends Error {
 /**
  * Gives both roles exactly the rights of this version, in one transaction: what they had before on these tables is taken
  * from them first, so that running it again after an upgrade is enough. The client is the owner's.
- * @throws UnfitRole when a role is not there, or is the owner itself, who would take its own rights from it
+ * @throws UnfitRole when a role is not there, or owns a table: it would lose its own rights, and could take them back
  */
 export async function grantRights(client: Client, { app, read }: Roles): Promise<void> {
   for (const role of [app, read]) if (role !== null) await refuseUnfit(client, role);
@@ -29,9 +29,11 @@ export async function grantRights(client: Client, { app, read }: Roles): Promise
 }
 
 async function refuseUnfit(client: Client, role: string): Promise<void> {
-  const { rows } = await client.query<{ owns: boolean }>(
-    `SELECT pg_has_role(rolname, current_user, 'USAGE') AS owns FROM pg_roles WHERE rolname = $1`,
-    [role],
+  const { rows } = await client.query<{ owned: string | null }>(
+    `SELECT (SELECT min(c.oid::regclass::text) FROM pg_class c
+       WHERE c.oid = ANY ($2::regclass[]) AND pg_has_role(r.oid, c.relowner, 'USAGE')) AS owned
+     FROM pg_roles r WHERE r.rolname = $1`,
+    [role, TABLES],
   );
   const [found] = rows;
   if (found === undefined) {
@@ -40,10 +42,10 @@ async function refuseUnfit(client: Client, role: string): Promise<void> {
         `CREATE ROLE ${role} LOGIN PASSWORD '…'; deploy/roles.sql makes all three.`,
     );
   }
-  if (found.owns) {
+  if (found.owned !== null) {
     throw new UnfitRole(
-      `The role "${role}" owns the tables or may act as their owner: no right can be kept from it. ` +
-        'Migrate as another role.',
+      `The role "${role}" owns the table ${found.owned}, or may act as its owner: no right can be kept from it. ` +
+        'Name another role.',
     );
   }
 }

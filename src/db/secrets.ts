@@ -9,6 +9,7 @@ import { merchantEndpointId } from './ids.ts';
 
 /** `enc:v1:<key id>:<base64url>`. No backend's secret begins like this: they are hex, or `whsec_…`. */
 const ENCRYPTED = /^enc:v1:([A-Za-z0-9_-]{1,32}):([A-Za-z0-9_-]+)$/;
+const PREFIX = 'enc:v1:';
 
 /** A stored secret, read. `locked`: encrypted, and it cannot be read here, for a reason that may be shown. */
 export type ReadSecret =
@@ -19,7 +20,7 @@ export type ReadSecret =
 export function storedSecret(keys: KeyRing | null, endpointId: string, secret: string): string {
   if (keys === null) return secret;
   const sealed = seal(keys.first, Buffer.from(secret), endpointId);
-  return `enc:v1:${keys.first.id}:${sealed.toString('base64url')}`;
+  return `${PREFIX}${keys.first.id}:${sealed.toString('base64url')}`;
 }
 
 /**
@@ -28,7 +29,11 @@ export function storedSecret(keys: KeyRing | null, endpointId: string, secret: s
  */
 export function readSecret(keys: KeyRing | null, endpointId: string, stored: string): ReadSecret {
   const [, id, sealed] = ENCRYPTED.exec(stored) ?? [];
-  if (id === undefined || sealed === undefined) return { kind: 'readable', secret: stored };
+  if (id === undefined || sealed === undefined) {
+    // Not to be signed with, as if it were the secret itself.
+    if (stored.startsWith(PREFIX)) return { kind: 'locked', reason: 'The secret is damaged.' };
+    return { kind: 'readable', secret: stored };
+  }
   const key = keys?.byId.get(id);
   if (key === undefined) {
     return {

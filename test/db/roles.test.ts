@@ -177,8 +177,21 @@ describe('giving rights', () => {
     const give = (role: string) =>
       asOwner((client) => grantRights(client, { app: ROLES.app, read: role }));
     await expect(give('nobody_here')).rejects.toThrow('no role "nobody_here"');
-    await expect(give(new URL(database.url).username)).rejects.toThrow('owns the tables');
+    await expect(give(new URL(database.url).username)).rejects.toThrow('owns the table');
     expect(await rights()).toEqual(before);
+  });
+
+  test('to whoever owns one table of them, as an older backend may, is refused', async () => {
+    const shared = await createTestDatabase();
+    const url = new URL(shared.url);
+    url.username = 'postgres';
+    const superuser = new Client({ connectionString: url.toString() });
+    await superuser.connect();
+    await superuser.query(`ALTER TABLE merchants OWNER TO ${ROLES.app}`);
+    await superuser.end();
+    const asked = migrate(shared.url, { networkPassphrase: SANDBOX_PASSPHRASE, roles: ROLES });
+    await expect(asked).rejects.toThrow('owns the table merchants');
+    await shared.close();
   });
 
   test('is asked for by a worker whose role lacks some', async () => {

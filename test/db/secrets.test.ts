@@ -55,6 +55,7 @@ describe('a stored secret', () => {
     expect(readSecret(ofAnother, endpoint, stored)).toEqual(because('cannot be decrypted'));
     expect(readSecret(onlyOne, randomUUID(), stored)).toEqual(because('cannot be decrypted'));
     expect(readSecret(onlyOne, endpoint, `${stored}AA`)).toEqual(because('cannot be decrypted'));
+    expect(readSecret(onlyOne, endpoint, `${stored}!`)).toEqual(because('damaged'));
   });
 });
 
