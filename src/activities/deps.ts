@@ -16,7 +16,7 @@ export type Counters = {
   /** A run of reconciliation has ended. */
   reconcileEnded(): void;
   /** A webhook was sent, and this is what came of it. */
-  attempted(outcome: string): void;
+  attempted(outcome: 'accepted' | 'declined' | 'unanswered' | 'refused'): void;
 };
 
 /** What activities work with; the worker makes it once and passes it in. */
