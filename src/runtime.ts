@@ -46,6 +46,8 @@ export type ProcessCounters = Counters & {
   committed(cost: SettleCost): void;
   /** Horizon has answered with this HTTP status; 0: it has not. */
   asked(status: number): void;
+  /** What this process may ask Horizon in an hour; 0: no limit. */
+  budget(requestsPerHour: number): void;
 };
 
 /** Our own counters, beside the SDK's on the same page; a process without metrics counts into nothing. */
@@ -58,6 +60,7 @@ export function countersOf({ metricMeter: meter }: Runtime): ProcessCounters {
   const retries = meter.createCounter('settlement_commit_retries');
   const attempts = meter.createCounter('settlement_webhook_attempts');
   const requests = meter.createCounter('settlement_horizon_requests');
+  const budget = meter.createGauge('settlement_horizon_requests_budget', 'int');
   return {
     judged: (verdict) => judged.add(1, { verdict }),
     foundAfterEnding: () => late.add(1),
@@ -71,6 +74,7 @@ export function countersOf({ metricMeter: meter }: Runtime): ProcessCounters {
       settled.add(cost.sessions);
       if (cost.retries > 0) retries.add(cost.retries);
     },
+    budget: (requestsPerHour) => budget.set(requestsPerHour),
     asked: (status) => requests.add(1, { status: String(status) }),
   };
 }

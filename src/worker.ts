@@ -118,6 +118,7 @@ function createDeps(
   draining: AbortSignal,
 ): ReconcileDeps {
   const counters = countersOf(Runtime.instance());
+  counters.budget(config.HORIZON_REQUESTS_PER_HOUR);
   const database = connect(config.DATABASE_URL, {
     max: config.DATABASE_POOL,
     applicationName: 'settlement worker',

@@ -15,7 +15,7 @@ export type Counters = {
   /** Reconciliation has found this much of one kind of discrepancy. */
   reconciled(kind: string, tally: { found: number; repaired: number; left: number }): void;
   /** A webhook was sent, and this is what came of it. */
-  attempted(outcome: string): void;
+  attempted(outcome: 'accepted' | 'declined' | 'unanswered' | 'refused'): void;
 };
 
 /** What activities work with; the worker makes it once and passes it in. */

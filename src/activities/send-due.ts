@@ -86,12 +86,13 @@ async function attempt(deps: Deps, head: NextDelivery, clock: () => Date): Promi
   if (started === null) return;
   const begin = performance.now();
   const outcome = await post(deps, head);
-  deps.counters.attempted(outcome.kind);
   const now = clock();
   const { deliveryId, endpointId, merchantId, event } = head;
   const next = afterAttempt({ deliveryId, attempts: started.attempts }, outcome, now);
   const durationMs = Math.round(performance.now() - begin);
   await finishAttempt(db, head, { attempt: started.attempt, outcome, next, now, durationMs });
+  // What the receiver did, not whether it spoke: a 500 is no success.
+  deps.counters.attempted(next.kind === 'delivered' ? 'accepted' : DECLINED[outcome.kind]);
   const line = { deliveryId, eventId: head.eventId, event, attempt: started.attempt, durationMs };
   if (next.kind === 'delivered') {
     deps.log.info(line, 'A webhook was accepted.');
@@ -105,6 +106,9 @@ async function attempt(deps: Deps, head: NextDelivery, clock: () => Date): Promi
     await disableEndpoint(db, { endpointId, merchantId }, 'The endpoint answered 410 Gone.');
   }
 }
+
+/** An attempt that was not accepted: answered with another status, without an answer, or not sent at all. */
+const DECLINED = { answered: 'declined', failed: 'unanswered', refused: 'refused' } as const;
 
 async function post(deps: Deps, head: NextDelivery): Promise<PostOutcome> {
   const { url, body, endpointId } = head;
