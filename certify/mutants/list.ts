@@ -49,10 +49,11 @@ export const MUTANTS: readonly Mutant[] = [
       },
       {
         file: 'src/db/settle.ts',
-        from: 'async function write(tx: Db, changed: readonly Decided[]): Promise<void> {\n  const document = JSON.stringify(documentOf(changed));',
+        from: 'async function write(tx: Db, changed: readonly Decided[]): Promise<void> {\n  await WRITE(tx, { document: JSON.stringify(documentOf(changed)) });',
         to: `async function write(tx: Db, changed: readonly Decided[], without: readonly string[]): Promise<void> {
   const all = Object.entries(documentOf(changed));
-  const document = JSON.stringify(Object.fromEntries(all.map(([k, v]) => [k, without.includes(k) ? [] : v])));`,
+  const kept = Object.fromEntries(all.map(([k, v]) => [k, without.includes(k) ? [] : v]));
+  await WRITE(tx, { document: JSON.stringify(kept) });`,
       },
     ],
     slice: cell('SIGKILL at watchLedger settle:committed'),

@@ -1,23 +1,18 @@
+import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { loadDatabaseConfig } from '../config.ts';
 import { connect } from '../db/connection.ts';
 import { lastRun } from '../db/reconcile-runs.ts';
 import { readStanding, type Standing } from '../db/standing.ts';
+import { databaseVersion, type DatabaseVersion } from '../db/versions.ts';
 import { sumInWords, type ReconcileReport } from '../domain/discrepancy.ts';
-import { describeSchedule } from '../schedule.ts';
-import { isRunning } from '../temporal.ts';
-import { watcherWorkflowId } from '../workflows/contract.ts';
 import { cadenceOf } from './cadence.ts';
 import { EXIT } from './errors.ts';
 import { fields, print } from './output.ts';
-import { withTemporal } from './temporal.ts';
+import { askTemporal, type Runs } from './status-temporal.ts';
 
-/** What Temporal says of the whole; null where it does not answer. */
-type Runs = {
-  readonly watcherRuns: boolean;
-  readonly schedule: 'running' | 'paused' | 'missing';
-  readonly nextRun: string | null;
-};
+/** Of what is at work. */
+type Versions = DatabaseVersion & { readonly settle: string };
 
 /** `settle status` */
 export function statusCommand(): Command {
@@ -33,12 +28,10 @@ export function statusCommand(): Command {
         const standing = await readStanding(database.db);
         const reconciled = await lastRun(database.db);
         const runs = await askTemporal(networkName);
-        const wrong = problemsOf(standing, runs, reconciled?.report ?? null);
-        print(
-          command,
-          { network: networkName, ...standing, temporal: runs, reconciled, wrong },
-          inWords(networkName, standing, runs, reconciled, wrong),
-        );
+        const versions = { settle: ownVersion(), ...(await databaseVersion(database.db)) };
+        const wrong = problemsOf(standing, runs, versions, reconciled?.report ?? null);
+        const found = { network: networkName, ...standing, versions, temporal: runs, reconciled };
+        print(command, { ...found, wrong }, inWords(found, wrong));
         if (wrong.length > 0) process.exitCode = EXIT.failed;
       } finally {
         await database.close();
@@ -46,31 +39,29 @@ export function statusCommand(): Command {
     });
 }
 
-async function askTemporal(networkName: string): Promise<Runs | null> {
-  try {
-    return await withTemporal(async (client) => {
-      const schedule = await describeSchedule(client, networkName);
-      return {
-        watcherRuns: await isRunning(client, watcherWorkflowId(networkName)),
-        schedule: schedule === null ? 'missing' : schedule.state.paused ? 'paused' : 'running',
-        nextRun: schedule?.info.nextActionTimes[0]?.toISOString() ?? null,
-      };
-    });
-  } catch {
-    return null;
-  }
+function ownVersion(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
 }
 
 /** The same limits as deploy/alerts.yml. */
 function problemsOf(
   standing: Standing,
   runs: Runs | null,
+  { stands, migration }: Versions,
   report: ReconcileReport | null,
 ): string[] {
   const reconciledAt = (standing.reconciledAt ?? Number.POSITIVE_INFINITY) * 1000;
   const failed = Object.keys(report?.failed ?? {});
   const found: [boolean, string][] = [
     [runs === null, 'Temporal does not answer'],
+    [stands === 'behind', `the database is not migrated (${migration}): run \`settle migrate\``],
+    [
+      stands === 'ahead',
+      `the database is ${migration}, so this version is older than the workers'`,
+    ],
+    [runs?.workers.length === 0, 'no worker runs'],
+    [(runs?.failedRuns ?? 0) > 0, `${runs?.failedRuns} run(s) of sessions failed within a day`],
     [runs?.watcherRuns === false, 'the watcher does not run: is a worker running?'],
     [
       runs !== null && runs.schedule !== 'running',
@@ -97,11 +88,16 @@ function total(counts: Readonly<Record<string, number>>): number {
   return Object.values(counts).reduce((sum, n) => sum + n, 0);
 }
 
+/** Everything that one screen shows. */
+type Found = Standing & {
+  readonly network: string;
+  readonly versions: Versions;
+  readonly temporal: Runs | null;
+  readonly reconciled: { finishedAt: string; report: ReconcileReport } | null;
+};
+
 function inWords(
-  networkName: string,
-  standing: Standing,
-  runs: Runs | null,
-  reconciled: { finishedAt: string; report: ReconcileReport } | null,
+  { network, versions, temporal: runs, reconciled, ...standing }: Found,
   wrong: readonly string[],
 ): string {
   const lag = Object.entries(standing.coverageLag).map(
@@ -109,10 +105,16 @@ function inWords(
   );
   const attention = Object.entries(standing.attention).map(([kind, n]) => `${kind} ${n}`);
   return fields([
-    ['network', networkName],
+    ['network', network],
+    ['versions', versionsInWords(versions, runs)],
+    ['workers', runs === null ? null : runs.workers.join(', ') || 'NONE'],
     [
       'watcher',
       runs === null ? 'Temporal does not answer' : runs.watcherRuns ? 'runs' : 'DOES NOT RUN',
+    ],
+    [
+      'runs',
+      runs === null ? null : `${runs.openRuns} open, ${runs.failedRuns} failed within a day`,
     ],
     ['last reading', `${seconds(standing.sinceReading)} ago`],
     ['coverage behind', lag.join(', ') || 'nowhere over two minutes'],
@@ -129,6 +131,12 @@ function inWords(
     ...wrong.map((words) => ['WRONG', words] as const),
     ...(wrong.length === 0 ? [['all is well', ''] as const] : []),
   ]);
+}
+
+function versionsInWords(versions: Versions, runs: Runs | null): string {
+  const { settle, migration, postgresql } = versions;
+  const temporal = runs === null ? '' : `, Temporal ${runs.serverVersion}`;
+  return `settle ${settle}, migration ${migration}, PostgreSQL ${postgresql}${temporal}`;
 }
 
 function seconds(s: number): string {

@@ -117,7 +117,13 @@ test('a payments row that somebody deletes comes back by the schedule, and the r
   });
   expect(await settle('reconcile')).toMatchObject({ classes: {}, failed: {} });
   expect(await settle('status')).toMatchObject({
-    temporal: { watcherRuns: true, schedule: 'running' },
+    temporal: {
+      watcherRuns: true,
+      schedule: 'running',
+      workers: expect.arrayContaining([expect.stringContaining(`${worker.pid}@`)]),
+      failedRuns: 0,
+    },
+    versions: { settle: expect.any(String), stands: 'right' },
     deadLetters: 0,
     attention: {},
     wrong: [],

@@ -1,3 +1,4 @@
+import { forgetOldSecrets } from '../../db/operator/endpoint-secrets.ts';
 import { beginRun, recordRun } from '../../db/reconcile-runs.ts';
 import type { ReconcileReport } from '../../domain/discrepancy.ts';
 import type { Deps } from '../deps.ts';
@@ -7,10 +8,15 @@ export function beginReconcile(deps: Deps): Promise<{ startedAt: string; thoroug
   return beginRun(deps.database.db);
 }
 
-/** Keeps the report of a finished run. A kind that could not be looked for counts as left: nobody knows what is. */
+/**
+ * Keeps the report of a finished run, and forgets secrets that sign nothing more. A kind that could not be looked for counts
+ * as left: nobody knows what is.
+ */
 export async function endReconcile(deps: Deps, report: ReconcileReport): Promise<void> {
+  const { db } = deps.database;
   if (!report.dryRun) {
-    await recordRun(deps.database.db, report);
+    await recordRun(db, report);
+    await forgetOldSecrets(db);
     for (const kind of Object.keys(report.failed)) {
       deps.counters.reconciled(kind, { found: 1, repaired: 0, left: 1 });
     }

@@ -85,6 +85,13 @@ export async function endOverlap(pool: Pool, endpointId: string, by: By): Promis
   return value;
 }
 
+/** Forgets old secrets whose overlap is over. Nothing has been signed with them since. */
+export async function forgetOldSecrets(db: Db): Promise<void> {
+  await db.execute(sql`
+    UPDATE settlement.endpoint_state SET previous_secret = NULL, previous_secret_until = NULL
+    WHERE previous_secret_until <= now()`);
+}
+
 /** The secrets that an event for this endpoint is signed with now, the current one first. @throws Refusal InvalidInput */
 export async function secretsOf(
   db: Db,

@@ -6,7 +6,12 @@ import { deliverEvents } from '../../../src/activities/deliver-events.ts';
 import type { Deps } from '../../../src/activities/deps.ts';
 import { connect } from '../../../src/db/connection.ts';
 import { merchantEndpointId } from '../../../src/db/ids.ts';
-import { endOverlap, rotateSecret, secretsOf } from '../../../src/db/operator/endpoint-secrets.ts';
+import {
+  endOverlap,
+  forgetOldSecrets,
+  rotateSecret,
+  secretsOf,
+} from '../../../src/db/operator/endpoint-secrets.ts';
 import { findEndpoint } from '../../../src/db/operator/endpoints.ts';
 import { secretStoreWith, type SecretStore } from '../../../src/db/secret-store.ts';
 import { settleTogether } from '../../../src/db/settle.ts';
@@ -80,6 +85,11 @@ async function told(): Promise<Received> {
   return post;
 }
 
+const kept = () =>
+  database.rows('SELECT previous_secret FROM settlement.endpoint_state WHERE merchant_id = $1', [
+    merchantId,
+  ]);
+
 function verifies({ body, headers }: Received, secret: string): boolean {
   try {
     new Webhook(secret).verify(body, headers);
@@ -110,6 +120,14 @@ describe.each(KINDS)('the secret of %s', (_, make) => {
     );
     const post = await told();
     expect([verifies(post, secret), verifies(post, OLD)]).toEqual([true, false]);
+    await forgetOldSecrets(database.db);
+    expect(await kept()).toEqual([{ previous_secret: null }]);
+  });
+
+  test('keeps the old one while the overlap runs, whatever is forgotten', async () => {
+    await rotate(await make());
+    await forgetOldSecrets(database.db);
+    expect(await kept()).toEqual([{ previous_secret: OLD }]);
   });
 
   test('signs alone when an operator ends the overlap, or wants none; the old one is forgotten', async () => {
@@ -122,11 +140,7 @@ describe.each(KINDS)('the secret of %s', (_, make) => {
     expect(oldUntil).toBeNull();
     const post = await told();
     expect([verifies(post, second), verifies(post, first)]).toEqual([true, false]);
-    const kept = await database.rows(
-      'SELECT previous_secret FROM settlement.endpoint_state WHERE endpoint_id = $1',
-      [id],
-    );
-    expect(kept).toEqual([{ previous_secret: null }]);
+    expect(await kept()).toEqual([{ previous_secret: null }]);
   });
 
   test('is written down without being told', async () => {
