@@ -12,21 +12,23 @@ import {
 /** The session as Markdown for the Temporal UI: what was asked, what came, what is still to be done. */
 export function detailsOf(view: SessionView): string {
   if (!view.found) return `There is no session ${view.sessionId} in the database.`;
-  const lines = [
+  const head = [
     `**${view.status}**: ${view.credited} of ${view.price} ${view.asset} credited, to ${view.receivingAccount}`,
     `Deadline ${view.deadline}${view.cancelAt === null ? '' : ` (cancelled as of ${view.cancelAt})`}`,
     ...(view.closedThroughLedger === null
       ? []
       : [`Closed: the ledger is covered through ${view.closedThroughLedger}`]),
     ...view.attention.map((kind) => `⚠ needs attention: ${kind}`),
-    '',
+  ];
+  const list = [
     ...view.payments.map((p) => `- payment ${p.payment}: ${p.verdict}`),
     ...view.deliveries.map(
       (d) =>
         `- ${d.event} (${d.deliveryId}): ${d.status} after ${d.attempts} attempt(s)${d.nextAt === null ? '' : `, next ${d.nextAt}`}`,
     ),
   ];
-  return lines.join('\n');
+  // Two spaces end a line of Markdown; an empty line begins a list.
+  return [head.join('  \n'), list.join('\n')].join('\n\n').trim();
 }
 
 /** The search attributes that differ from what was shown before. */
