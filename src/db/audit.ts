@@ -91,9 +91,21 @@ export async function auditDatabase(url: string, options: AuditOptions = {}): Pr
  * audit takes half the time. `db` on a client of a caller's transaction reads them one after the other.
  */
 async function* sessionPages(db: Db): AsyncGenerator<SessionsAudited & { sessions: number }> {
-  const audited = async (ids: readonly string[]) => {
-    const page = await inSnapshot(db, (snapshot) => auditSessions(snapshot, ids));
-    return { ...page, sessions: ids.length };
+  const audited = async (
+    ids: readonly string[],
+  ): Promise<SessionsAudited & { sessions: number }> => {
+    try {
+      const page = await inSnapshot(db, (snapshot) => auditSessions(snapshot, ids));
+      return { ...page, sessions: ids.length };
+    } catch (error) {
+      // Numbers that are none (PostgreSQL has a NaN) must not end the audit of all others.
+      if (!(error instanceof SyntaxError || error instanceof RangeError)) throw error;
+      const [id] = ids;
+      if (ids.length === 1 && id !== undefined) return { ...unreadable(id, error), sessions: 1 };
+      const parts = [];
+      for (const one of ids) parts.push(await audited([one]));
+      return together(parts);
+    }
   };
   let ahead: ReturnType<typeof audited> | null = null;
   for (let ids = await nextSessions(db, null); ids.length > 0;) {
@@ -105,6 +117,29 @@ async function* sessionPages(db: Db): AsyncGenerator<SessionsAudited & { session
     ids = await nextSessions(db, ids.at(-1) ?? null);
   }
   if (ahead) yield await ahead;
+}
+
+function unreadable(id: string, { message }: Error): SessionsAudited {
+  const problem = `Its rows hold what cannot be read: ${message}`;
+  const finding = {
+    promise: 'P2',
+    check: 'unreadable',
+    subject: `session ${id}`,
+    problem,
+  } as const;
+  return { events: 0, found: [finding], unsent: [], foreign: [] };
+}
+
+function together(
+  parts: readonly (SessionsAudited & { sessions: number })[],
+): SessionsAudited & { sessions: number } {
+  return {
+    sessions: parts.length,
+    events: parts.reduce((sum, { events }) => sum + events, 0),
+    found: parts.flatMap(({ found }) => found),
+    unsent: parts.flatMap(({ unsent }) => unsent),
+    foreign: parts.flatMap(({ foreign }) => foreign),
+  };
 }
 
 async function eachPage<Key>(

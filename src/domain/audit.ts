@@ -22,6 +22,7 @@ export const CHECKS = {
   paid: 'paid, one payments row and a credited price do not go together',
   payment_mark: 'payment_id and settled_at do not name the payment by which a session is paid',
   unsettled: 'a session that is not what its facts say',
+  unreadable: 'a session with a number that is none, which nothing can judge',
   event_missing: 'a fact without its event',
   event_false: 'an event of something that is not so',
   event_doubled: 'a second event of one fact, or a second telling of it',

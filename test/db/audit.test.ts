@@ -38,6 +38,16 @@ describe('the audit', () => {
     });
   });
 
+  test('names a session whose price is no number, and goes on with the others', async () => {
+    const database = await copyOfGood();
+    await database.rows(`UPDATE checkout_sessions SET amount = 'NaN' WHERE id = $1`, [paid.id]);
+    const { sessions, findings } = await audit(database.db);
+    expect(sessions).toBe(12);
+    expect(findings).toEqual([
+      expect.objectContaining({ check: 'unreadable', subject: `session ${paid.id}` }),
+    ]);
+  });
+
   test('finds nothing in an empty database', async () => {
     const database = await emptyDatabase();
     expect(await audit(database.db)).toEqual({
