@@ -93,7 +93,7 @@ try {
       for (const name of order) await measureArm(stage, name, run);
       results.load.after = load();
       results.seconds = Math.round((performance.now() - began) / 1000);
-      await write(results, isFull); // what there is, in case somebody ends it
+      await put(); // what there is, in case somebody ends it
     }
   }
   if (withOwn) await measureOwn(stage, results.own);
@@ -101,10 +101,18 @@ try {
   await stage.close();
 }
 results.unsigned += stage.sink.unsigned.count;
-console.log(await write(results, isFull));
+console.log(await put());
 const broken = brokenPromises(results);
 say(`Done. Promises of ours that broke: ${broken}.`);
 process.exit(broken === 0 ? 0 : 1);
+
+/** Writes the results; the half that is not measured here may be, at this moment, by another process. */
+function put(): Promise<string> {
+  const last = part === undefined || quick ? null : lastResults();
+  if (last !== null)
+    Object.assign(results, withArms ? { own: last.own } : { ...last, own: results.own });
+  return write(results, isFull);
+}
 
 /** Empty results, with the half that is not measured now as it was. */
 async function begin(): Promise<Results> {
