@@ -1,26 +1,27 @@
 /**
  * The bench: ours against every peer on the same work, in one run.
- *   npm run bench               5 runs of everything: raw JSON and report in bench/results/, plots in docs/performance/
- *   npm run bench -- --quick    one small run, in under 6 minutes on two cores: all of it into bench/results/quick/
- *   … --only=plain,dbos         these arms alone, and nothing of ours beside them
+ *   npm run bench                  5 runs of everything: JSON in bench/results/, tables and plots in docs/performance.md
+ *   npm run bench -- --quick       one small run, in under 6 minutes on two cores: all of it into bench/results/quick/
+ *   … --only=plain,dbos            these arms alone, and nothing of ours beside them
+ *   … --part=arms, --part=own      one half: the arms, or what is measured of ours alone; the other half stays as it was
+ *   … --report                     measures nothing: makes the page and the plots anew from the last full results
  * A quick run leaves out the two arms with Temporal on PostgreSQL, whose server is built with Go first; name them to have them.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Client } from 'pg';
 import { ARMS, isStored, type ArmName } from './arms/list.ts';
 import { brokenPromises } from './bars.ts';
 import { demoStart, openSessions, watching } from './ends.ts';
-import { barsOf, curves } from './plot.ts';
-import { report } from './report.ts';
-import { machine, measuredCommit, spread, type OwnResults, type Results } from './results.ts';
+import { load, machine, measuredCommit, type OwnResults, type Results } from './results.ts';
 import { reconciling } from './reconciling.ts';
-import { closedLoop, steadyThenFaults, type Sizes } from './runs.ts';
+import { measure, type Sizes } from './runs.ts';
 import { growth, pageCost, settleRetries, settleRoundTrips, type Crowd } from './settling.ts';
 import { setStage, type Stage } from './stage.ts';
 import { storedTemporalPrograms } from './stored-temporal.ts';
+import { lastResults, write } from './written.ts';
 
 const quick = process.argv.includes('--quick');
 const only = process.argv.find((a) => a.startsWith('--only='))?.slice('--only='.length);
@@ -33,8 +34,16 @@ if (unknown.length > 0) {
   process.exit(2);
 }
 
+const part = process.argv.find((a) => a.startsWith('--part='))?.slice('--part='.length);
+const withArms = part !== 'own';
+const withOwn = part !== 'arms' && only === undefined;
+/** Only a full run of the whole, or of one half of it, goes into the page. */
+const isFull = !quick && only === undefined;
+
 const here = fileURLToPath(new URL('.', import.meta.url));
 const RUNS = quick ? 1 : 5;
+/** Runs that end with a killed worker and cut connections. */
+const RUNS_WITH_FAULTS = 2;
 const common = { inFlight: 64, openPerSecond: 20 };
 const sizes: Sizes = quick
   ? {
@@ -48,17 +57,17 @@ const sizes: Sizes = quick
     }
   : {
       ...common,
-      warmUp: 100,
-      closed: 1_000,
-      closedPaged: 2_000,
-      openSeconds: 20,
-      fault: 300,
+      warmUp: 40,
+      closed: 200,
+      closedPaged: 1_000,
+      openSeconds: 5,
+      fault: 90,
       patienceMs: 70_000,
     };
 /** Of what there is much of, while pages are committed. */
-const crowds = quick ? [1_000, 100_000] : [1_000, 10_000, 100_000, 1_000_000];
+const crowds = quick ? [1_000, 100_000] : [1_000, 10_000, 100_000, 500_000];
 /** Sessions beside which reconciliation looks for what is wrong. */
-const looked = quick ? [1_000, 10_000] : [1_000, 10_000, 100_000, 1_000_000];
+const looked = quick ? [1_000, 10_000] : [1_000, 10_000, 100_000];
 const openAtOnce = quick ? 100 : 10_000;
 const backlog = quick ? 2_000 : 10_000;
 
@@ -68,19 +77,61 @@ const say = (line: string) => {
   console.error(`${seconds} s  ${line}`);
 };
 
-installPeers();
-if (names.some(isStored)) await storedTemporalPrograms(say);
+if (process.argv.includes('--report')) {
+  const last = lastResults();
+  if (last !== null) await write(last, true);
+  process.exit(last === null ? 2 : 0);
+}
+if (withArms) installPeers();
+if (withArms && names.some(isStored)) await storedTemporalPrograms(say);
 say('PostgreSQL, the sink and the sandbox ledger start …');
 const stage = await setStage();
-const results: Results = {
-  at: new Date().toISOString(),
-  quick,
-  commit: measuredCommit(),
-  machine: machine(await postgresVersion(stage)),
-  sizes,
-  order: Array.from({ length: RUNS }, () => shuffled(names)),
-  arms: Object.fromEntries(names.map((name) => [name, { closed: [], steady: [], failures: [] }])),
-  own: {
+const results = await begin();
+try {
+  if (withArms) {
+    for (const [run, order] of results.order.entries()) {
+      for (const name of order) await measureArm(stage, name, run);
+      results.load.after = load();
+      results.seconds = Math.round((performance.now() - began) / 1000);
+      await put(); // what there is, in case somebody ends it
+    }
+  }
+  if (withOwn) await measureOwn(stage, results.own);
+} finally {
+  await stage.close();
+}
+results.unsigned += stage.sink.unsigned.count;
+console.log(await put());
+const broken = brokenPromises(results);
+say(`Done. Promises of ours that broke: ${broken}.`);
+process.exit(broken === 0 ? 0 : 1);
+
+/** Writes the results; the half that is not measured here may be, at this moment, by another process. */
+function put(): Promise<string> {
+  const last = part === undefined || quick ? null : lastResults();
+  if (last !== null)
+    Object.assign(results, withArms ? { own: last.own } : { ...last, own: results.own });
+  return write(results, isFull);
+}
+
+/** Empty results, with the half that is not measured now as it was. */
+async function begin(): Promise<Results> {
+  const last = part === undefined || quick ? null : lastResults();
+  const arms: Omit<Results, 'own'> = {
+    at: new Date().toISOString(),
+    quick,
+    commit: measuredCommit(),
+    load: { before: load(), after: load() },
+    machine: machine(await postgresVersion(stage)),
+    sizes,
+    order: Array.from({ length: RUNS }, () => shuffled(names)),
+    arms: Object.fromEntries(names.map((name) => [name, { runs: [], failures: [] }])),
+    unsigned: last?.unsigned ?? 0,
+    seconds: 0,
+  };
+  const own: OwnResults = {
+    commit: measuredCommit(),
+    load: { before: load(), after: load() },
     roundTrips: null,
     retries: [],
     pages: [],
@@ -90,24 +141,10 @@ const results: Results = {
     watching: null,
     demoSeconds: null,
     failures: [],
-  },
-  unsigned: 0,
-  seconds: 0,
-};
-try {
-  for (const [run, order] of results.order.entries()) {
-    for (const name of order) await measureArm(stage, name, run);
-  }
-  if (only === undefined) await measureOwn(stage, results.own);
-} finally {
-  await stage.close();
+  };
+  if (!withArms) return { ...(last ?? { ...arms, order: [], arms: {} }), own };
+  return { ...arms, own: withOwn ? own : (last?.own ?? own) };
 }
-results.unsigned = stage.sink.unsigned.count;
-results.seconds = Math.round((performance.now() - began) / 1000);
-write();
-const broken = brokenPromises(results);
-say(`Done. Promises of ours that broke: ${broken}.`);
-process.exit(broken === 0 ? 0 : 1);
 
 /** The peers are installed in bench/ only, by their own lock file; their install scripts are not run. */
 function installPeers(): void {
@@ -139,14 +176,14 @@ async function measureArm(stage: Stage, name: ArmName, run: number): Promise<voi
   const arm = results.arms[name];
   const of = `${ARMS[name].title}, run ${run + 1} of ${RUNS}`;
   try {
-    const closed = await closedLoop(stage, name, sizes);
-    arm?.closed.push(closed);
-    say(`${of}: ${closed.settledPerSecond.toFixed(0)} settled/s`);
-    const steady = await steadyThenFaults(stage, name, sizes);
-    arm?.steady.push(steady);
-    const { checked } = steady.faults;
+    const measured = await measure(stage, name, sizes, run < RUNS_WITH_FAULTS);
+    arm?.runs.push(measured);
+    const { closed, steady, faults } = measured;
     say(
-      `${of}: webhook p50 ${steady.webhook.p50.toFixed(0)} ms; after the faults ${checked.lost} of ${checked.sessions} lost, ${checked.paidTwice} paid twice`,
+      `${of}: ${closed.settledPerSecond.toFixed(0)} settled/s, webhook p50 ${steady.webhook.p50.toFixed(0)} ms` +
+        (faults === null
+          ? ''
+          : `; after the faults ${faults.checked.lost} of ${faults.checked.sessions} lost, ${faults.checked.paidTwice} paid twice`),
     );
   } catch (error) {
     arm?.failures.push(String(error));
@@ -196,54 +233,5 @@ async function measureOwn(stage: Stage, own: OwnResults): Promise<void> {
   await part('the start of the demo', async () => {
     own.demoSeconds = await demoStart();
   });
-}
-
-function write(): void {
-  const folder =
-    quick || only !== undefined ? join(here, 'results', 'quick') : join(here, 'results');
-  const plots = quick || only !== undefined ? folder : join(here, '..', 'docs', 'performance');
-  mkdirSync(folder, { recursive: true });
-  mkdirSync(plots, { recursive: true });
-  const text = report(results, folder === plots ? '.' : 'performance');
-  writeFileSync(join(folder, 'results.json'), `${JSON.stringify(results, null, 1)}\n`);
-  writeFileSync(join(folder, 'report.md'), text);
-  for (const [name, svg] of Object.entries(drawn())) writeFileSync(join(plots, name), svg);
-  console.log(text);
-  say(`Written to ${folder} and ${plots}.`);
-}
-
-function drawn(): Record<string, string> {
-  const { arms, own } = results;
-  const settled = names.flatMap((name) => {
-    const s = spread(arms[name]?.closed ?? [], (r) => r.settledPerSecond);
-    return s ? [{ name: ARMS[name].title, value: s.median, min: s.min, max: s.max }] : [];
-  });
-  const byCrowd = Map.groupBy(own.growth, ({ crowd }) => crowd);
-  return {
-    'arms.svg': barsOf('Sessions settled a second, webhook included', settled),
-    ...(own.pages.length === 0
-      ? {}
-      : {
-          'pages.svg': curves(
-            'What a payment costs, by the size of its page',
-            { x: 'payments in a page', y: 'for each payment' },
-            [
-              { name: 'round trips', points: own.pages.map((p) => [p.payments, p.roundTrips]) },
-              { name: 'fsyncs', points: own.pages.map((p) => [p.payments, p.walFsyncs]) },
-            ],
-          ),
-        }),
-    ...(own.growth.length === 0
-      ? {}
-      : {
-          'growth.svg': curves(
-            'Payments committed a second, in full pages, beside …',
-            { x: 'so many of them', y: 'payments a second' },
-            [...byCrowd].map(([name, all]) => ({
-              name,
-              points: all.map((g) => [g.count, g.perSecond] as const),
-            })),
-          ),
-        }),
-  };
+  own.load.after = load();
 }

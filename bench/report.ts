@@ -1,31 +1,51 @@
 /** The results in words and tables: for the terminal, and as a section for docs/performance.md. */
 import { ARMS, type ArmName } from './arms/list.ts';
 import { bars } from './bars.ts';
+import type { Closed } from './runs.ts';
+import type { Steady } from './steady.ts';
 import { digits, show, spread, total, type ArmResults, type Results } from './results.ts';
 
 type Column = { readonly head: string; readonly cell: (arm: ArmResults) => string };
 
+const closed = (of: (run: Closed) => number | null) => (arm: ArmResults) =>
+  show(spread(arm.runs, (run) => of(run.closed)));
+const steady = (of: (run: Steady) => number) => (arm: ArmResults) =>
+  show(spread(arm.runs, (run) => of(run.steady)));
+
 const SPEED: readonly Column[] = [
-  { head: 'committed/s', cell: ({ closed }) => show(spread(closed, (r) => r.committedPerSecond)) },
-  { head: 'settled/s', cell: ({ closed }) => show(spread(closed, (r) => r.settledPerSecond)) },
-  { head: 'commit p50', cell: ({ steady }) => show(spread(steady, (r) => r.commit.p50)) },
-  { head: 'commit p99', cell: ({ steady }) => show(spread(steady, (r) => r.commit.p99)) },
-  { head: 'webhook p50', cell: ({ steady }) => show(spread(steady, (r) => r.webhook.p50)) },
-  { head: 'webhook p99', cell: ({ steady }) => show(spread(steady, (r) => r.webhook.p99)) },
+  { head: 'committed/s', cell: closed((r) => r.committedPerSecond) },
+  { head: 'settled/s', cell: closed((r) => r.settledPerSecond) },
+  {
+    head: 'settled/s with opening',
+    cell: closed((r) => r.settledPerSecondOpened),
+  },
+  { head: 'commit p50', cell: steady((r) => r.commit.p50) },
+  { head: 'commit p99', cell: steady((r) => r.commit.p99) },
+  { head: 'webhook p50', cell: steady((r) => r.webhook.p50) },
+  { head: 'webhook p99', cell: steady((r) => r.webhook.p99) },
 ];
 
 const COST: readonly Column[] = [
-  { head: 'round trips', cell: ({ closed }) => show(spread(closed, (r) => r.roundTrips)) },
-  { head: 'fsyncs', cell: ({ closed }) => show(spread(closed, (r) => r.walFsyncs)) },
-  { head: 'WAL kB', cell: ({ closed }) => show(spread(closed, (r) => r.walBytes / 1024)) },
-  { head: 'rolled back', cell: ({ closed }) => show(spread(closed, (r) => r.rollbacks)) },
-  { head: 'history events', cell: ({ closed }) => show(spread(closed, (r) => r.historyEvents)) },
-  { head: 'server CPU ms', cell: ({ closed }) => show(spread(closed, (r) => r.serverCpuMs)) },
-  { head: 'PostgreSQL CPU ms', cell: ({ closed }) => show(spread(closed, (r) => r.postgresCpuMs)) },
-  { head: 'worker CPU ms', cell: ({ closed }) => show(spread(closed, (r) => r.workerCpuMs)) },
+  { head: 'round trips', cell: closed((r) => r.roundTrips) },
+  { head: 'fsyncs', cell: closed((r) => r.walFsyncs) },
+  { head: 'WAL kB', cell: closed((r) => r.walBytes / 1024) },
+  { head: 'rolled back', cell: closed((r) => r.rollbacks) },
+  { head: 'history events', cell: closed((r) => r.historyEvents) },
+  { head: 'server CPU ms', cell: closed((r) => r.serverCpuMs) },
+  {
+    head: '… opening',
+    cell: closed((r) => r.openingServerCpuMs),
+  },
+  { head: 'PostgreSQL CPU ms', cell: closed((r) => r.postgresCpuMs) },
+  { head: 'worker CPU ms', cell: closed((r) => r.workerCpuMs) },
+  {
+    head: '… opening',
+    cell: closed((r) => r.openingWorkerCpuMs),
+  },
 ];
 
-const faultsOf = ({ steady }: ArmResults) => steady.map(({ faults }) => faults);
+const faultsOf = ({ runs }: ArmResults) =>
+  runs.map(({ faults }) => faults).filter((f) => f !== null);
 const SAFETY: readonly Column[] = [
   { head: 'sessions', cell: (arm) => String(total(faultsOf(arm), (f) => f.checked.sessions)) },
   { head: 'lost', cell: (arm) => String(total(faultsOf(arm), (f) => f.checked.lost)) },
@@ -44,7 +64,8 @@ const SAFETY: readonly Column[] = [
   },
   {
     head: 'lost without faults',
-    cell: ({ closed }) => String(total(closed, (r) => r.checked.lost + r.checked.paidTwice)),
+    cell: ({ runs }) =>
+      String(total(runs, ({ closed: { checked } }) => checked.lost + checked.paidTwice)),
   },
 ];
 
@@ -61,6 +82,7 @@ export function report(results: Results, plots: string): string {
       `${machine.cores} cores (${machine.cpu}), ${machine.memoryGb} GB, Node ${machine.node}, ${machine.postgres}; ` +
       `everything on the one machine, driver and receiver included. ${size}; the order of the arms is shuffled, the raw numbers are in bench/results/.`,
     '',
+    ...disturbance(results),
     ...method(results),
     '### Speed',
     '',
@@ -79,7 +101,7 @@ export function report(results: Results, plots: string): string {
     '',
     '### What is left after a fault',
     '',
-    `The worker is killed with SIGKILL amid a burst of payments and started again; later every connection of it to PostgreSQL is cut with \`pg_terminate_backend\`. Lost: not paid, or nobody told, when nothing had moved for ${sizes.patienceMs / 1000} s (12 s where that is known to be in vain: graphile-worker, plain Node). A signaller that gets no answer asks again, for every arm.`,
+    `In two of five runs (all of a quick one) the worker is killed with SIGKILL amid a burst of payments and started again; later every connection of it to PostgreSQL is cut with \`pg_terminate_backend\`. Lost: not paid, or nobody told, when nothing had moved for ${sizes.patienceMs / 1000} s (12 s for plain Node, where that is known to be in vain). A signaller that gets no answer asks again, for every arm.`,
     '',
     ...table(results, SAFETY),
     '',
@@ -113,6 +135,18 @@ export function report(results: Results, plots: string): string {
   ].join('\n');
 }
 
+/** What else ran: the bench itself keeps two to four processes busy. */
+function disturbance({ load, own, machine, commit }: Results): string[] {
+  const words = `The load average was ${load.before} when the arms began and ${load.after} when they ended, ${own.load.before} and ${own.load.after} around what is measured of ours alone${own.commit === commit ? '' : ` (commit ${own.commit ?? 'unknown'})`}.`;
+  const busy = Math.max(load.before, own.load.before) > machine.cores;
+  return [
+    busy
+      ? `**The machine was not quiet.** ${words} Times, rates and latencies are worse than on a machine of its own by as much as that, for every arm, and vary by it; counts (events, round trips, fsyncs, sessions lost) and processor time per session do not, or little. Ratios within one run are what can be compared.`
+      : words,
+    '',
+  ];
+}
+
 function method({ quick, arms }: Results): string[] {
   return [
     'Every arm settles the same sessions: a payment arrives for each, every tenth comes twice (in turn the same transaction again and another one), the commit is SERIALIZABLE on the same tables with the same constraints, the webhook is signed and goes to a local receiver with keep-alive. ' +
@@ -143,7 +177,7 @@ function table({ arms }: Results, columns: readonly Column[]): string[] {
 function peersInWords(): string[] {
   return [
     '- naive Temporal, DBOS and Restate lose no session, but a second transaction that arrives after the workflow has taken the first finds nobody who would write it down: money without a row.',
-    '- graphile-worker keeps the jobs of a killed worker locked for four hours by its own default; they count as lost here, and would be done then. pg-boss gives them back by heartbeat, half a minute later.',
+    '- graphile-worker keeps the jobs of a killed worker locked for four hours by its own default. Here the next worker unlocks them when it starts, which is right only where there is one. pg-boss gives them back by heartbeat, half a minute later.',
     '- Ours comes back by heartbeat within seconds; a wake that the killed worker had taken from the list and not yet sent is sent by the watcher that replaces it.',
     '- plain Node has accepted what it then forgets: that is what the durable arms pay for.',
   ];
@@ -152,11 +186,11 @@ function peersInWords(): string[] {
 /** Where the time of a session goes, so that a missed bar has its reason beside it. */
 function profile({ arms, machine }: Results): string[] {
   const lines = (['ours-session', 'naive-temporal'] as const).flatMap((name) => {
-    const closed = arms[name]?.closed ?? [];
+    const runs = (arms[name]?.runs ?? []).map((run) => run.closed);
     const parts = [
-      ['Temporal server', spread(closed, (r) => r.serverCpuMs)],
-      ['worker', spread(closed, (r) => r.workerCpuMs)],
-      ['PostgreSQL', spread(closed, (r) => r.postgresCpuMs)],
+      ['Temporal server', spread(runs, (r) => r.serverCpuMs)],
+      ['worker', spread(runs, (r) => r.workerCpuMs)],
+      ['PostgreSQL', spread(runs, (r) => r.postgresCpuMs)],
     ] as const;
     const sum = parts.reduce((ms, [, s]) => ms + (s?.median ?? 0), 0);
     if (sum === 0) return [];

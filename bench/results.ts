@@ -1,17 +1,19 @@
 /** What a whole bench measured: the raw JSON, and how one number is made of several runs. */
 import { execFileSync } from 'node:child_process';
-import { cpus, totalmem } from 'node:os';
+import { cpus, loadavg, totalmem } from 'node:os';
 import type { ArmName } from './arms/list.ts';
 import type { OpenSessions, Watching } from './ends.ts';
 import type { Reconciling } from './reconciling.ts';
-import type { Closed, Sizes, Steady } from './runs.ts';
+import type { Run, Sizes } from './runs.ts';
 import type { Growth, PageCost, Retries, RoundTrips } from './settling.ts';
 
 /** Everything of one arm: an entry for each run. */
-export type ArmResults = { closed: Closed[]; steady: Steady[]; failures: string[] };
+export type ArmResults = { runs: Run[]; failures: string[] };
 
 /** What is measured of ours alone. A part is null when it failed; `failures` says why. */
 export type OwnResults = {
+  commit: string | null;
+  load: Load;
   roundTrips: RoundTrips | null;
   retries: Retries[];
   pages: PageCost[];
@@ -23,11 +25,19 @@ export type OwnResults = {
   failures: string[];
 };
 
+/**
+ * How many processes wanted a core, on average over the last minute, when it began and when it ended: the first shows
+ * what else was on the machine.
+ */
+export type Load = { before: number; after: number };
+
 /** The raw JSON. */
 export type Results = {
   at: string;
   quick: boolean;
   commit: string | null;
+  /** While the arms ran. */
+  load: Load;
   machine: { cpu: string; cores: number; memoryGb: number; node: string; postgres: string };
   sizes: Sizes;
   /** The order in which the arms ran, by run. */
@@ -49,6 +59,11 @@ export function machine(postgres: string): Results['machine'] {
     node: process.version,
     postgres,
   };
+}
+
+/** Of the last minute. */
+export function load(): number {
+  return Math.round((loadavg()[0] ?? 0) * 10) / 10;
 }
 
 /** The commit that is measured; null outside of a clone. */

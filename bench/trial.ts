@@ -36,8 +36,8 @@ export type Trial = {
   readonly crashes: string[];
   /** Sessions as the backend inserts them, opened with the arm. Tells how long the opening took. */
   open(count: number): Promise<{ ids: string[]; ms: number }>;
-  /** SIGKILL, and a new one. */
-  restartWorker(): Promise<void>;
+  /** SIGKILL, and a new one, in which our watcher takes a turn this often. */
+  restartWorker(options: { pollIntervalMs: number }): Promise<void>;
   /** Ends the arm; what PostgreSQL has counted over all of it is read after that. */
   close(): Promise<{ counted: PostgresCounters; findings: string[] | null }>;
 };
@@ -76,8 +76,9 @@ export async function setUp(
   await watch(pool, shop.account, FIRST_LEDGER);
   const crashes: string[] = [];
   let isOver = false;
+  let turns = pollIntervalMs;
   const start = async (): Promise<WorkerProcess> => {
-    const started = await startArmWorker(name, place);
+    const started = await startArmWorker(name, { ...place, pollIntervalMs: turns });
     started.onCrash((said) => {
       crashes.push(said);
       if (isOver) return;
@@ -107,7 +108,8 @@ export async function setUp(
       await inParallel(chunks(ids, 10), OPEN_AT_ONCE, (some) => client.open(some));
       return { ids, ms: performance.now() - started };
     },
-    restartWorker: async () => {
+    restartWorker: async (options) => {
+      turns = options.pollIntervalMs;
       await worker.kill();
       worker = await start();
     },

@@ -67,8 +67,7 @@ export const ARMS = {
     title: 'graphile-worker',
     file: '../peers/graphile-worker.ts',
     batch: 1,
-    note: 'a job per payment: commit, then webhook; jobs of a killed worker stay locked for 4 hours',
-    patienceMs: IN_VAIN_MS,
+    note: 'a job per payment: commit, then webhook; the worker unlocks at its start what a killed one had taken, which by default stays locked for 4 hours',
   },
   'pg-boss': {
     title: 'pg-boss',

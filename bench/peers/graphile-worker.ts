@@ -15,6 +15,7 @@ export const arm: Arm = {
       const { paid } = await commitPayment(pool, payment);
       if (paid) await deliver(db, sender, payment.sessionId);
     };
+    await unlock(databaseUrl);
     const runner = await run({
       connectionString: databaseUrl,
       maxPoolSize: POOL,
@@ -41,3 +42,20 @@ export const arm: Arm = {
     };
   },
 };
+
+/**
+ * Jobs of a killed worker stay locked for four hours. There is one worker here, so whatever is locked when it starts is of
+ * one that is gone, and is unlocked, as the documentation has it for that case.
+ */
+async function unlock(connectionString: string): Promise<void> {
+  const utils = await makeWorkerUtils({ connectionString });
+  await utils.migrate();
+  const locked = await utils.withPgClient((client) =>
+    client.query<{ locked_by: string }>(
+      'SELECT DISTINCT locked_by FROM graphile_worker.jobs WHERE locked_by IS NOT NULL',
+    ),
+  );
+  const gone = locked.rows.map((row) => row.locked_by);
+  if (gone.length > 0) await utils.forceUnlockWorkers(gone);
+  await utils.release();
+}
