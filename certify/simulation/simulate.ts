@@ -22,12 +22,19 @@ export type SimulationResult = {
   readonly ms: number;
 };
 
+/** How many schedules are played on the model and on PostgreSQL; whether a red one on PostgreSQL is made smaller. */
+export type Simulated = {
+  readonly model: number;
+  readonly postgres: number;
+  readonly shrinks: boolean;
+};
+
 type Player = (schedule: Schedule) => Promise<string[]>;
 
 /** Plays so many schedules on each. Stops a kind at its first red schedule, shrinks that, and says how to play it again. */
 export async function simulate(
   seed: number,
-  { model, postgres, shrinks }: { model: number; postgres: number; shrinks: boolean },
+  { model, postgres, shrinks }: Simulated,
 ): Promise<SimulationResult[]> {
   const results: SimulationResult[] = [];
   if (model > 0) {
