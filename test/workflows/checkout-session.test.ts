@@ -231,6 +231,7 @@ describe('webhooks', () => {
       webhookUrl: `${stage.receiver.url}/hook`,
       webhookSecret: 'enc:v1:lost:AAAA',
     });
+    stage.receiver.answerWith(() => ({ status: 200 }));
     const { id, memo } = await stage.open({ merchantId: locked });
     await pay(memo);
     await stage.watch();
