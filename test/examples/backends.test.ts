@@ -15,7 +15,7 @@ import {
   SETTLEMENT_QUEUE,
 } from '../../src/workflows/contract.ts';
 import { shownCode, started, typed } from './commands.ts';
-import { pythonWith } from './python.ts';
+import { pythonWith, quoted } from './python.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const read = (name: string) => readFileSync(ROOT + name, 'utf8');
@@ -104,8 +104,8 @@ beforeAll(async () => {
     const script = all
       .map(({ commands }) => `${commands}echo "--- $?"\n`)
       .join('')
-      .replaceAll('examples/.sandbox.env', settings)
-      .replaceAll('.venv', SKIP.path);
+      .replaceAll('examples/.sandbox.env', quoted(settings))
+      .replaceAll('.venv', quoted(SKIP.path));
     const printed = (await typed(script, { cwd: '.', env })).split(/^--- (\d+)\n/m);
     return all
       .map((block, i) => ({

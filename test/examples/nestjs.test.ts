@@ -11,25 +11,27 @@ import { until } from '../support/system.ts';
 import { shownCommands, started, typed, type Shell } from './commands.ts';
 
 const EXAMPLE = 'examples/nestjs';
-const [[sandbox = ''] = [], [start = ''] = [], [open = '', pay = '', show = ''] = []] =
+const [[sandbox = ''] = [], [start = ''] = [], [open = '', pay = '', show = ''] = [], again = []] =
   shownCommands(`${EXAMPLE}/README.md`);
 
+type Opened = { order: Order; payment: { paymentUri: string } };
 type Order = { id: string; status: string; txHash: string | null; events: string[] };
 
 let port: number;
+let settings: string;
 let shell: Shell;
 const running: { stop(): Promise<void>; output(): string }[] = [];
 beforeAll(async () => {
   port = await freePort();
-  const envFile = join(mkdtempSync(join(tmpdir(), 'settle-test-')), 'sandbox.env');
-  const options = `--webhook ${url('/webhooks/settlement')} --settings ${envFile}`;
+  settings = join(mkdtempSync(join(tmpdir(), 'settle-test-')), 'sandbox.env');
+  const options = `--webhook ${url('/webhooks/settlement')} --settings ${settings}`;
   const here = { ...process.env, TEMPORAL_ADDRESS: '', DATABASE_URL: process.env['TEST_POSTGRES'] };
   const env = { ...here, WORKFLOW_BUNDLE: process.env['WORKFLOW_BUNDLE'] };
   running.push(
     await started(`${sandbox} -- ${options}`, 'The sandbox runs', { cwd: EXAMPLE, env }),
   );
-  const settings = parseEnv(readFileSync(envFile, 'utf8'));
-  shell = { cwd: EXAMPLE, env: { ...process.env, ...settings, PORT: String(port) } };
+  const told = parseEnv(readFileSync(settings, 'utf8'));
+  shell = { cwd: EXAMPLE, env: { ...process.env, ...told, PORT: String(port) } };
   running.push(await started(start, 'successfully started', shell));
 }, 300_000);
 afterAll(async () => {
@@ -60,10 +62,7 @@ async function webhook(event: object, secret = shell.env['WEBHOOK_SECRET'] ?? ''
 }
 
 test('an order is paid in the sandbox, and the verified webhook says so', async () => {
-  const { order: opened, payment } = JSON.parse(await type(open)) as {
-    order: Order;
-    payment: { paymentUri: string };
-  };
+  const { order: opened, payment } = JSON.parse(await type(open)) as Opened;
   expect(opened).toMatchObject({ status: 'open', events: [] });
   const txHash = (await type(pay.replace('<paymentUri>', payment.paymentUri))).trim();
   await until(
@@ -84,6 +83,25 @@ test('an order is paid in the sandbox, and the verified webhook says so', async 
     because: 'paid',
     txHash,
   });
+});
+
+test('money that came twice is explained', async () => {
+  const { order: opened, payment } = JSON.parse(await type(open)) as Opened;
+  await type(pay.replace('<paymentUri>', payment.paymentUri));
+  await until(
+    () => order(opened.id),
+    ({ status }) => status === 'paid',
+  );
+  const [payAgain = '', ...ask] = again;
+  const hash = `${payAgain.replace('<paymentUri>', payment.paymentUri)}; echo "$TX_HASH"`;
+  const txHash = (await type(hash)).trim();
+  const said = await until(
+    () => type([`TX_HASH=${txHash}`, ...ask].join('\n').replace('../.sandbox.env', settings)),
+    (text) => text.includes('duplicate'),
+  );
+  expect(said).toContain(txHash);
+  expect(said).toContain('coverage');
+  expect((await order(opened.id)).events).toHaveLength(1);
 });
 
 test('an order that nobody pays is cancelled, and the webhook says so', async () => {

@@ -9,6 +9,9 @@ import { run, type Progress } from '../../src/sandbox/child.ts';
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const NEEDS = `${ROOT}examples/python/requirements.txt`;
 
+/** For the shell, where a home may have a space in its name. */
+export const quoted = (path: string) => `'${path}'`;
+
 /**
  * The folder of a virtual environment, made by `command` with its `.venv` there.
  * @throws Error that says what this machine lacks, and what to do
@@ -19,7 +22,7 @@ export async function pythonWith(command: string, progress: Progress): Promise<s
     const hash = createHash('sha256').update(readFileSync(NEEDS)).update(version).digest('hex');
     const make = async (dir: string) => {
       progress('Python: making a virtual environment with the Temporal SDK, only once …');
-      const inPlace = command.replaceAll('.venv', join(dir, 'venv'));
+      const inPlace = command.replaceAll('.venv', quoted(join(dir, 'venv')));
       await run('sh', ['-c', inPlace], { cwd: ROOT, timeoutMs: 600_000 });
     };
     return join(await once(`python-${hash.slice(0, 12)}`, make, { progress }), 'venv');

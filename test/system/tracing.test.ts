@@ -1,4 +1,5 @@
 /** Traces, from a backend's request through client, workflow, activities and settle to the merchant's POST. */
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { trace } from '@opentelemetry/api';
 import { Client, Connection } from '@temporalio/client';
@@ -51,6 +52,22 @@ const confirmed = async (sessionId: string) => {
   );
   return post;
 };
+
+/** The tree in docs/operations.md, as pairs `child in parent`. */
+function shownTree(): string[] {
+  const page = readFileSync(new URL('../../docs/operations.md', import.meta.url), 'utf8');
+  const [, tree = ''] = /^```text\n(POST \/orders .*?)^```$/ms.exec(page) ?? [];
+  const above: string[] = [];
+  return tree
+    .trimEnd()
+    .split('\n')
+    .flatMap((line) => {
+      const [, branches = '', name = ''] = /^([ │├└]*)(.*?)(?: {2,}.*)?$/.exec(line) ?? [];
+      const depth = branches.length / 2;
+      above[depth] = name;
+      return depth === 0 ? [] : [`${name} in ${above[depth - 1]}`];
+    });
+}
 
 test('without a collector no request carries a trace, and no history knows of any', async () => {
   const worker = await system.worker();
@@ -114,6 +131,10 @@ test('with one, a request of the backend is one trace, through to the POST', asy
   expect(new Set(spans.map(({ service }) => service))).toEqual(
     new Set(['stellar-settlement-client', 'stellar-settlement-worker']),
   );
+  const shown = shownTree();
+  const pairs = spans.map((span) => path(span).slice(0, 2).join(' in '));
+  expect(shown).toHaveLength(11);
+  expect(shown.filter((pair) => !pairs.includes(pair))).toEqual([]);
   // Tracing may be turned off again while runs are open: their histories replay without it.
   const codePath = process.env['WORKFLOW_BUNDLE'] ?? '';
   const history = await historyOf(id);
