@@ -8,7 +8,7 @@ const say = (line: string) => process.stderr.write(`  ${line}\n`);
 
 /**
  * The environment in which `python3` finds a package, `name==version`. Null where there is no Python, or no way to
- * install it: what needs it is skipped, and says so; with PYTHON=required that is an error.
+ * install it: what needs it is skipped, and says so; with ORACLE=required that is an error.
  */
 export async function pythonWith(requirement: string): Promise<NodeJS.ProcessEnv | null> {
   try {
@@ -27,7 +27,7 @@ export async function pythonWith(requirement: string): Promise<NodeJS.ProcessEnv
     return { PYTHONPATH: folder, PYTHONDONTWRITEBYTECODE: '1' };
   } catch (error) {
     const why = `python3 with ${requirement} cannot be had here: ${(error as Error).message.trim()}`;
-    if (process.env['PYTHON'] === 'required') throw new Error(why, { cause: error });
+    if (process.env['ORACLE'] === 'required') throw new Error(why, { cause: error });
     say(`Examples in Python are skipped. ${why}`);
     return null;
   }
