@@ -3,7 +3,8 @@
  *   npm run bench                  5 runs of everything: JSON in bench/results/, tables and plots in docs/performance.md
  *   npm run bench -- --quick       one small run, in under 6 minutes on two cores: all of it into bench/results/quick/
  *   … --only=plain,dbos            these arms alone, and nothing of ours beside them
- *   … --part=arms, --part=own      one half: the arms, or what is measured of ours alone; the other half stays as it was
+ *   … --part=arms|stored|own       one part: the arms, those with Temporal on PostgreSQL, or what is measured of ours
+ *                                  alone; the other parts stay as they were
  *   … --report                     measures nothing: makes the page and the plots anew from the last full results
  * A quick run leaves out the two arms with Temporal on PostgreSQL, whose server is built with Go first; name them to have them.
  */
@@ -12,6 +13,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Client } from 'pg';
+import { reasonOf } from '../src/domain/failure.ts';
 import { ARMS, isStored, type ArmName } from './arms/list.ts';
 import { brokenPromises } from './bars.ts';
 import { demoStart, openSessions, watching } from './ends.ts';
@@ -25,18 +27,20 @@ import { lastResults, write } from './written.ts';
 
 const quick = process.argv.includes('--quick');
 const only = process.argv.find((a) => a.startsWith('--only='))?.slice('--only='.length);
+const part = process.argv.find((a) => a.startsWith('--part='))?.slice('--part='.length);
 const everyArm = Object.keys(ARMS) as ArmName[];
 const names = (only?.split(',') ??
-  everyArm.filter((name) => !quick || !isStored(name))) as ArmName[];
+  everyArm.filter((name) =>
+    part === undefined ? !quick || !isStored(name) : isStored(name) === (part === 'stored'),
+  )) as ArmName[];
 const unknown = names.filter((name) => !(name in ARMS));
 if (unknown.length > 0) {
   console.error(`No such arm: ${unknown.join(', ')}. There are: ${Object.keys(ARMS).join(', ')}.`);
   process.exit(2);
 }
 
-const part = process.argv.find((a) => a.startsWith('--part='))?.slice('--part='.length);
 const withArms = part !== 'own';
-const withOwn = part !== 'arms' && only === undefined;
+const withOwn = (part === undefined || part === 'own') && only === undefined;
 /** Only a full run of the whole, or of one half of it, goes into the page. */
 const isFull = !quick && only === undefined;
 
@@ -57,15 +61,15 @@ const sizes: Sizes = quick
     }
   : {
       ...common,
-      warmUp: 40,
-      closed: 200,
+      warmUp: 24,
+      closed: 120,
       closedPaged: 1_000,
-      openSeconds: 5,
-      fault: 90,
+      openSeconds: 4,
+      fault: 60,
       patienceMs: 70_000,
     };
 /** Of what there is much of, while pages are committed. */
-const crowds = quick ? [1_000, 100_000] : [1_000, 10_000, 100_000, 500_000];
+const crowds = quick ? [1_000, 100_000] : [1_000, 10_000, 100_000];
 /** Sessions beside which reconciliation looks for what is wrong. */
 const looked = quick ? [1_000, 10_000] : [1_000, 10_000, 100_000];
 const openAtOnce = quick ? 100 : 10_000;
@@ -86,10 +90,11 @@ if (withArms) installPeers();
 if (withArms && names.some(isStored)) await storedTemporalPrograms(say);
 say('PostgreSQL, the sink and the sandbox ledger start …');
 const stage = await setStage();
+const rounds = Array.from({ length: RUNS }, () => shuffled(names));
 const results = await begin();
 try {
   if (withArms) {
-    for (const [run, order] of results.order.entries()) {
+    for (const [run, order] of rounds.entries()) {
       for (const name of order) await measureArm(stage, name, run);
       results.load.after = load();
       results.seconds = Math.round((performance.now() - began) / 1000);
@@ -109,8 +114,12 @@ process.exit(broken === 0 ? 0 : 1);
 /** Writes the results; the half that is not measured here may be, at this moment, by another process. */
 function put(): Promise<string> {
   const last = part === undefined || quick ? null : lastResults();
-  if (last !== null)
-    Object.assign(results, withArms ? { own: last.own } : { ...last, own: results.own });
+  if (last !== null) {
+    const { own, arms } = results;
+    if (part === 'arms') Object.assign(results, { own: last.own, arms: { ...last.arms, ...arms } });
+    if (part === 'own') Object.assign(results, { ...last, own });
+    if (part === 'stored') Object.assign(results, { ...last, arms: { ...last.arms, ...arms } });
+  }
   return write(results, isFull);
 }
 
@@ -124,7 +133,7 @@ async function begin(): Promise<Results> {
     load: { before: load(), after: load() },
     machine: machine(await postgresVersion(stage)),
     sizes,
-    order: Array.from({ length: RUNS }, () => shuffled(names)),
+    order: rounds,
     arms: Object.fromEntries(names.map((name) => [name, { runs: [], failures: [] }])),
     unsigned: last?.unsigned ?? 0,
     seconds: 0,
@@ -195,7 +204,7 @@ async function measureArm(stage: Stage, name: ArmName, run: number): Promise<voi
 async function measureOwn(stage: Stage, own: OwnResults): Promise<void> {
   const part = async (what: string, measure: () => Promise<void>) => {
     say(`${what} …`);
-    await measure().catch((error: unknown) => own.failures.push(`${what}: ${String(error)}`));
+    await measure().catch((error: unknown) => own.failures.push(`${what}: ${reasonOf(error)}`));
   };
   await part('round trips and retries of settle', async () => {
     own.roundTrips = await settleRoundTrips(stage);
