@@ -42,6 +42,10 @@ let red = false;
 const onReal = wanted.parts.includes('matrix') || wanted.parts.includes('random');
 const left = onReal ? await playOnRealParts() : 0;
 const simulations = await simulating;
+if (onReal && rounds.length === 0) {
+  red = true;
+  say('RED: the time was over before anything was played on real parts.');
+}
 red ||= simulations.some(({ violations }) => violations.length > 0);
 conclude();
 process.exit(red ? 1 : 0);
