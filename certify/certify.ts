@@ -8,7 +8,7 @@ import { bundleWorkflows, playAll, type RoundPlan } from './parts/lanes.ts';
 import type { RoundResult } from './parts/round.ts';
 import { shrink } from './parts/shrink.ts';
 import { matrixPlans, plansAgain, randomPlans, SCHEDULES_A_ROUND } from './plans.ts';
-import { percentile, writeCertificate } from './report.ts';
+import { commit, percentile, writeCertificate } from './report.ts';
 import { simulateAside } from './simulation/aside.ts';
 
 /** How much of everything. Minutes are those of two cores; what they leave out is said in the certificate. */
@@ -22,6 +22,7 @@ const TURNS_MORE = [1, 2, 3];
 
 const wanted = readArguments(process.argv.slice(2));
 const started = Date.now();
+const code = commit();
 const [loadBefore = 0] = loadavg();
 const size = wanted.quick ? QUICK : FULL;
 const until = started + (wanted.minutes ?? size.minutes) * 60_000;
@@ -41,6 +42,10 @@ let red = false;
 const onReal = wanted.parts.includes('matrix') || wanted.parts.includes('random');
 const left = onReal ? await playOnRealParts() : 0;
 const simulations = await simulating;
+if (onReal && rounds.length === 0) {
+  red = true;
+  say('RED: the time was over before anything was played on real parts.');
+}
 red ||= simulations.some(({ violations }) => violations.length > 0);
 conclude();
 process.exit(red ? 1 : 0);
@@ -133,7 +138,17 @@ function conclude(): void {
     const machine = { cores: cpus().length, memoryGb, load: [loadBefore, loadAfter] as const };
     const { seed } = wanted;
     const schedulesARound = SCHEDULES_A_ROUND;
-    writeCertificate({ seed, simulations, rounds, schedulesARound, left, minutes, machine, red });
+    writeCertificate({
+      code,
+      seed,
+      simulations,
+      rounds,
+      schedulesARound,
+      left,
+      minutes,
+      machine,
+      red,
+    });
   }
   say(
     `${red ? 'RED' : 'GREEN'}: ${rounds.length} rounds on real parts, ${violations} violations, ` +

@@ -11,6 +11,8 @@ import type { SimulationResult } from './simulation/simulate.ts';
 
 /** Everything that a run came to. */
 export type Run = {
+  /** The commit, as it was when the run began. */
+  readonly code: string;
   readonly seed: number;
   readonly simulations: readonly SimulationResult[];
   readonly rounds: readonly { part: 'matrix' | 'random'; result: RoundResult }[];
@@ -57,7 +59,7 @@ ${red ? '**Red.** What follows did not hold.' : '**Green.**'} ${violations.lengt
 
 | | |
 |---|---|
-| code | ${commit()} |
+| code | ${run.code} |
 | machine | ${machine.cores} cores, ${machine.memoryGb} GB, ${process.platform} ${process.arch}, Node ${process.version} |
 | load of the machine | ${machine.load[0].toFixed(1)} in the minute before, ${machine.load[1].toFixed(1)} in the last five minutes |
 | seed | ${seed}; all other seeds are drawn from it: \`npm run certify -- --seed ${seed}\` |
@@ -139,7 +141,7 @@ function rowOf(row: string, name: string, results: readonly RoundResult[]): stri
 }
 
 /** The commit, and whether the files are what it says. */
-function commit(): string {
+export function commit(): string {
   const git = (...args: string[]) => execFileSync('git', args, { encoding: 'utf8' }).trim();
   try {
     const changed = git('status', '--porcelain', '--', 'src', 'drizzle', 'certify').length > 0;

@@ -11,6 +11,7 @@ import { storeFindings, storePage } from '../../src/db/inbox.ts';
 import { openSession, requestCancel } from '../../src/db/sessions.ts';
 import { settleTogether } from '../../src/db/settle.ts';
 import { extendCoverage } from '../../src/db/watching.ts';
+import { markUnmatched } from '../../src/db/worklists.ts';
 import { afterAttempt } from '../../src/domain/delivery.ts';
 import { assetKey } from '../../src/domain/asset.ts';
 import { parseAmount } from '../../src/domain/money.ts';
@@ -154,8 +155,9 @@ export async function createPostgresStore(
       return sessionIds.map((one) => ended.get(one) ?? null);
     },
     final: () => Promise.all(sessionIds.map((one) => finalSession(direct, one))),
-    // Later schedules must not find its work.
+    // Later schedules must not find its work, nor the audit what names nobody without its verdict.
     end: async () => {
+      await markUnmatched(direct.db);
       await direct.db.execute(
         sql`DELETE FROM settlement.active_sessions WHERE account = ${account}`,
       );
