@@ -1,7 +1,5 @@
 /** The commands of operators, as a shell runs them: words or JSON, and whose fault it was. */
-import { spawn } from 'node:child_process';
 import { userInfo } from 'node:os';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { merchantEndpointId } from '../src/db/ids.ts';
 import { storeFindings } from '../src/db/inbox.ts';
@@ -11,9 +9,8 @@ import { SandboxWallet } from '../src/sandbox/ledger/wallet.ts';
 import { createHorizonSource } from '../src/horizon/source.ts';
 import { insertSession } from './db/build.ts';
 import { decisions } from './db/operator/journals.ts';
+import { settle as run } from './support/settle-command.ts';
 import { createTestDatabase, type TestDatabase } from './support/database.ts';
-
-const CLI = fileURLToPath(new URL('../src/cli.ts', import.meta.url));
 
 let database: TestDatabase;
 let ledger: SandboxLedger;
@@ -23,24 +20,12 @@ beforeAll(async () => {
 });
 afterAll(() => Promise.all([ledger.stop(), database.close()]));
 
-type Run = { code: number | null; out: string; err: string };
-
-const settle = (args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Run> =>
-  new Promise((resolve) => {
-    const child = spawn(process.execPath, [CLI, ...args], {
-      env: {
-        ...process.env,
-        DATABASE_URL: database.appUrl,
-        HORIZON_URL: ledger.url,
-        HORIZON_REQUESTS_PER_HOUR: '0',
-        ...env,
-      },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    let [out, err] = ['', ''];
-    child.stdout.on('data', (chunk) => (out += String(chunk)));
-    child.stderr.on('data', (chunk) => (err += String(chunk)));
-    child.once('close', (code) => resolve({ code, out, err }));
+const settle = (args: readonly string[], env: NodeJS.ProcessEnv = {}) =>
+  run(args, {
+    DATABASE_URL: database.appUrl,
+    HORIZON_URL: ledger.url,
+    HORIZON_REQUESTS_PER_HOUR: '0',
+    ...env,
   });
 const why = ['--reason', 'it was asked for', '--by', 'ann'];
 

@@ -83,13 +83,13 @@ export async function giveUp(db: Db, deliveryId: string, reason: DeadReason): Pr
     ${deadLetter(reason)}`);
 }
 
-/** The end of a statement: a `delivery` that has just become dead gets its letter in the same one. */
+/** The end of a statement: a `delivery` that has just become dead gets its letter in the same one; again, if it was sent again. */
 function deadLetter(reason: DeadReason | null) {
   return sql`
     INSERT INTO webhook_dead_letters (merchant_id, delivery_id, session_id, event, payload, attempts, reason)
     SELECT merchant_id, delivery_id, session_id, event, payload, attempt_log, ${reason}::text
     FROM delivery WHERE status = 'dead'
-    ON CONFLICT (delivery_id) DO UPDATE SET attempts = excluded.attempts, reason = excluded.reason`;
+    ON CONFLICT (delivery_id) DO UPDATE SET attempts = excluded.attempts, reason = excluded.reason, retried_at = NULL`;
 }
 
 /** Sends a delivery later, without counting an attempt. */

@@ -1,6 +1,7 @@
 /** Sending events again on an operator's word: the same ids, the same bytes, in their order. */
-import { sql } from 'drizzle-orm';
+import { sql, type SQL } from 'drizzle-orm';
 import type { Database, Db } from '../connection.ts';
+import { merchantEndpointId } from '../ids.ts';
 import { serializable } from '../serializable.ts';
 import { wakeSessions } from '../worklists.ts';
 import { writeDown, writeDownAtSessions, type By } from './decision.ts';
@@ -22,8 +23,9 @@ export type Redelivered = {
 
 /** What can be sent again: an event of ours, to an endpoint that is served. */
 const SENDABLE = sql`d.event_id IS NOT NULL AND d.session_id IS NOT NULL`;
-const SERVED = sql`(w.id IS NOT NULL AND w.is_active OR w.id IS NULL AND m.webhook_url IS NOT NULL)
-  AND s.disabled_at IS NULL`;
+const servedBut = (gone: readonly string[]) =>
+  sql`(w.is_active OR w.id IS NULL AND m.webhook_url IS NOT NULL AND d.endpoint_id <> ALL(${sql.param(gone)}::uuid[]))
+    AND s.disabled_at IS NULL`;
 const FROM = sql`FROM webhook_deliveries d JOIN merchants m ON m.id = d.merchant_id
   LEFT JOIN webhook_endpoints w ON w.id = d.endpoint_id
   LEFT JOIN settlement.endpoint_state s ON s.endpoint_id = d.endpoint_id`;
@@ -42,13 +44,14 @@ export async function redeliverAll(
     onPage = () => undefined,
   }: { dryRun?: boolean; onPage?: (done: Redelivered) => void } = {},
 ): Promise<Redelivered> {
-  let done = await count(db, which);
+  const served = servedBut(await goneEndpoints(db, which));
+  let done = await count(db, which, served);
   if (dryRun) return done;
   // Each session once, as they match now: one whose endpoint fails again at once must not keep us for ever.
-  const ids = await sessionsOf(db, which);
+  const ids = await sessionsOf(db, which, served);
   for (let i = 0; i < ids.length; i += SESSIONS_AT_ONCE) {
     const page = ids.slice(i, i + SESSIONS_AT_ONCE);
-    const { value } = await serializable(pool, (tx) => putBack(tx, which, page, by));
+    const { value } = await serializable(pool, (tx) => putBack(tx, { which, served, page }, by));
     done = {
       ...done,
       putBack: done.putBack + value.deliveries,
@@ -59,21 +62,33 @@ export async function redeliverAll(
   return done;
 }
 
-async function sessionsOf(db: Db, which: WhichDeliveries): Promise<string[]> {
+/** Endpoints that had a row of their own once. A merchant's webhook_url never has one: its id derives. */
+async function goneEndpoints(db: Db, which: WhichDeliveries): Promise<string[]> {
+  const { rows } = await db.execute<{ id: string; merchant: string }>(sql`
+    SELECT DISTINCT d.endpoint_id AS id, d.merchant_id AS merchant ${FROM}
+    WHERE ${whichDeliveries(which)} AND d.endpoint_id IS NOT NULL AND w.id IS NULL`);
+  return rows.flatMap(({ id, merchant }) => (id === merchantEndpointId(merchant) ? [] : [id]));
+}
+
+async function sessionsOf(db: Db, which: WhichDeliveries, served: SQL): Promise<string[]> {
   const { rows } = await db.execute<{ id: string }>(sql`
-    SELECT d.session_id AS id ${FROM} WHERE ${whichDeliveries(which)} AND ${SENDABLE} AND (${SERVED})
+    SELECT d.session_id AS id ${FROM} WHERE ${whichDeliveries(which)} AND ${SENDABLE} AND (${served})
     GROUP BY d.session_id ORDER BY min(d.created_at), d.session_id`);
   return rows.map(({ id }) => id);
 }
 
 /** One page, written down in the journals of the sessions and, as one decision, in the operators'. */
-async function putBack(tx: Db, which: WhichDeliveries, page: readonly string[], by: By) {
+async function putBack(
+  tx: Db,
+  { which, served, page }: { which: WhichDeliveries; served: SQL; page: readonly string[] },
+  by: By,
+) {
   const { rows } = await tx.execute<{ session: string; delivery: string }>(sql`
     WITH again AS (
       UPDATE webhook_deliveries SET status = 'pending', attempts = 0, next_retry_at = NULL
       WHERE delivery_id IN (SELECT d.delivery_id ${FROM}
         WHERE d.session_id = ANY(${sql.param(page)}::uuid[]) AND ${whichDeliveries(which)}
-          AND ${SENDABLE} AND (${SERVED}))
+          AND ${SENDABLE} AND (${served}))
       RETURNING session_id, delivery_id),
     letters AS (
       UPDATE webhook_dead_letters l SET retried_at = now() FROM again WHERE l.delivery_id = again.delivery_id)
@@ -91,10 +106,10 @@ async function putBack(tx: Db, which: WhichDeliveries, page: readonly string[], 
   return { deliveries: deliveries.length, sessions: sessions.length };
 }
 
-async function count(db: Db, which: WhichDeliveries): Promise<Redelivered> {
+async function count(db: Db, which: WhichDeliveries, served: SQL): Promise<Redelivered> {
   const { rows } = await db.execute<{ matching: number; disabled: number; foreign: number }>(sql`
     SELECT count(*)::int AS matching, count(*) FILTER (WHERE NOT (${SENDABLE}))::int AS foreign,
-      count(*) FILTER (WHERE ${SENDABLE} AND (${SERVED}) IS NOT TRUE)::int AS disabled
+      count(*) FILTER (WHERE ${SENDABLE} AND (${served}) IS NOT TRUE)::int AS disabled
     ${FROM} WHERE ${whichDeliveries(which)}`);
   const { matching = 0, disabled = 0, foreign = 0 } = rows[0] ?? {};
   return { matching, putBack: 0, sessions: 0, endpointDisabled: disabled, notOurs: foreign };

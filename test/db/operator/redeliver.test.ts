@@ -187,6 +187,36 @@ test('what would become a dead letter again at once, and what is not ours, is le
   expect(await toWake(database)).toEqual(new Set());
 });
 
+test('what goes to an endpoint that is gone is left, though its merchant has a webhook_url', async () => {
+  const endpointId = randomUUID();
+  await database.rows(
+    `INSERT INTO webhook_endpoints (id, merchant_id, url, secret) VALUES ($1, $2, $3, 'two')`,
+    [endpointId, merchantId, `${receiver.url}/second`],
+  );
+  const session = await twoEvents();
+  await database.rows('DELETE FROM webhook_endpoints WHERE id = $1', [endpointId]);
+  await deliver(session);
+  expect((await list()).map(({ reason }) => reason)).toEqual([
+    'endpoint_removed',
+    'endpoint_removed',
+  ]);
+  expect(await again()).toMatchObject({ matching: 2, putBack: 0, endpointDisabled: 2 });
+});
+
+test('what is given up a second time is a dead letter again, that nobody has sent again', async () => {
+  const [session] = await givenUp(1);
+  await again();
+  const letters = () =>
+    database.rows(
+      'SELECT count(*)::int AS n FROM webhook_dead_letters WHERE session_id = $1 AND retried_at IS NULL',
+      [session?.id],
+    );
+  expect(await letters()).toEqual([{ n: 0 }]);
+  receiver.answerWith(() => ({ status: 410 }));
+  if (session) await deliver(session);
+  expect(await letters()).toEqual([{ n: 2 }]);
+});
+
 test('a dry run counts, and changes nothing', async () => {
   await givenUp(1);
   const before = await list(all);
