@@ -208,7 +208,7 @@ deployable('the deployment of docker-compose.yml', () => {
     expect(await settle('migrate')).toContain('given to settlement_app and settlement_read');
     expect(await settle('migrate')).toContain('up to date');
     expect(await settle('schedule')).toContain('created');
-  }, 180_000);
+  }, 300_000);
 
   test('its worker settles a payment, and its health check sees it work', async () => {
     merchantId = randomUUID();
@@ -226,7 +226,7 @@ deployable('the deployment of docker-compose.yml', () => {
     const [node = '', ...args] = check.map((part) => part.replace('8081', String(health)));
     await runFile(node, args);
     expect(await settle('worker', ['audit'])).toContain('hold for 1 sessions');
-  }, 180_000);
+  }, 300_000);
 
   test('what was under way goes on after everything was stopped and started again', async () => {
     const session = await open();
@@ -237,5 +237,5 @@ deployable('the deployment of docker-compose.yml', () => {
     await startTheWorker();
     client = await connectSettlement({ address: `127.0.0.1:${temporalPort}` });
     expect(await isPaid(session)).toMatchObject({ status: 'paid' });
-  }, 180_000);
+  }, 300_000);
 });
