@@ -160,14 +160,14 @@ test('rotates once though the answer of COMMIT is lost: what is told is what sig
   const id = merchantEndpointId(merchantId);
   const lossy = await commitReplyLost(database.url);
   const behind = connect(lossy.url);
-  const { secret } = await rotateSecret(
-    behind.pool,
-    secretStoreWith(null),
-    { endpointId: id, overlapMs: DAY_MS },
-    ANN,
-  );
-  await behind.close();
-  lossy.close();
+  const asked = { endpointId: id, overlapMs: DAY_MS };
+  let secret: string;
+  try {
+    ({ secret } = await rotateSecret(behind.pool, secretStoreWith(null), asked, ANN));
+  } finally {
+    await behind.close();
+    lossy.close();
+  }
   expect(lossy.lost()).toBe(1);
   const endpoint = await findEndpoint(database.db, id);
   expect(await secretsOf(database.db, secretStoreWith(null), endpoint)).toEqual([secret, OLD]);
