@@ -19,7 +19,7 @@ import { mutated, MUTANTS, type Mutant } from './mutants/list.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 /** A slice with everything that waits for a rest that never comes. */
-const PATIENCE_MS = 300_000;
+const PATIENCE_MS = 600_000;
 const AT_ONCE = 2;
 
 const only = process.argv.slice(2);

@@ -6,7 +6,7 @@ import { collect, type Part } from './violation.ts';
 import type { RoundSession, Workload } from './workload.ts';
 
 /** How long after everything is well again. A wake that was lost with its worker is repeated after a minute. */
-const REST_WITHIN_MS = 100_000;
+const REST_WITHIN_MS = 200_000;
 
 /** How often a snapshot is taken. */
 const SNAPSHOT_EVERY_MS = 120;

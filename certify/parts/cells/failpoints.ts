@@ -116,7 +116,7 @@ function killAt(point: string): Cell {
       const struck = () => existsSync(arm.mark);
       const provoked = provoke(point, struck, scene);
       const drained = drainUntil(struck, point, scene);
-      const hit = await until(struck, over);
+      const hit = await reachedBy(struck, point, { drained, over });
       arm.disarm();
       await Promise.all([drained, provoked]);
       if (!hit) return 0;
@@ -128,14 +128,29 @@ function killAt(point: string): Cell {
 }
 
 /** A stretch of watching begins and ends when workers are replaced. */
+const isOfAStretch = (point: string) => /^watchLedger (returned|before)$/.test(point);
+
 async function drainUntil(struck: () => boolean, point: string, { stack }: Scene): Promise<void> {
-  if (!/^watchLedger (returned|before)$/.test(point)) return;
+  if (!isOfAStretch(point)) return;
   for (const worker of stack.workers) {
     await stack.addWorker();
     worker.signal('SIGTERM');
     await worker.ended;
     if (struck()) return;
   }
+}
+
+/** Whether a point was reached: before the round is over or, where workers are replaced for it, before that is done. */
+async function reachedBy(
+  struck: () => boolean,
+  point: string,
+  { drained, over }: { drained: Promise<void>; over: AbortSignal },
+): Promise<boolean> {
+  if (!isOfAStretch(point)) return until(struck, over);
+  const enough = new AbortController();
+  const hit = await Promise.race([drained.then(struck), until(struck, enough.signal)]);
+  enough.abort();
+  return hit;
 }
 
 /** Notes when the first session changed after a worker was killed, if there is one to change at all. */
@@ -163,7 +178,7 @@ function freezeAt(point: string): Cell {
       const struck = () => ownerOf(arm.mark) !== null;
       const provoked = provoke(point, struck, scene);
       const drained = drainUntil(struck, point, scene);
-      const hit = await until(struck, over);
+      const hit = await reachedBy(struck, point, { drained, over });
       arm.disarm();
       const frozen = stack.workers.find(({ pid }) => pid === ownerOf(arm.mark));
       if (hit) await sleep(FROZEN_MS);

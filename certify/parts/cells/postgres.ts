@@ -87,14 +87,15 @@ export const POSTGRES: readonly Cell[] = [
     rivals: 'workers',
     strike: async (scene) => {
       const { stack } = scene;
+      await soon(scene);
       const old = stack.workers;
-      await Promise.all(old.map(() => stack.addWorker({ DATABASE_POOL: '4' })));
-      for (const worker of old) worker.signal('SIGTERM');
-      const struck = await holdLock(
-        stack,
-        'LOCK TABLE settlement.delivery_attempts IN ACCESS EXCLUSIVE MODE',
-        4_000,
-      );
+      const replaced = async () => {
+        await Promise.all(old.map(() => stack.addWorker({ DATABASE_POOL: '4' })));
+        for (const worker of old) worker.signal('SIGTERM');
+        await sleep(4_000);
+      };
+      const lock = 'LOCK TABLE settlement.delivery_attempts IN ACCESS EXCLUSIVE MODE';
+      const struck = await holdLock(stack, lock, replaced());
       await Promise.all(old.map((worker) => worker.ended));
       return struck;
     },
@@ -107,7 +108,7 @@ export const POSTGRES: readonly Cell[] = [
       const { stack } = scene;
       await soon(scene);
       const lock = `SELECT FROM checkout_sessions WHERE status IN ('pending', 'processing') FOR UPDATE`;
-      return holdLock(stack, lock, 3_500);
+      return holdLock(stack, lock, sleep(3_500));
     },
   },
   {
@@ -162,8 +163,12 @@ async function hoardConnections(url: string): Promise<Client[]> {
   }
 }
 
-/** Holds a lock in a foreign session; how many of the workers' statements waited for it. */
-async function holdLock(stack: Stack, statement: string, ms: number): Promise<number> {
+/** Holds a lock in a foreign session until then; how many of the workers' statements waited for it. */
+async function holdLock(stack: Stack, statement: string, until: Promise<unknown>): Promise<number> {
+  const lock = { isHeld: true };
+  const end = until.finally(() => {
+    lock.isHeld = false;
+  });
   const client = new Client({ connectionString: stack.databaseUrl });
   client.on('error', () => undefined);
   let waited = 0;
@@ -171,7 +176,7 @@ async function holdLock(stack: Stack, statement: string, ms: number): Promise<nu
     await client.connect();
     await client.query('BEGIN');
     await client.query(statement);
-    for (const end = Date.now() + ms; Date.now() < end; await sleep(100)) {
+    for (; lock.isHeld; await sleep(100)) {
       const [row] = await stack.rows<{ n: number }>(
         `SELECT count(*)::int AS n FROM pg_stat_activity
          WHERE application_name = 'settlement worker' AND wait_event_type = 'Lock'`,
@@ -183,5 +188,6 @@ async function holdLock(stack: Stack, statement: string, ms: number): Promise<nu
     // Another fault has cut this connection, and with it the lock.
   }
   await client.end().catch(() => undefined);
+  await end;
   return waited;
 }
