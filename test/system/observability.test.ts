@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { Client, Connection } from '@temporalio/client';
 import { parse } from 'yaml';
 import { startSystem, until, type System } from '../support/system.ts';
 
@@ -132,4 +133,19 @@ test('a worker is alive, and ready only while PostgreSQL answers', async () => {
   expect(await get('/healthz')).toMatchObject({ status: 200 });
   expect(await get('/readyz')).toEqual({ status: 200, body: { ready: true, problems: {} } });
   expect(await get('/')).toMatchObject({ status: 404 });
+});
+
+test('Temporal answers every query that the documentation shows, and its saved views are those queries', async () => {
+  const page = readFileSync(new URL('../../docs/operations.md', import.meta.url), 'utf8');
+  const rows = [
+    ...page.matchAll(/^\| [^|]+ \| `([A-Z][A-Za-z]+ [=<] [^`]+)` +\| (?:`\?query=(\S+)`)? *\|$/gm),
+  ];
+  expect(rows.length).toBeGreaterThan(5);
+  const connection = await Connection.connect({ address: system.temporal.address });
+  const { workflow } = new Client({ connection });
+  for (const [, query = '', view] of rows) {
+    await expect(workflow.count(query)).resolves.toHaveProperty('count');
+    if (view !== undefined) expect(decodeURIComponent(view)).toBe(query);
+  }
+  await connection.close();
 });
