@@ -106,7 +106,8 @@ export const POSTGRES: readonly Cell[] = [
     rivals: 'rows held',
     strike: async (scene) => {
       const { stack } = scene;
-      await soon(scene);
+      // Open ones, which are just being paid.
+      await until(() => scene.sessions.length > 8, scene.over);
       const lock = `SELECT FROM checkout_sessions WHERE status IN ('pending', 'processing') FOR UPDATE`;
       return holdLock(stack, lock, sleep(3_500));
     },
