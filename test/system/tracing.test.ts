@@ -107,8 +107,8 @@ test('with one, a request of the backend is one trace, through to the POST', asy
   const sent = spans.find(has('POST webhook'));
   expect(path(sent)).toEqual([
     'POST webhook',
-    'RunActivity:deliverEvents',
-    'StartActivity:deliverEvents',
+    'RunActivity:look',
+    'StartActivity:look',
     'RunWorkflow:checkoutSession',
     'UpdateWithStartWorkflow:open',
     'POST /orders',
@@ -133,7 +133,7 @@ test('with one, a request of the backend is one trace, through to the POST', asy
   );
   const shown = shownTree();
   const pairs = spans.map((span) => path(span).slice(0, 2).join(' in '));
-  expect(shown).toHaveLength(11);
+  expect(shown).toHaveLength(9);
   expect(shown.filter((pair) => !pairs.includes(pair))).toEqual([]);
   // Tracing may be turned off again while runs are open: their histories replay without it.
   const codePath = process.env['WORKFLOW_BUNDLE'] ?? '';
