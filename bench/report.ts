@@ -1,6 +1,7 @@
 /** The results in words and tables: for the terminal, and as a section for docs/performance.md. */
 import { ARMS, type ArmName } from './arms/list.ts';
 import { bars } from './bars.ts';
+import { PEERS_IN_WORDS, peersAhead, profile, reasons } from './reasons.ts';
 import type { Closed } from './runs.ts';
 import type { Steady } from './steady.ts';
 import { digits, show, spread, total, type ArmResults, type Results } from './results.ts';
@@ -105,7 +106,9 @@ export function report(results: Results, plots: string): string {
     '',
     ...table(results, SAFETY),
     '',
-    ...peersInWords(),
+    ...PEERS_IN_WORDS,
+    '',
+    ...peersAhead(results),
     '',
     '### The bars',
     '',
@@ -116,6 +119,7 @@ export function report(results: Results, plots: string): string {
         `| ${what} | ${target} | ${measured} | ${reached === null ? 'not judged' : reached ? 'reached' : '**missed**'} |`,
     ),
     '',
+    ...reasons(results),
     ...profile(results),
     '### How it grows',
     '',
@@ -172,35 +176,6 @@ function table({ arms }: Results, columns: readonly Column[]): string[] {
     `| --- | ${columns.map(() => '---:').join(' | ')} |`,
     ...rows,
   ];
-}
-
-function peersInWords(): string[] {
-  return [
-    '- naive Temporal, DBOS and Restate lose no session, but a second transaction that arrives after the workflow has taken the first finds nobody who would write it down: money without a row.',
-    '- graphile-worker keeps the jobs of a killed worker locked for four hours by its own default. Here the next worker unlocks them when it starts, which is right only where there is one. pg-boss gives them back by heartbeat, half a minute later.',
-    '- Ours comes back by heartbeat within seconds; a wake that the killed worker had taken from the list and not yet sent is sent by the watcher that replaces it.',
-    '- plain Node has accepted what it then forgets: that is what the durable arms pay for.',
-  ];
-}
-
-/** Where the time of a session goes, so that a missed bar has its reason beside it. */
-function profile({ arms, machine }: Results): string[] {
-  const lines = (['ours-session', 'naive-temporal'] as const).flatMap((name) => {
-    const runs = (arms[name]?.runs ?? []).map((run) => run.closed);
-    const parts = [
-      ['Temporal server', spread(runs, (r) => r.serverCpuMs)],
-      ['worker', spread(runs, (r) => r.workerCpuMs)],
-      ['PostgreSQL', spread(runs, (r) => r.postgresCpuMs)],
-    ] as const;
-    const sum = parts.reduce((ms, [, s]) => ms + (s?.median ?? 0), 0);
-    if (sum === 0) return [];
-    const most = (machine.cores * 1000) / sum;
-    const named = parts.map(([what, s]) => `${what} ${digits(s?.median ?? 0)} ms`).join(', ');
-    return [
-      `- ${ARMS[name].title}: ${named}; together ${digits(sum)} ms of processor time a session, so ${machine.cores} cores can do at most ${digits(most)} a second, driver and receiver not counted.`,
-    ];
-  });
-  return lines.length === 0 ? [] : ['Where a session’s time goes:', '', ...lines, ''];
 }
 
 function alive({ own: { open, watching, retries, reconciling } }: Results): string[] {
