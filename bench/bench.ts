@@ -63,7 +63,7 @@ const sizes: Sizes = quick
       ...common,
       warmUp: 24,
       closed: 120,
-      closedPaged: 600,
+      closedPaged: 1_000,
       openSeconds: 4,
       fault: 60,
       patienceMs: 70_000,
