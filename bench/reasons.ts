@@ -77,7 +77,7 @@ const WHY: Readonly<Record<string, string>> = {
   '… signal to webhook received, p50': BUSY,
   '… signal to webhook received, p99': BUSY,
   '… commit p50 against DBOS':
-    'between a signal and the commit lie the start of a workflow and one workflow task on the server; DBOS is a library in the worker, and polls PostgreSQL.',
+    'between a signal and the commit lie the start of a workflow and one workflow task on the server; DBOS is a library in the worker, with no server in between.',
   '… commit p50 against Restate':
     'between a signal and the commit lie the start of a workflow and one workflow task; Restate pushes to a handler that waits.',
   '… webhook p50 against DBOS': 'as for the commit; the POST follows in the same activity.',

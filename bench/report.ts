@@ -73,7 +73,7 @@ const SAFETY: readonly Column[] = [
 /** The whole section in Markdown; `plots` is the path of the folder with the plots, seen from the document. */
 export function report(results: Results, plots: string): string {
   const { machine, sizes, own } = results;
-  const runs = results.order.length;
+  const runs = runsOf(results);
   const size =
     runs === 1 ? 'One run' : `Medians of ${runs} runs, in brackets the smallest and the largest`;
   return [
@@ -83,6 +83,7 @@ export function report(results: Results, plots: string): string {
       `${machine.cores} cores (${machine.cpu}), ${machine.memoryGb} GB, Node ${machine.node}, ${machine.postgres}; ` +
       `everything on the one machine, driver and receiver included. ${size}; the order of the arms is shuffled, the raw numbers are in bench/results/.`,
     '',
+    ...missing(results),
     ...disturbance(results),
     ...method(results),
     '### Speed',
@@ -102,7 +103,7 @@ export function report(results: Results, plots: string): string {
     '',
     '### What is left after a fault',
     '',
-    `In two of five runs (all of a quick one) the worker is killed with SIGKILL amid a burst of payments and started again; later every connection of it to PostgreSQL is cut with \`pg_terminate_backend\`. Lost: not paid, or nobody told, when nothing had moved for ${sizes.patienceMs / 1000} s (12 s for plain Node, where that is known to be in vain). A signaller that gets no answer asks again, for every arm.`,
+    `In two of the runs (in a quick one's only one) the worker is killed with SIGKILL amid a burst of payments and started again; later every connection of it to PostgreSQL is cut with \`pg_terminate_backend\`. Lost: not paid, or nobody told, when nothing had moved for ${sizes.patienceMs / 1000} s (12 s for plain Node, where that is known to be in vain). A signaller that gets no answer asks again, for every arm.`,
     '',
     ...table(results, SAFETY),
     '',
@@ -137,6 +138,33 @@ export function report(results: Results, plots: string): string {
     ...alive(results),
     ...failures(results),
   ].join('\n');
+}
+
+/** The runs that every arm of them has. */
+function runsOf({ arms }: Results): number {
+  return Math.min(...Object.values(arms).map(({ runs }) => runs.length));
+}
+
+/** What a full bench has, and this one has not. */
+function missing(results: Results): string[] {
+  if (results.quick) return [];
+  const runs = runsOf(results);
+  const absent = (Object.keys(ARMS) as ArmName[]).filter((name) => !results.arms[name]);
+  const names = absent.map((name) => ARMS[name].title).join(', ');
+  return [
+    ...(runs < 5
+      ? [
+          `**Not five runs, but ${runs}:** the machine was needed for other work. \`npm run bench -- --part=arms --more=${5 - runs}\` adds the rest.`,
+          '',
+        ]
+      : []),
+    ...(absent.length > 0
+      ? [
+          `**Not measured yet:** ${names}. \`npm run bench -- --part=stored\` adds what runs with Temporal on PostgreSQL.`,
+          '',
+        ]
+      : []),
+  ];
 }
 
 /** What else ran: the bench itself keeps two to four processes busy. */
