@@ -5,17 +5,15 @@
  *   … --only=plain,dbos            these arms alone, and nothing of ours beside them
  *   … --part=arms|stored|own       one part: the arms, those with Temporal on PostgreSQL, or what is measured of ours
  *                                  alone; the other parts stay as they were
+ *   … --part=arms --more=3         so many further runs beside those that are there: after an interruption
+ *   … --part=own --again=demo     of that part only what is called so: after a disturbance
  *   … --report                     measures nothing: makes the page and the plots anew from the last full results
  * A quick run leaves out the two arms with Temporal on PostgreSQL, whose server is built with Go first; name them to have them.
  */
-import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { Client } from 'pg';
 import { reasonOf } from '../src/domain/failure.ts';
 import { ARMS, isStored, type ArmName } from './arms/list.ts';
 import { brokenPromises } from './bars.ts';
+import { installPeers, postgresVersion } from './before.ts';
 import { demoStart, openSessions, watching } from './ends.ts';
 import { load, machine, measuredCommit, type OwnResults, type Results } from './results.ts';
 import { reconciling } from './reconciling.ts';
@@ -39,13 +37,16 @@ if (unknown.length > 0) {
   process.exit(2);
 }
 
+const more = Number(
+  process.argv.find((a) => a.startsWith('--more='))?.slice('--more='.length) ?? 0,
+);
+const again = process.argv.find((a) => a.startsWith('--again='))?.slice('--again='.length);
 const withArms = part !== 'own';
 const withOwn = (part === undefined || part === 'own') && only === undefined;
 /** Only a full run of the whole, or of one half of it, goes into the page. */
 const isFull = !quick && only === undefined;
 
-const here = fileURLToPath(new URL('.', import.meta.url));
-const RUNS = quick ? 1 : 5;
+const RUNS = quick ? 1 : more || 5;
 /** Runs that end with a killed worker and cut connections. */
 const RUNS_WITH_FAULTS = 2;
 const common = { inFlight: 64, openPerSecond: 20 };
@@ -63,7 +64,7 @@ const sizes: Sizes = quick
       ...common,
       warmUp: 24,
       closed: 120,
-      closedPaged: 1_000,
+      closedPaged: 600,
       openSeconds: 4,
       fault: 60,
       patienceMs: 70_000,
@@ -86,16 +87,19 @@ if (process.argv.includes('--report')) {
   if (last !== null) await write(last, true);
   process.exit(last === null ? 2 : 0);
 }
-if (withArms) installPeers();
+if (withArms) installPeers(say);
 if (withArms && names.some(isStored)) await storedTemporalPrograms(say);
 say('PostgreSQL, the sink and the sandbox ledger start …');
 const stage = await setStage();
+/** Runs that are there already, of every arm. */
+const there =
+  more > 0 ? Math.min(...names.map((n) => lastResults()?.arms[n]?.runs.length ?? 0)) : 0;
 const rounds = Array.from({ length: RUNS }, () => shuffled(names));
 const results = await begin();
 try {
   if (withArms) {
     for (const [run, order] of rounds.entries()) {
-      for (const name of order) await measureArm(stage, name, run);
+      for (const name of order) await measureArm(stage, name, there + run);
       results.load.after = load();
       results.seconds = Math.round((performance.now() - began) / 1000);
       await put(); // what there is, in case somebody ends it
@@ -107,7 +111,7 @@ try {
 }
 results.unsigned += stage.sink.unsigned.count;
 console.log(await put());
-const broken = brokenPromises(results);
+const broken = brokenPromises(results) + stage.sink.unsigned.count;
 say(`Done. Promises of ours that broke: ${broken}.`);
 process.exit(broken === 0 ? 0 : 1);
 
@@ -138,42 +142,27 @@ async function begin(): Promise<Results> {
     unsigned: last?.unsigned ?? 0,
     seconds: 0,
   };
-  const own: OwnResults = {
-    commit: measuredCommit(),
-    load: { before: load(), after: load() },
-    roundTrips: null,
-    retries: [],
-    pages: [],
-    growth: [],
-    reconciling: [],
-    open: null,
-    watching: null,
-    demoSeconds: null,
-    failures: [],
-  };
+  const own: OwnResults =
+    again !== undefined && last !== null
+      ? last.own
+      : {
+          commit: measuredCommit(),
+          load: { before: load(), after: load() },
+          roundTrips: null,
+          retries: [],
+          pages: [],
+          growth: [],
+          reconciling: [],
+          open: null,
+          watching: null,
+          demoSeconds: null,
+          failures: [],
+        };
+  if (more > 0 && last !== null) {
+    return { ...last, sizes, order: [...last.order.slice(0, there), ...rounds] };
+  }
   if (!withArms) return { ...(last ?? { ...arms, order: [], arms: {} }), own };
   return { ...arms, own: withOwn ? own : (last?.own ?? own) };
-}
-
-/** The peers are installed in bench/ only, by their own lock file; their install scripts are not run. */
-function installPeers(): void {
-  if (existsSync(join(here, 'node_modules', '.package-lock.json'))) return;
-  say('installing the peers …');
-  const args = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
-  const { status } = spawnSync('npm', args, { cwd: here, stdio: 'inherit' });
-  if (status === 0) return;
-  console.error(`\`npm ci\` in ${here} ended with ${status}.`);
-  process.exit(2);
-}
-
-async function postgresVersion({ postgres }: Stage): Promise<string> {
-  const client = new Client({ connectionString: postgres.url });
-  await client.connect();
-  const { rows } = await client.query<{ version: string }>(
-    `SELECT current_setting('server_version') AS version`,
-  );
-  await client.end();
-  return `PostgreSQL ${rows[0]?.version ?? ''}`;
 }
 
 function shuffled<T>(items: readonly T[]): T[] {
@@ -183,7 +172,7 @@ function shuffled<T>(items: readonly T[]): T[] {
 
 async function measureArm(stage: Stage, name: ArmName, run: number): Promise<void> {
   const arm = results.arms[name];
-  const of = `${ARMS[name].title}, run ${run + 1} of ${RUNS}`;
+  const of = `${ARMS[name].title}, run ${run + 1} of ${there + RUNS}`;
   try {
     const measured = await measure(stage, name, sizes, run < RUNS_WITH_FAULTS);
     arm?.runs.push(measured);
@@ -203,14 +192,17 @@ async function measureArm(stage: Stage, name: ArmName, run: number): Promise<voi
 /** What is measured of ours alone. One part that fails does not stop the others. */
 async function measureOwn(stage: Stage, own: OwnResults): Promise<void> {
   const part = async (what: string, measure: () => Promise<void>) => {
+    if (again !== undefined && !what.includes(again)) return;
     say(`${what} …`);
     await measure().catch((error: unknown) => own.failures.push(`${what}: ${reasonOf(error)}`));
   };
   await part('round trips and retries of settle', async () => {
     own.roundTrips = await settleRoundTrips(stage);
+    own.retries = [];
     for (const n of [1, 2]) own.retries.push(await settleRetries(stage, n, quick ? 400 : 4_000));
   });
   await part('payments in a page', async () => {
+    own.pages = [];
     for (const [size, total] of [
       [1, 100],
       [10, 400],
@@ -225,10 +217,10 @@ async function measureOwn(stage: Stage, own: OwnResults): Promise<void> {
     'sessions finished',
     'accounts watched',
   ] satisfies Crowd[]) {
-    await part(
-      `many ${crowd}`,
-      async () => void own.growth.push(...(await growth(stage, crowd, crowds))),
-    );
+    await part(`many ${crowd}`, async () => {
+      const others = own.growth.filter((g) => g.crowd !== crowd);
+      own.growth = [...others, ...(await growth(stage, crowd, crowds))];
+    });
   }
   await part('looking for what is wrong', async () => {
     own.reconciling = await reconciling(looked);

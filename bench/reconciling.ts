@@ -14,8 +14,8 @@ export type Reconciling = {
 };
 
 const SCRIPT = fileURLToPath(new URL('./reconcile.ts', import.meta.url));
-/** kind, sessions, found, buffers, buffers per row, milliseconds, and what it reads by */
-const ROW = /^(\w+(?:, \w+)?)\s+(\d+)\s+(\d+)\s+(\d+)\s+([\d.]+)\s+([\d.]+)\s/gm;
+/** kind, sessions, found, buffers, buffers per row, milliseconds, and what it reads by; without the daily look */
+const ROW = /^(\w+)\s+(\d+)\s+(\d+)\s+(\d+)\s+([\d.]+)\s+([\d.]+)\s/gm;
 /** Fewer rows than this say nothing about the cost of one. */
 const ENOUGH = 50;
 

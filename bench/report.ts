@@ -1,6 +1,7 @@
 /** The results in words and tables: for the terminal, and as a section for docs/performance.md. */
 import { ARMS, type ArmName } from './arms/list.ts';
 import { bars } from './bars.ts';
+import { PEERS_IN_WORDS, peersAhead, profile, reasons } from './reasons.ts';
 import type { Closed } from './runs.ts';
 import type { Steady } from './steady.ts';
 import { digits, show, spread, total, type ArmResults, type Results } from './results.ts';
@@ -72,7 +73,7 @@ const SAFETY: readonly Column[] = [
 /** The whole section in Markdown; `plots` is the path of the folder with the plots, seen from the document. */
 export function report(results: Results, plots: string): string {
   const { machine, sizes, own } = results;
-  const runs = results.order.length;
+  const runs = runsOf(results);
   const size =
     runs === 1 ? 'One run' : `Medians of ${runs} runs, in brackets the smallest and the largest`;
   return [
@@ -82,11 +83,12 @@ export function report(results: Results, plots: string): string {
       `${machine.cores} cores (${machine.cpu}), ${machine.memoryGb} GB, Node ${machine.node}, ${machine.postgres}; ` +
       `everything on the one machine, driver and receiver included. ${size}; the order of the arms is shuffled, the raw numbers are in bench/results/.`,
     '',
+    ...missing(results),
     ...disturbance(results),
     ...method(results),
     '### Speed',
     '',
-    `Closed loop: ${sizes.closed} sessions, ${sizes.inFlight} between payment and webhook (the page commit: ${sizes.closedPaged} sessions, page after page of 200). ` +
+    `Closed loop: ${sizes.closed} sessions, ${sizes.inFlight} between payment and webhook (the page commit: ${pagedSessions(results)} sessions, page after page of 200). ` +
       `Open loop: ${sizes.openPerSecond} payments a second, milliseconds from the signal to the commit and to the webhook received.`,
     '',
     ...table(results, SPEED),
@@ -101,11 +103,13 @@ export function report(results: Results, plots: string): string {
     '',
     '### What is left after a fault',
     '',
-    `In two of five runs (all of a quick one) the worker is killed with SIGKILL amid a burst of payments and started again; later every connection of it to PostgreSQL is cut with \`pg_terminate_backend\`. Lost: not paid, or nobody told, when nothing had moved for ${sizes.patienceMs / 1000} s (12 s for plain Node, where that is known to be in vain). A signaller that gets no answer asks again, for every arm.`,
+    `In two of the runs (in a quick one's only one) the worker is killed with SIGKILL amid a burst of payments and started again; later every connection of it to PostgreSQL is cut with \`pg_terminate_backend\`. Lost: not paid, or nobody told, when nothing had moved for ${sizes.patienceMs / 1000} s (12 s for plain Node, where that is known to be in vain). A signaller that gets no answer asks again, for every arm.`,
     '',
     ...table(results, SAFETY),
     '',
-    ...peersInWords(),
+    ...PEERS_IN_WORDS,
+    '',
+    ...peersAhead(results),
     '',
     '### The bars',
     '',
@@ -116,6 +120,7 @@ export function report(results: Results, plots: string): string {
         `| ${what} | ${target} | ${measured} | ${reached === null ? 'not judged' : reached ? 'reached' : '**missed**'} |`,
     ),
     '',
+    ...reasons(results),
     ...profile(results),
     '### How it grows',
     '',
@@ -133,6 +138,33 @@ export function report(results: Results, plots: string): string {
     ...alive(results),
     ...failures(results),
   ].join('\n');
+}
+
+/** The runs that every arm of them has. */
+function runsOf({ arms }: Results): number {
+  return Math.min(...Object.values(arms).map(({ runs }) => runs.length));
+}
+
+/** What a full bench has, and this one has not. */
+function missing(results: Results): string[] {
+  if (results.quick) return [];
+  const runs = runsOf(results);
+  const absent = (Object.keys(ARMS) as ArmName[]).filter((name) => !results.arms[name]);
+  const names = absent.map((name) => ARMS[name].title).join(', ');
+  return [
+    ...(runs < 5
+      ? [
+          `**Not five runs, but ${runs}:** the machine was needed for other work. \`npm run bench -- --part=arms --more=${5 - runs}\` adds the rest.`,
+          '',
+        ]
+      : []),
+    ...(absent.length > 0
+      ? [
+          `**Not measured yet:** ${names}. \`npm run bench -- --part=stored\` adds what runs with Temporal on PostgreSQL.`,
+          '',
+        ]
+      : []),
+  ];
 }
 
 /** What else ran: the bench itself keeps two to four processes busy. */
@@ -160,6 +192,13 @@ function method({ quick, arms }: Results): string[] {
   ];
 }
 
+/** Runs that were added later may have been smaller. */
+function pagedSessions({ arms, sizes }: Results): string {
+  const s = spread(arms['ours-page']?.runs ?? [], ({ closed }) => closed.sessions);
+  if (s === null) return String(sizes.closedPaged);
+  return s.min === s.max ? String(s.max) : `${s.min} to ${s.max}`;
+}
+
 function table({ arms }: Results, columns: readonly Column[]): string[] {
   const rows = (Object.keys(ARMS) as ArmName[]).flatMap((name) => {
     const arm = arms[name];
@@ -172,35 +211,6 @@ function table({ arms }: Results, columns: readonly Column[]): string[] {
     `| --- | ${columns.map(() => '---:').join(' | ')} |`,
     ...rows,
   ];
-}
-
-function peersInWords(): string[] {
-  return [
-    '- naive Temporal, DBOS and Restate lose no session, but a second transaction that arrives after the workflow has taken the first finds nobody who would write it down: money without a row.',
-    '- graphile-worker keeps the jobs of a killed worker locked for four hours by its own default. Here the next worker unlocks them when it starts, which is right only where there is one. pg-boss gives them back by heartbeat, half a minute later.',
-    '- Ours comes back by heartbeat within seconds; a wake that the killed worker had taken from the list and not yet sent is sent by the watcher that replaces it.',
-    '- plain Node has accepted what it then forgets: that is what the durable arms pay for.',
-  ];
-}
-
-/** Where the time of a session goes, so that a missed bar has its reason beside it. */
-function profile({ arms, machine }: Results): string[] {
-  const lines = (['ours-session', 'naive-temporal'] as const).flatMap((name) => {
-    const runs = (arms[name]?.runs ?? []).map((run) => run.closed);
-    const parts = [
-      ['Temporal server', spread(runs, (r) => r.serverCpuMs)],
-      ['worker', spread(runs, (r) => r.workerCpuMs)],
-      ['PostgreSQL', spread(runs, (r) => r.postgresCpuMs)],
-    ] as const;
-    const sum = parts.reduce((ms, [, s]) => ms + (s?.median ?? 0), 0);
-    if (sum === 0) return [];
-    const most = (machine.cores * 1000) / sum;
-    const named = parts.map(([what, s]) => `${what} ${digits(s?.median ?? 0)} ms`).join(', ');
-    return [
-      `- ${ARMS[name].title}: ${named}; together ${digits(sum)} ms of processor time a session, so ${machine.cores} cores can do at most ${digits(most)} a second, driver and receiver not counted.`,
-    ];
-  });
-  return lines.length === 0 ? [] : ['Where a session’s time goes:', '', ...lines, ''];
 }
 
 function alive({ own: { open, watching, retries, reconciling } }: Results): string[] {

@@ -17,11 +17,11 @@ const SLOT_WITHIN_MS = 1_000;
  */
 export async function look(deps: Deps, input: LookInput): Promise<SessionView> {
   const settled = await deps.queue.settle(input.sessionId);
-  if (settled !== null) {
-    reportSettled(deps, settled);
-    await deps.sender.besideCommits(() =>
-      sendDue(deps, input, { beginForMs: 0, slotWithinMs: SLOT_WITHIN_MS }),
-    );
-  }
-  return readView(deps, input);
+  if (settled === null) return readView(deps, input);
+  reportSettled(deps, settled);
+  const sent = await deps.sender.besideCommits(() =>
+    sendDue(deps, input, { beginForMs: 0, slotWithinMs: SLOT_WITHIN_MS }),
+  );
+  // As of when the sending ended: what fell due meanwhile is due now.
+  return readView(deps, { ...input, now: sent?.toISOString() ?? input.now });
 }

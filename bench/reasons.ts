@@ -1,0 +1,128 @@
+/** What the numbers mean: where peers are ahead, why a bar is missed, where a session's time goes. */
+import { ARMS, type ArmName } from './arms/list.ts';
+import { bars } from './bars.ts';
+import { digits, spread, type Results } from './results.ts';
+import type { Run } from './runs.ts';
+
+/** Of what is left after a fault. */
+export const PEERS_IN_WORDS: readonly string[] = [
+  '- naive Temporal, DBOS and Restate lose no session, but a second transaction that arrives after the workflow has taken the first finds nobody who would write it down: money without a row.',
+  '- graphile-worker keeps the jobs of a killed worker locked for four hours by its own default. Here the next worker unlocks them when it starts, which is right only where there is one. pg-boss gives them back by heartbeat, half a minute later.',
+  '- Ours comes back by heartbeat within seconds; a wake that the killed worker had taken from the list and not yet sent is sent by the watcher that replaces it.',
+  '- plain Node has accepted what it then forgets: that is what the durable arms pay for.',
+];
+
+type Measure = { what: string; of: (run: Run) => number | null; most: boolean; unit: string };
+
+const MEASURES: readonly Measure[] = [
+  {
+    what: 'Sessions settled a second',
+    of: (r) => r.closed.settledPerSecond,
+    most: true,
+    unit: '/s',
+  },
+  { what: 'Signal to commit, p50', of: (r) => r.steady.commit.p50, most: false, unit: ' ms' },
+  { what: 'Signal to webhook, p50', of: (r) => r.steady.webhook.p50, most: false, unit: ' ms' },
+  {
+    what: "The worker's processor time per session",
+    of: (r) => r.closed.workerCpuMs,
+    most: false,
+    unit: ' ms',
+  },
+  {
+    what: 'WAL per session',
+    of: (r) => r.closed.walBytes / 1024,
+    most: false,
+    unit: ' kB',
+  },
+];
+
+const medianOf = ({ arms }: Results, name: ArmName, of: Measure['of']) =>
+  spread(arms[name]?.runs ?? [], of)?.median ?? null;
+
+/** Who is ahead of our path per session, measure by measure. */
+export function peersAhead(results: Results): string[] {
+  const peers = (Object.keys(results.arms) as ArmName[]).filter((n) => !n.startsWith('ours'));
+  const lines = MEASURES.flatMap(({ what, of, most, unit }) => {
+    const ours = medianOf(results, 'ours-session', of);
+    if (ours === null) return [];
+    const ahead = peers.flatMap((name) => {
+      const theirs = medianOf(results, name, of);
+      if (theirs === null || (most ? theirs <= ours : theirs >= ours)) return [];
+      return [`${ARMS[name].title} ${digits(theirs)}${unit}`];
+    });
+    const page = medianOf(results, 'ours-page', of);
+    const own = `ours ${digits(ours)}${unit} per session${page === null ? '' : `, ${digits(page)}${unit} by pages`}`;
+    return [`- ${what}: ${ahead.length === 0 ? 'nobody' : ahead.join(', ')} (${own}).`];
+  });
+  return lines.length === 0 ? [] : ['Where a peer is ahead of ours per session:', '', ...lines, ''];
+}
+
+const SHARED =
+  'On a Temporal server, a session that is signalled, settled and told cannot be cheaper than one start with its signal, two workflow tasks, one activity and one close: the POST has to be a regular activity, or it would be sent again by every lost completion. That is what is left.';
+const BUSY =
+  'Every step waits for a core: the profile below adds up to more than there was. What it would be on a quiet machine, this run cannot say.';
+
+/** Why a bar is missed, by its name. */
+const WHY: Readonly<Record<string, string>> = {
+  'page commit: payments committed with their events':
+    'the commit shares two cores with the workflows that it wakes, and with the bench; beside nothing else the same code commits what the table of page sizes says.',
+  'per session against naive Temporal: settled a second': `naive Temporal has started its workflows before the clock runs, ours starts within it. ${SHARED} The worker spends about as much on the start of a workflow as naive Temporal on its second activity, and PostgreSQL more, for the inbox, the journal and each attempt. Who needs more than this settles by pages.`,
+  '… settled a second, opening included': SHARED,
+  "… the Temporal server's processor time per session":
+    'a start and its signal are in it, which for naive Temporal came before; the next line has both.',
+  '… the same, opening included': SHARED,
+  'open loop, 20 payments a second: signal to commit, p50': BUSY,
+  '… signal to commit, p99': BUSY,
+  '… signal to webhook received, p50': BUSY,
+  '… signal to webhook received, p99': BUSY,
+  '… commit p50 against DBOS':
+    'between a signal and the commit lie the start of a workflow and one workflow task on the server; DBOS is a library in the worker, with no server in between.',
+  '… commit p50 against Restate':
+    'between a signal and the commit lie the start of a workflow and one workflow task; Restate pushes to a handler that waits.',
+  '… webhook p50 against DBOS': 'as for the commit; the POST follows in the same activity.',
+  '… webhook p50 against Restate': 'as for the commit; the POST follows in the same activity.',
+  'watcher: a backlog of one account read and settled (10,000)':
+    'reading, settling and the runs that are woken share two cores.',
+  'start: first payment settled after `npm run demo`':
+    'PostgreSQL, Temporal, the ledger and two workers start, one core each at that moment.',
+};
+
+/** Why each missed bar is missed. */
+export function reasons(results: Results): string[] {
+  const missed = bars(results).filter(({ reached }) => reached === false);
+  if (missed.length === 0) return [];
+  return [
+    'What is missed, and why:',
+    '',
+    ...missed.map(
+      ({ what, target, measured }) =>
+        `- ${what.replace('… ', '')}: ${measured} (${target}). ${capital(WHY[what] ?? 'Not explained yet.')}`,
+    ),
+    '',
+  ];
+}
+
+const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);
+
+/** Where the time of a session goes, by process. */
+export function profile({ arms, machine }: Results): string[] {
+  const lines = (['ours-session', 'naive-temporal'] as const).flatMap((name) => {
+    const runs = (arms[name]?.runs ?? []).map((run) => run.closed);
+    const parts = [
+      ['Temporal server', spread(runs, (r) => r.serverCpuMs)],
+      ['worker', spread(runs, (r) => r.workerCpuMs)],
+      ['PostgreSQL', spread(runs, (r) => r.postgresCpuMs)],
+      ['opening: server', spread(runs, (r) => r.openingServerCpuMs)],
+      ['worker', spread(runs, (r) => r.openingWorkerCpuMs)],
+    ] as const;
+    const sum = parts.reduce((ms, [, s]) => ms + (s?.median ?? 0), 0);
+    if (sum === 0) return [];
+    const most = (machine.cores * 1000) / sum;
+    const named = parts.map(([what, s]) => `${what} ${digits(s?.median ?? 0)} ms`).join(', ');
+    return [
+      `- ${ARMS[name].title}: ${named}; together ${digits(sum)} ms of processor time a session, so ${machine.cores} cores can do at most ${digits(most)} a second, driver and receiver not counted.`,
+    ];
+  });
+  return lines.length === 0 ? [] : ['Where a session’s time goes:', '', ...lines, ''];
+}
