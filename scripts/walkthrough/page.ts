@@ -93,7 +93,6 @@ async function story(shell: Shell, { ui, shop, sandboxSaid }: Place): Promise<st
   const unsent = await settle(`session show ${other}`);
   const troubled = await settle('endpoint list --troubled');
   const status = await settle('status');
-  await picture('waiting', `workflows/checkout-session:${other}`, 1000);
   await picture(
     'running',
     `workflows?query=${encodeURIComponent('ExecutionStatus="Running"')}`,
@@ -180,9 +179,7 @@ The whole on one screen:
 
 ${status}
 
-The run waits for its next attempt, and says so in the UI; what runs at all is one query away:
-
-![The run waits for its next attempt](images/waiting.png)
+Its run waits for the next attempt. What runs at all is one query away:
 
 ![What runs](images/running.png)
 

@@ -18,7 +18,10 @@ const FLAGS = [
   '--virtual-time-budget=20000',
 ];
 
-/** Writes a picture of a page, as PNG, once it has come to rest. @throws Error when there is no Chromium */
+/**
+ * Writes a picture of a page, as PNG, once it has come to rest. The page of a run that goes on never does: it is told of
+ * each new event. @throws Error when there is no Chromium
+ */
 export async function takePicture(
   url: string,
   path: string,
