@@ -25,15 +25,24 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** Keeps the last `lines` lines of what a child writes, for the error message when it fails. */
+/** Lines kept from the beginning: a program in Go says there what went wrong, and then at length where. */
+const FIRST_LINES = 5;
+
+/** Keeps the first lines and the last `lines` ones of what a child writes, for the error message when it fails. */
 export function tail(child: ChildProcess, lines = 15): () => string {
-  let text = '';
+  let [first, last]: [string, string | null] = ['', null];
   const keep = (chunk: Buffer): void => {
-    text = (text + chunk.toString()).split('\n').slice(-lines).join('\n');
+    const all = ((last ?? first) + chunk.toString()).split('\n');
+    if (last === null && all.length > FIRST_LINES + lines) {
+      first = all.splice(0, FIRST_LINES).join('\n');
+      last = '';
+    }
+    if (last === null) first = all.join('\n');
+    else last = all.slice(-lines).join('\n');
   };
   child.stdout?.on('data', keep);
   child.stderr?.on('data', keep);
-  return () => text.trim();
+  return () => (last === null ? first : `${first}\n…\n${last}`).trim();
 }
 
 /** How a command is run to its end. */
