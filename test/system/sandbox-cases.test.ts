@@ -20,6 +20,8 @@ const EXAMPLES = examplesIn(readFileSync(new URL('../../docs/events.md', import.
 let sandbox: Awaited<ReturnType<typeof startSandbox>>;
 let receiver: Receiver;
 let listener: ChildProcess;
+/** What has been started, so that nothing is left when a part does not start. */
+const stops: (() => Promise<unknown>)[] = [];
 let lines: AsyncIterator<string>;
 let secret: string;
 
@@ -35,15 +37,20 @@ const settle = (...args: string[]) =>
 
 beforeAll(async () => {
   const env = { ...process.env, DATABASE_URL: process.env['TEST_POSTGRES'] };
-  [sandbox, receiver] = await Promise.all([startSandbox(env, () => undefined), startReceiver()]);
+  receiver = await startReceiver();
+  stops.push(() => receiver.stop());
+  sandbox = await startSandbox(env, () => undefined);
+  stops.push(() => sandbox.stop());
   listener = settle('listen', '--forward-to', `${receiver.url}/mine`, '--json');
+  stops.push(async () => {
+    listener.kill('SIGTERM');
+    await once(listener, 'exit');
+  });
   lines = createInterface({ input: listener.stdout ?? process.stdin })[Symbol.asyncIterator]();
   ({ secret } = JSON.parse(String((await lines.next()).value)) as { secret: string });
 }, 120_000);
 afterAll(async () => {
-  listener.kill('SIGTERM');
-  await once(listener, 'exit');
-  await Promise.all([sandbox.stop(), receiver.stop()]);
+  for (const stop of stops.toReversed()) await stop();
 });
 
 const ofSession = (id: string) =>
