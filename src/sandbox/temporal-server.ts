@@ -46,7 +46,8 @@ export async function startTemporalServer(options: TemporalServerOptions): Promi
     try {
       return await start(cli, options);
     } catch (error) {
-      const portTaken = /address already in use/i.test((error as Error).message);
+      // It takes more ports than we name, and panics when it gets none for one of them.
+      const portTaken = /address already in use|panic:/i.test((error as Error).message);
       if (!portTaken || fixedPorts || attempt === TRIES) throw error;
     }
   }
