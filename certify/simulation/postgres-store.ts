@@ -10,6 +10,7 @@ import { nextDeliveries } from '../../src/db/deliveries.ts';
 import { storeFindings, storePage } from '../../src/db/inbox.ts';
 import { openSession, requestCancel } from '../../src/db/sessions.ts';
 import { settleTogether } from '../../src/db/settle.ts';
+import { errorCode } from '../../src/db/sqlstate.ts';
 import { extendCoverage } from '../../src/db/watching.ts';
 import { markUnmatched } from '../../src/db/worklists.ts';
 import { afterAttempt } from '../../src/domain/delivery.ts';
@@ -30,6 +31,22 @@ export type Ground = {
 
 /** The process dies here. */
 class Died extends Error {}
+
+const SERIALIZATION_FAILURE = '40001';
+
+/**
+ * A settle that lost to others eight times in a row fails its activity, and Temporal runs it again; four schedules at once
+ * on one database come to that. Nothing else is run again.
+ */
+async function untilTaken(work: () => Promise<unknown>): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return void (await work());
+    } catch (error) {
+      if (errorCode(error) !== SERIALIZATION_FAILURE || tries === 50) throw error;
+    }
+  }
+}
 
 /** Opens the schedule's sessions, on an account of its own. */
 export async function createPostgresStore(
@@ -72,7 +89,7 @@ export async function createPostgresStore(
     work: (pool: Database) => Promise<unknown>,
   ): Promise<void> => {
     if (death === 'before') return;
-    if (death === null || death === 'after') return void (await work(direct));
+    if (death === null || death === 'after') return untilTaken(() => work(direct));
     const fault = {
       inside: 'request lost',
       'commit lost': 'disk full',
@@ -86,6 +103,7 @@ export async function createPostgresStore(
       const { message, code } = error as { message: string; code?: string };
       const expected =
         error instanceof Died ||
+        errorCode(error) === SERIALIZATION_FAILURE ||
         /terminated|ECONNRESET|No space left/.test(`${message} ${code}`) ||
         /terminated|No space left/.test(String((error as Error).cause));
       if (!expected) throw error;
