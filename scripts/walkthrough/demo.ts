@@ -37,5 +37,6 @@ function shortened(screen: string): string {
   ]
     .map((line) => line.trimEnd())
     .join('\n')
-    .trim();
+    .replace(/^\n+/, '')
+    .trimEnd();
 }
