@@ -76,6 +76,10 @@ test('what is refused is said in one sentence, and exits with 2', async () => {
   const wrong: [string[], string][] = [
     [[...merchant, '--wallet', 'G1'], '--wallet: must be a Stellar account'],
     [[...merchant, '--wallet', wallet, '--webhook-url', 'http://10.0.0.1/'], 'is not public'],
+    [
+      [...merchant, '--wallet', wallet, '--webhook-url', 'https://x.example', '--id', id],
+      `There is a merchant ${id} already`,
+    ],
     [['merchant', 'show', 'x'], 'id: must be a UUID in lower case'],
     [[...endpoint, '--url', 'ftp://x.example'], 'is not http(s)'],
     [[...endpoint, '--url', 'https://x.example', '--events', 'tides'], '--events: must be one or'],

@@ -65,7 +65,10 @@ export type NewMerchant = {
 /** What was made. The secret is told here only, and is null where there is nobody to sign for. */
 export type Added<T> = T & { readonly secret: string | null };
 
-/** Makes a merchant; with an address for webhooks it gets a secret. @throws Refusal InvalidInput when somebody has that email or wallet */
+/**
+ * Makes a merchant; with an address for webhooks it gets a secret. @throws Refusal InvalidInput when somebody has that
+ * email or wallet, and when the id is another one's: its secret would not be the one that is told here
+ */
 export async function addMerchant(
   pool: Pool,
   store: SecretStore,
@@ -94,12 +97,22 @@ export async function addMerchant(
         subject: `merchant ${merchantId}`,
         detail: { name, email, walletAddress, webhookUrl },
       });
+    } else if (!(await isStored(tx, merchant, stored))) {
+      throw new Refusal('InvalidInput', `There is a merchant ${merchantId} already.`, 'id');
     }
     const [made] = await merchants(tx, merchantId);
     if (!made) throw notFound(merchantId);
     return { ...made, secret };
   });
   return value;
+}
+
+/** Whether the row with this id is the one that we have made: a transaction that is run again finds its own. */
+async function isStored(tx: Db, merchant: NewMerchant, secret: string | null): Promise<boolean> {
+  const { rows } = await tx.execute(sql`
+    SELECT FROM merchants WHERE id = ${merchant.merchantId} AND email = ${merchant.email}
+      AND wallet_address = ${merchant.walletAddress} AND webhook_secret IS NOT DISTINCT FROM ${secret}`);
+  return rows.length > 0;
 }
 
 /** A new endpoint of a merchant. */
