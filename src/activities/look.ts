@@ -1,7 +1,7 @@
 import type { SessionView } from '../workflows/contract.ts';
 import type { Deps } from './deps.ts';
 import { readView, type LookInput } from './read-view.ts';
-import { reportSettled } from './report-settled.ts';
+import { settleSession } from './report-settled.ts';
 import { sendDue } from './send-due.ts';
 
 /** How long an event waits for one of its endpoint's slots before it is left to the `webhooks` queue. */
@@ -16,9 +16,8 @@ const SLOT_WITHIN_MS = 1_000;
  * it sent from the `webhooks` queue.
  */
 export async function look(deps: Deps, input: LookInput): Promise<SessionView> {
-  const settled = await deps.queue.settle(input.sessionId);
+  const settled = await settleSession(deps, input.sessionId);
   if (settled === null) return readView(deps, input);
-  reportSettled(deps, settled);
   const sent = await deps.sender.besideCommits(() =>
     sendDue(deps, input, { beginForMs: 0, slotWithinMs: SLOT_WITHIN_MS }),
   );

@@ -9,7 +9,7 @@ import { reasonOf } from '../domain/failure.ts';
 import type { Verdict } from '../domain/judge.ts';
 import type { ReportAnswer } from '../workflows/contract.ts';
 import type { Deps } from './deps.ts';
-import { reportSettled } from './report-settled.ts';
+import { settleSession } from './report-settled.ts';
 
 /** `wait`: look again for a while when the ledger does not show it yet. */
 export type ReportInput = { sessionId: string; txHash: string; wait: boolean };
@@ -37,7 +37,7 @@ export async function proveReport(deps: Deps, input: ReportInput): Promise<Repor
   if (answer.kind !== 'not_on_ledger' && answer.kind !== 'unknown') {
     await recordAnswer(deps.database.db, sessionId, txHash, answer.kind, null);
   }
-  await settle(deps, sessionId);
+  await settleSession(deps, sessionId);
   deps.log.info({ sessionId, txHash, answer: answer.kind }, 'A report was answered.');
   return answer;
 }
@@ -68,12 +68,6 @@ async function ask(
   return (await answerFromInbox(deps, sessionId, txHash)) ?? { kind: 'pays_another', txHash };
 }
 
-async function settle(deps: Deps, sessionId: string): Promise<Settled | null> {
-  const settled = await deps.queue.settle(sessionId);
-  if (settled !== null) reportSettled(deps, settled);
-  return settled;
-}
-
 /** What the inbox says about the transaction after a settle; null while it knows nothing of it. */
 async function answerFromInbox(
   deps: Deps,
@@ -82,7 +76,7 @@ async function answerFromInbox(
 ): Promise<ReportAnswer | null> {
   const before = await inboxByHash(deps.database.db, txHash);
   if (before.length === 0) return null;
-  const settled = await settle(deps, sessionId);
+  const settled = await settleSession(deps, sessionId);
   const rows = await inboxByHash(deps.database.db, txHash);
   const ours = rows.filter((row) => row.sessionId === sessionId);
   const verdicts = new Set(ours.map((row) => row.verdict));

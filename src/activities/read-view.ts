@@ -2,15 +2,14 @@ import { viewSession } from '../db/view.ts';
 import { forgetDeleted } from '../db/worklists.ts';
 import type { SessionView } from '../workflows/contract.ts';
 import type { Deps } from './deps.ts';
-import { reportSettled } from './report-settled.ts';
+import { settleSession } from './report-settled.ts';
 
 /** `now` is the workflow's time: what is due is judged by it, so that tests can skip days. */
 export type LookInput = { sessionId: string; now: string };
 
 /** Settles a session from facts and reads its view, but sends nothing. */
 export async function settleAndView(deps: Deps, input: LookInput): Promise<SessionView> {
-  const settled = await deps.queue.settle(input.sessionId);
-  if (settled !== null) reportSettled(deps, settled);
+  await settleSession(deps, input.sessionId);
   return readView(deps, input);
 }
 

@@ -1,6 +1,13 @@
 import type { Settled } from '../db/settle.ts';
 import type { Deps } from './deps.ts';
 
+/** Settles a session, and tells what that brought; null when there is no such session. */
+export async function settleSession(deps: Deps, sessionId: string): Promise<Settled | null> {
+  const settled = await deps.queue.settle(sessionId);
+  if (settled !== null) reportSettled(deps, settled);
+  return settled;
+}
+
 /** Tells the log and the metrics what a settle brought: a new status, new verdicts. Says nothing when nothing is new. */
 export function reportSettled({ log, counters }: Deps, settled: Settled): void {
   const { sessionId, from, status, cause } = settled;
