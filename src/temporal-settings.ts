@@ -1,7 +1,7 @@
 /** How Temporal is reached, and whether what it stores is encrypted: TEMPORAL_ADDRESS and its kin, or temporal.toml. */
-import { fileURLToPath } from 'node:url';
 import type { DataConverter } from '@temporalio/common';
 import { loadClientConnectConfig, type ClientConnectConfig } from '@temporalio/envconfig';
+import { codeFile } from './code-file.ts';
 import { encryptionCodec } from './codec.ts';
 import { ConfigError } from './config-error.ts';
 import { reasonOf } from './domain/failure.ts';
@@ -37,11 +37,7 @@ function codecKeys(set: Readonly<Record<string, string>>): KeyRing | null {
 function converters(keys: KeyRing | null): Pick<TemporalSettings, 'client' | 'worker'> {
   if (keys === null) return { client: {}, worker: {} };
   const payloadCodecs = [encryptionCodec(keys)];
-  // TypeScript in the repository, JavaScript in an image.
-  const ending = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
-  const failureConverterPath = fileURLToPath(
-    new URL(`./failure-converter${ending}`, import.meta.url),
-  );
+  const failureConverterPath = codeFile('./failure-converter', import.meta.url);
   return {
     client: { dataConverter: { payloadCodecs } },
     worker: { dataConverter: { payloadCodecs, failureConverterPath } },

@@ -1,6 +1,6 @@
 /** Which workflow code a worker runs, and under which version. */
-import { fileURLToPath } from 'node:url';
 import type { WorkerOptions } from '@temporalio/worker';
+import { codeFile } from './code-file.ts';
 import type { Config } from './config.ts';
 import type { Temporal } from './temporal.ts';
 import type { Tracing } from './tracing.ts';
@@ -32,7 +32,5 @@ export function workflowCode(
   const codePath = process.env['WORKFLOW_BUNDLE'];
   const plain = worker.dataConverter === undefined && tracing === null;
   if (codePath && plain) return { workflowBundle: { codePath } };
-  // TypeScript in the repository, JavaScript in an image.
-  const ending = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
-  return { workflowsPath: fileURLToPath(new URL(`./workflows/index${ending}`, import.meta.url)) };
+  return { workflowsPath: codeFile('./workflows/index', import.meta.url) };
 }

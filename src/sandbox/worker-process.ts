@@ -1,7 +1,7 @@
 /** The worker as a process of its own, so that it can be killed. */
 import { fork } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { codeFile } from '../code-file.ts';
 
 /** A running worker. */
 export type WorkerProcess = {
@@ -18,7 +18,7 @@ const READY_WITHIN_MS = 90_000;
 /** Starts a worker with the given environment, its output in a file. Resolves when it works; rejects with what it said. */
 export async function startWorker(env: NodeJS.ProcessEnv, logFile: string): Promise<WorkerProcess> {
   const log = openSync(logFile, 'a');
-  const path = fileURLToPath(new URL(`../worker${ENDING}`, import.meta.url));
+  const path = codeFile('../worker', import.meta.url);
   // Not the parent's flags: jest's are not for a worker.
   const child = fork(path, { env, execArgv: [], stdio: ['ignore', log, log, 'ipc'] });
   closeSync(log);
@@ -47,6 +47,3 @@ export async function startWorker(env: NodeJS.ProcessEnv, logFile: string): Prom
     drain: () => end('SIGTERM'),
   };
 }
-
-/** This code runs as TypeScript in the repository, as JavaScript in an image. */
-const ENDING = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
