@@ -40,6 +40,7 @@ async function measure(strategy: ReadStrategy, accounts: number): Promise<void> 
   const asked = { count: 0 };
   const deps: Deps = {
     database,
+    secretKeys: null,
     queue: createSettleQueue(database),
     source: counting(createHorizonSource({ url: ledger.url, requestsPerHour: 0 }), asked),
     sender: createWebhookSender({ allowPrivate: [] }),

@@ -23,7 +23,7 @@ export async function refuseUnfit(deps: Deps, temporal: Temporal): Promise<void>
 
 async function databaseProblems({ database, networkPassphrase, secretKeys }: Deps) {
   const problems = await schemaProblems(database.db, networkPassphrase);
-  return problems.length > 0 ? problems : secretProblems(database.db, secretKeys ?? null);
+  return problems.length > 0 ? problems : secretProblems(database.db, secretKeys);
 }
 
 async function horizonProblems({ source, networkPassphrase }: Deps): Promise<string[]> {

@@ -24,8 +24,8 @@ export type Deps = {
   readonly queue: SettleQueue;
   readonly source: LedgerSource;
   readonly sender: WebhookSender;
-  /** Read encrypted webhook secrets; without them only plain ones are read. */
-  readonly secretKeys?: KeyRing | null;
+  /** Read encrypted webhook secrets; null: only plain ones are read. */
+  readonly secretKeys: KeyRing | null;
   /** Signal-with-start of a session's workflow: "look again". Rejects quickly when Temporal is busy or away. */
   readonly wake: (sessionId: string) => Promise<void>;
   readonly log: Logger;

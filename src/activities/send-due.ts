@@ -113,7 +113,7 @@ const DECLINED = { answered: 'declined', failed: 'unanswered', refused: 'refused
 async function post(deps: Deps, head: NextDelivery): Promise<PostOutcome> {
   const { url, body, endpointId } = head;
   if (url === null) return { kind: 'refused', detail: 'The endpoint has no URL.' };
-  const read = head.secrets.map((s) => readSecret(deps.secretKeys ?? null, endpointId, s));
+  const read = head.secrets.map((s) => readSecret(deps.secretKeys, endpointId, s));
   const [first, ...others] = read;
   if (first?.kind === 'locked') return { kind: 'refused', detail: first.reason };
   if (first === undefined || first.secret === '') {

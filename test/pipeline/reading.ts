@@ -48,6 +48,7 @@ export async function startReading(
   const counters = countingCounters();
   const deps: Deps = {
     database,
+    secretKeys: null,
     queue: createSettleQueue(database),
     source,
     sender: createWebhookSender({ allowPrivate: [] }),

@@ -33,6 +33,7 @@ export function createWatcher(
   const logged: Record<string, unknown>[] = [];
   const deps: Deps = {
     database,
+    secretKeys: null,
     queue: createSettleQueue(database),
     source: createHorizonSource({
       url: ledger.url,

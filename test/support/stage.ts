@@ -82,6 +82,7 @@ export async function setStage(): Promise<Stage> {
   for (const { address } of [shop, customer]) await ledger.fund(address, '10000');
   const deps: ReconcileDeps = {
     database: ours,
+    secretKeys: null,
     queue: createSettleQueue(ours),
     source: createHorizonSource({ url: ledger.url, requestsPerHour: 0 }),
     sender: createWebhookSender({ allowPrivate: [receiver.host] }),
