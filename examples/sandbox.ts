@@ -3,11 +3,12 @@
  * Temporal, a worker, and a merchant whose webhooks go to the backend. What the backend has to know is written to a
  * file of environment variables. It runs until Ctrl-C.
  */
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Client as PgClient } from 'pg';
+import { newSecret } from '../src/db/operator/endpoint-secrets.ts';
 import { setStage, type Stage } from '../src/sandbox/demo/stage.ts';
 import { SandboxWallet } from '../src/sandbox/ledger/wallet.ts';
 import { startWorker } from '../src/sandbox/worker-process.ts';
@@ -66,7 +67,7 @@ try {
 
 /** Registers a merchant as a backend does: a row with its webhook address and secret. */
 async function enrol({ databaseUrl }: Stage, account: string) {
-  const merchant = { id: randomUUID(), secret: `whsec_${randomBytes(24).toString('base64')}` };
+  const merchant = { id: randomUUID(), secret: newSecret() };
   const client = new PgClient({ connectionString: databaseUrl });
   await client.connect();
   try {

@@ -1,9 +1,10 @@
 /** `settle listen`: one more endpoint of the sandbox's merchant, which verifies what it gets and hands it on. */
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHmac, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import { Client as PgClient } from 'pg';
 import { Webhook } from 'standardwebhooks';
 import { ConfigError } from '../../config.ts';
+import { newSecret } from '../../db/operator/endpoint-secrets.ts';
 import { EVENT_SCHEMAS } from '../../events.ts';
 import type { RunningSandbox } from './running.ts';
 
@@ -47,7 +48,7 @@ export async function startListener(
   forwardTo: URL | null,
   heard: (heard: Heard) => void,
 ): Promise<Listener> {
-  const secret = `whsec_${randomBytes(24).toString('base64')}`;
+  const secret = newSecret();
   const server = createServer((request, response) => {
     void (async () => {
       const { answer, ...post } = await receive(request, secret, forwardTo);
