@@ -1,9 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { MockActivityEnvironment } from '@temporalio/testing';
+import { beforeEach, describe, expect, test } from '@jest/globals';
 import { Webhook } from 'standardwebhooks';
-import { deliverEvents } from '../../../src/activities/deliver-events.ts';
-import type { Deps } from '../../../src/activities/deps.ts';
 import { connect } from '../../../src/db/connection.ts';
 import { merchantEndpointId } from '../../../src/db/ids.ts';
 import {
@@ -15,39 +12,23 @@ import {
 import { findEndpoint } from '../../../src/db/operator/endpoints.ts';
 import { secretStoreWith, type SecretStore } from '../../../src/db/secret-store.ts';
 import { settleTogether } from '../../../src/db/settle.ts';
-import { startReceiver, type Received, type Receiver } from '../../../src/sandbox/receiver.ts';
-import { createWebhookSender, type WebhookSender } from '../../../src/webhook/post.ts';
-import { startReading, type Reading } from '../../pipeline/reading.ts';
+import { type Received, type Receiver } from '../../../src/sandbox/receiver.ts';
 import { insertMerchant, type TestDatabase } from '../../support/database.ts';
 import { commitReplyLost } from '../commit-reply-lost.ts';
 import { insertSession, receive } from '../build.ts';
 import { ANN, decisionCount, decisions } from './journals.ts';
+import { sending } from './sending.ts';
 
 const OLD = `whsec_${Buffer.from('the secret before, thirty-two b.').toString('base64')}`;
 const DAY_MS = 24 * 3_600_000;
 
-let reading: Reading;
+const { now, deliver } = sending(OLD);
 let database: TestDatabase;
-let sender: WebhookSender;
 let receiver: Receiver;
-let deps: Deps;
 let merchantId: string;
-
-beforeAll(async () => {
-  reading = await startReading('accounts');
-  ({ database } = reading);
+beforeEach(() => {
+  ({ database, receiver, merchantId } = now());
 });
-afterAll(() => reading.close());
-beforeEach(async () => {
-  receiver = await startReceiver();
-  sender = createWebhookSender({ allowPrivate: [receiver.host] });
-  deps = { ...reading.deps, sender };
-  merchantId = await insertMerchant(database, {
-    webhookUrl: `${receiver.url}/hook`,
-    webhookSecret: OLD,
-  });
-});
-afterEach(() => Promise.all([receiver.stop(), sender.close()]));
 
 /** Both kinds of endpoint: a merchant's webhook_url, and a row of webhook_endpoints. */
 const KINDS: [kind: string, make: () => Promise<string>][] = [
@@ -77,9 +58,7 @@ async function told(): Promise<Received> {
   const session = await insertSession(database, { merchantId });
   await receive(database, session, '10');
   await settleTogether(database.pool, [session.id]);
-  await new MockActivityEnvironment().run(() =>
-    deliverEvents(deps, { sessionId: session.id, now: new Date().toISOString() }),
-  );
+  await deliver(session);
   const [post] = await receiver.waitFor(({ sessionId }) => sessionId === session.id);
   if (!post) throw new Error('Nothing has arrived.');
   return post;

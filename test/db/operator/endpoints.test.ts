@@ -1,8 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { MockActivityEnvironment } from '@temporalio/testing';
-import { deliverEvents } from '../../../src/activities/deliver-events.ts';
-import type { Deps } from '../../../src/activities/deps.ts';
+import { beforeEach, describe, expect, test } from '@jest/globals';
 import { countFailure, finishAttempt, pauseEndpoint } from '../../../src/db/attempts.ts';
 import { merchantEndpointId } from '../../../src/db/ids.ts';
 import {
@@ -11,54 +8,21 @@ import {
   resumeEndpoint,
   UNTIL_RESUMED,
 } from '../../../src/db/operator/endpoints.ts';
-import { settleTogether } from '../../../src/db/settle.ts';
-import { startReceiver, type Receiver } from '../../../src/sandbox/receiver.ts';
-import { startReading, type Reading } from '../../pipeline/reading.ts';
-import { insertMerchant, type TestDatabase } from '../../support/database.ts';
-import { createWebhookSender, type WebhookSender } from '../../../src/webhook/post.ts';
-import type { SessionView } from '../../../src/workflows/contract.ts';
-import { insertSession, receive, type StoredSession } from '../build.ts';
+import { type Receiver } from '../../../src/sandbox/receiver.ts';
+import { type TestDatabase } from '../../support/database.ts';
+import { type StoredSession } from '../build.ts';
 import { ANN, decisionCount, decisions, letSleep, toWake } from './journals.ts';
+import { sending } from './sending.ts';
 
-let reading: Reading;
+const { now, deliver, twoEvents } = sending();
 let database: TestDatabase;
-let sender: WebhookSender;
 let receiver: Receiver;
-let deps: Deps;
 let merchantId: string;
 let endpointId: string;
-
-beforeAll(async () => {
-  reading = await startReading('accounts');
-  ({ database } = reading);
-});
-afterAll(() => reading.close());
-beforeEach(async () => {
-  receiver = await startReceiver();
-  sender = createWebhookSender({ allowPrivate: [receiver.host] });
-  deps = { ...reading.deps, sender };
-  merchantId = await insertMerchant(database, { webhookUrl: `${receiver.url}/hook` });
+beforeEach(() => {
+  ({ database, receiver, merchantId } = now());
   endpointId = merchantEndpointId(merchantId);
 });
-afterEach(() => Promise.all([receiver.stop(), sender.close()]));
-
-/** Sends what is due of a session, as its workflow has it done, after some minutes. */
-const deliver = ({ id: sessionId }: StoredSession, minutes = 0): Promise<SessionView> =>
-  new MockActivityEnvironment().run(() =>
-    deliverEvents(deps, {
-      sessionId,
-      now: new Date(Date.now() + minutes * 60_000).toISOString(),
-    }),
-  );
-
-/** A session that expired and was paid after all: two events, in this order. */
-async function twoEvents(): Promise<StoredSession> {
-  const session = await insertSession(database, { merchantId, covered: [-1, 31] });
-  await settleTogether(database.pool, [session.id]);
-  await receive(database, session, '10');
-  await settleTogether(database.pool, [session.id]);
-  return session;
-}
 
 const arrived = () => receiver.received.map(({ event }) => event);
 const ours = async () => (await endpoints(database.db)).find((e) => e.endpointId === endpointId);

@@ -1,8 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
-import { MockActivityEnvironment } from '@temporalio/testing';
-import { deliverEvents } from '../../../src/activities/deliver-events.ts';
-import type { Deps } from '../../../src/activities/deps.ts';
+import { beforeEach, expect, test } from '@jest/globals';
 import { merchantEndpointId } from '../../../src/db/ids.ts';
 import { disableEndpointBy, resumeEndpoint } from '../../../src/db/operator/endpoints.ts';
 import { redeliverAll } from '../../../src/db/operator/redeliver.ts';
@@ -11,47 +8,19 @@ import {
   showDelivery,
   type WhichDeliveries,
 } from '../../../src/db/operator/webhooks.ts';
-import { settleTogether } from '../../../src/db/settle.ts';
-import { startReceiver, type Receiver } from '../../../src/sandbox/receiver.ts';
-import { createWebhookSender, type WebhookSender } from '../../../src/webhook/post.ts';
-import { startReading, type Reading } from '../../pipeline/reading.ts';
-import { insertMerchant, type TestDatabase } from '../../support/database.ts';
-import { insertSession, receive, type StoredSession } from '../build.ts';
+import { type Receiver } from '../../../src/sandbox/receiver.ts';
+import { type TestDatabase } from '../../support/database.ts';
+import { type StoredSession } from '../build.ts';
 import { ANN, decisions, decisionsAt, letSleep, toWake } from './journals.ts';
+import { sending } from './sending.ts';
 
-let reading: Reading;
+const { now, deliver, twoEvents } = sending();
 let database: TestDatabase;
-let sender: WebhookSender;
 let receiver: Receiver;
-let deps: Deps;
 let merchantId: string;
-
-beforeAll(async () => {
-  reading = await startReading('accounts');
-  ({ database } = reading);
+beforeEach(() => {
+  ({ database, receiver, merchantId } = now());
 });
-afterAll(() => reading.close());
-beforeEach(async () => {
-  receiver = await startReceiver();
-  sender = createWebhookSender({ allowPrivate: [receiver.host] });
-  deps = { ...reading.deps, sender };
-  merchantId = await insertMerchant(database, { webhookUrl: `${receiver.url}/hook` });
-});
-afterEach(() => Promise.all([receiver.stop(), sender.close()]));
-
-const deliver = ({ id: sessionId }: StoredSession) =>
-  new MockActivityEnvironment().run(() =>
-    deliverEvents(deps, { sessionId, now: new Date().toISOString() }),
-  );
-
-/** A session that expired and was paid after all: two events, in this order. */
-async function twoEvents(): Promise<StoredSession> {
-  const session = await insertSession(database, { merchantId, covered: [-1, 31] });
-  await settleTogether(database.pool, [session.id]);
-  await receive(database, session, '10');
-  await settleTogether(database.pool, [session.id]);
-  return session;
-}
 
 /** Sessions whose events were given up while their endpoint was disabled, and which is served again. */
 async function givenUp(count: number): Promise<StoredSession[]> {
