@@ -16,6 +16,8 @@ import type { Server } from './servers.ts';
 
 /** The version of the dev server that the sandbox runs. */
 const VERSION = 'v1.29.1';
+/** That version, and under which name its programs are kept in the cache. */
+export const STORED_TEMPORAL = { version: VERSION, kept: `temporal-server-${VERSION}` } as const;
 /** The schemas of that version. */
 const SCHEMAS = { temporal: '1.18', visibility: '1.9' } as const;
 const GO_TIMEOUT_MS = 20 * 60_000;
@@ -30,7 +32,7 @@ const DYNAMIC = {
 /** Where the programs are; built on first use. @throws Error with what Go said */
 export async function storedTemporalPrograms(progress: (line: string) => void): Promise<string> {
   return once(
-    `temporal-server-${VERSION}`,
+    STORED_TEMPORAL.kept,
     async (dir) => {
       progress(`Temporal server ${VERSION}: building it with Go, about 2 minutes, only once …`);
       const server = 'go.temporal.io/server/cmd';

@@ -20,7 +20,7 @@ import { SandboxWallet } from '../../src/sandbox/ledger/wallet.ts';
 import { startPostgres, type Postgres } from '../../src/sandbox/postgres.ts';
 import { startReceiver, type Receiver } from '../../src/sandbox/receiver.ts';
 import { startWorker, type WorkerProcess } from '../../src/sandbox/worker-process.ts';
-import { until } from '../support/system.ts';
+import { tenLumens, until } from '../support/system.ts';
 import { makePasswords, parseCompose, ROOT, type Composed } from './composed.ts';
 import { deployable, programs } from './programs.ts';
 
@@ -178,13 +178,7 @@ deployable('the deployment of docker-compose.yml', () => {
 
   const open = async () => {
     const id = randomUUID();
-    const { memo } = await client.openSession(id, {
-      merchantId,
-      amount: '10',
-      asset: { code: 'XLM', issuer: null },
-      receivingAccount: shop.address,
-      expiresAt: new Date(Date.now() + 30 * 60_000).toISOString(),
-    });
+    const { memo } = await client.openSession(id, tenLumens(merchantId, shop.address));
     return { id, memo };
   };
 

@@ -8,16 +8,14 @@ import { existsSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe } from '@jest/globals';
-import { storedTemporalPrograms } from '../../bench/stored-temporal.ts';
+import { STORED_TEMPORAL, storedTemporalPrograms } from '../../bench/stored-temporal.ts';
 import { cacheDir, once } from '../../src/sandbox/cache.ts';
 import { run } from '../../src/sandbox/child.ts';
+import { foundOr, say } from '../support/required.ts';
 
 const COMPOSE = 'docker-compose-v5.0.2';
 const COMPOSE_PACKAGE = 'github.com/docker/compose/v5/cmd@v5.0.2';
-const TEMPORAL_VERSION = 'v1.29.1';
 const GO_TIMEOUT_MS = 30 * 60_000;
-
-const say = (line: string) => process.stderr.write(`  ${line}\n`);
 
 /** Paths of programs and files. */
 export type Programs = {
@@ -29,7 +27,7 @@ export type Programs = {
 };
 
 async function findPrograms(): Promise<Programs> {
-  const kept = [COMPOSE, `temporal-server-${TEMPORAL_VERSION}`];
+  const kept = [COMPOSE, STORED_TEMPORAL.kept];
   const missing = kept.filter((name) => !existsSync(join(cacheDir(), name)));
   if (process.env['ORACLE'] !== 'required' && missing.length > 0) {
     throw new Error(`${missing.join(' and ')} are not built yet: ORACLE=required builds them.`);
@@ -47,18 +45,14 @@ async function findPrograms(): Promise<Programs> {
   const temporal = await storedTemporalPrograms(say);
   const { stdout } = await promisify(execFile)(
     'go',
-    ['mod', 'download', '-json', `go.temporal.io/server@${TEMPORAL_VERSION}`],
+    ['mod', 'download', '-json', `go.temporal.io/server@${STORED_TEMPORAL.version}`],
     { cwd: cacheDir() },
   );
   const { Dir } = JSON.parse(stdout) as { Dir: string };
   return { compose: join(compose, 'docker-compose'), temporal, temporalFiles: Dir };
 }
 
-const found = await findPrograms().catch((error: Error) => {
-  if (process.env['ORACLE'] === 'required') throw error;
-  say(`The deployment is not tried out. ${error.message}`);
-  return null;
-});
+const found = await foundOr(findPrograms(), 'The deployment is not tried out.');
 
 /** Where they are; empty paths where there are none. */
 export const programs: Programs = found ?? { compose: '', temporal: '', temporalFiles: '' };

@@ -6,9 +6,9 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { eventBody } from '../../src/domain/event.ts';
 import { signedHeaders, type SignedEvent } from '../../src/webhook/sign.ts';
-import { pythonWith } from '../support/python.ts';
+import { pythonFinding } from '../support/python.ts';
 
-const python = await pythonWith('standardwebhooks==1.1.0');
+const python = await pythonFinding('standardwebhooks==1.1.0');
 
 const FOLDER = fileURLToPath(new URL('../../examples/webhooks/', import.meta.url));
 const WHSEC = `whsec_${Buffer.from('a secret of thirty-two bytes, yes').toString('base64')}`;

@@ -14,6 +14,7 @@ import {
   SESSION_WORKFLOW,
   SETTLEMENT_QUEUE,
 } from '../../src/workflows/contract.ts';
+import { foundOr, say } from '../support/required.ts';
 import { shownCode, started, typed } from './commands.ts';
 import { pythonWith, quoted } from './python.ts';
 
@@ -71,18 +72,10 @@ function shownIn(title: string): Shown[] {
 
 const [prepare, ...withCli] = shownIn("With Temporal's CLI");
 const [venv, ...inPython] = shownIn('In Python');
-const SKIP = await pythonWith(venv?.commands ?? '', say).then(
-  (path) => ({ path, because: null }),
-  (error: Error) => {
-    if (process.env['ORACLE'] === 'required') throw error;
-    say(`The examples in Python are skipped. ${error.message}`);
-    return { path: '', because: error.message };
-  },
+const python = await foundOr(
+  pythonWith(venv?.commands ?? '', say),
+  'The examples in Python are skipped.',
 );
-
-function say(line: string): void {
-  process.stderr.write(`  ${line}\n`);
-}
 
 let receiver: Receiver;
 let sandbox: { stop(): Promise<void> };
@@ -105,7 +98,7 @@ beforeAll(async () => {
       .map(({ commands }) => `${commands}echo "--- $?"\n`)
       .join('')
       .replaceAll('examples/.sandbox.env', quoted(settings))
-      .replaceAll('.venv', quoted(SKIP.path));
+      .replaceAll('.venv', quoted(python ?? ''));
     const printed = (await typed(script, { cwd: '.', env })).split(/^--- (\d+)\n/m);
     return all
       .map((block, i) => ({
@@ -151,7 +144,7 @@ test("the commands with Temporal's CLI answer as is shown", async () => {
   await receiver.waitFor(({ event }) => event === 'payment.confirmed', 2);
 }, 120_000);
 
-(SKIP.because === null ? test : test.skip)(
+(python === null ? test.skip : test)(
   'the commands in Python answer as is shown',
   async () => {
     const ran = await run(inPython);

@@ -3,15 +3,10 @@
  * says so; with ORACLE=required that is an error.
  */
 import { describe } from '@jest/globals';
+import { foundOr, say } from '../support/required.ts';
 import { findHorizon } from './find-horizon.ts';
 
-const say = (line: string) => process.stderr.write(`  ${line}\n`);
-
-const found = await findHorizon(say).catch((error: Error) => {
-  if (process.env['ORACLE'] === 'required') throw error;
-  say(`The comparison with the real Horizon is skipped. ${error.message}`);
-  return null;
-});
+const found = await foundOr(findHorizon(say), 'The comparison with the real Horizon is skipped.');
 
 /** The path of Horizon; empty where there is none. */
 export const binary = found ?? '';

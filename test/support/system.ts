@@ -84,11 +84,7 @@ export async function startSystem(): Promise<System> {
     open: async (request = {}) => {
       const id = randomUUID();
       const { memo } = await client.openSession(id, {
-        merchantId,
-        amount: '10',
-        asset: { code: 'XLM', issuer: null },
-        receivingAccount: shop.address,
-        expiresAt: new Date(Date.now() + 30 * 60_000).toISOString(),
+        ...tenLumens(merchantId, shop.address),
         ...request,
       });
       return { id, memo };
@@ -104,6 +100,17 @@ export async function startSystem(): Promise<System> {
       await Promise.all([ledger.stop(), receiver.stop(), database.close()]);
       await temporal.stop();
     },
+  };
+}
+
+/** What a backend asks for where nothing else matters: ten lumens within half an hour. */
+export function tenLumens(merchantId: string, receivingAccount: string): OpenRequest {
+  return {
+    merchantId,
+    amount: '10',
+    asset: { code: 'XLM', issuer: null },
+    receivingAccount,
+    expiresAt: new Date(Date.now() + 30 * 60_000).toISOString(),
   };
 }
 

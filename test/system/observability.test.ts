@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Client, Connection } from '@temporalio/client';
 import { parse } from 'yaml';
+import { freePort } from '../../src/sandbox/child.ts';
 import { startSystem, until, type System } from '../support/system.ts';
 
 const DEPLOY = fileURLToPath(new URL('../../deploy/', import.meta.url));
@@ -21,14 +21,6 @@ beforeAll(async () => {
   });
 });
 afterAll(() => system.close());
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 const scrape = async () => (await fetch(`http://${metrics}/metrics`)).text();
 

@@ -5,7 +5,7 @@ import { auditDatabase } from '../../src/db/audit.ts';
 import { startTemporalServer } from '../../src/sandbox/temporal-server.ts';
 import { SA_NAMES } from '../../src/temporal.ts';
 import { SEARCH_ATTRIBUTES } from '../../src/workflows/search-attributes.ts';
-import { startSystem, until, type System } from '../support/system.ts';
+import { startSystem, tenLumens, until, type System } from '../support/system.ts';
 
 let system: System;
 beforeAll(async () => {
@@ -68,13 +68,7 @@ test('PostgreSQL restored to an earlier moment: read again, the same events, no 
   expect([await eventsOf(meanwhile.id), await paymentsOf(meanwhile.id)]).toEqual(told.meanwhile);
   // What was opened since is gone: its backend asks again, with the same id.
   expect(await paymentsOf(after.id)).toEqual([]);
-  await system.client.openSession(after.id, {
-    merchantId: system.merchantId,
-    amount: '10',
-    asset: { code: 'XLM', issuer: null },
-    receivingAccount: system.shop.address,
-    expiresAt: new Date(Date.now() + 30 * 60_000).toISOString(),
-  });
+  await system.client.openSession(after.id, tenLumens(system.merchantId, system.shop.address));
   await atRest(after.id);
   expect([await eventsOf(after.id), await paymentsOf(after.id)]).toEqual(told.after);
   // The receiver sees again what it has seen, under the same ids; what was told before the backup is not told again.

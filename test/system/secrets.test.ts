@@ -12,7 +12,7 @@ import { rewriteSecrets } from '../../src/db/secrets.ts';
 import { parseKeyRing } from '../../src/keys/key-ring.ts';
 import { ROLE_PASSWORD } from '../support/database.ts';
 import { readHistories } from '../support/histories.ts';
-import { startSystem, until, type System } from '../support/system.ts';
+import { startSystem, tenLumens, until, type System } from '../support/system.ts';
 
 const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
 const secret = () => randomBytes(32).toString('base64');
@@ -135,11 +135,8 @@ test('with keys for Temporal: histories are illegible, older runs go on, and who
   delete process.env['TEMPORAL_CODEC_KEYS'];
   const id = randomUUID();
   const request = {
-    merchantId: system.merchantId,
+    ...tenLumens(system.merchantId, system.shop.address),
     amount: '12.3456789',
-    asset: { code: 'XLM', issuer: null },
-    receivingAccount: system.shop.address,
-    expiresAt: new Date(Date.now() + 30 * 60_000).toISOString(),
   };
   const { memo } = await client.openSession(id, request);
   // A refusal is a failure in the history, and reaches the caller as what it is.

@@ -7,7 +7,7 @@ import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { connectSettlement, type SettlementClient } from '../../src/client.ts';
 import { sessionWorkflowId } from '../../src/workflows/contract.ts';
 import { startCollector, type CollectedSpan, type Collector } from '../support/collector.ts';
-import { startSystem, until, type System } from '../support/system.ts';
+import { startSystem, tenLumens, until, type System } from '../support/system.ts';
 
 let system: System;
 let collector: Collector;
@@ -23,13 +23,7 @@ afterAll(async () => {
   await collector.stop();
 });
 
-const body = () => ({
-  merchantId: system.merchantId,
-  amount: '10',
-  asset: { code: 'XLM', issuer: null },
-  receivingAccount: system.shop.address,
-  expiresAt: new Date(Date.now() + 30 * 60_000).toISOString(),
-});
+const body = () => tenLumens(system.merchantId, system.shop.address);
 
 async function historyOf(id: string) {
   const connection = await Connection.connect({ address: system.temporal.address });
