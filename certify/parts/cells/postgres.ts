@@ -53,9 +53,7 @@ export const POSTGRES: readonly Cell[] = [
       const { stack } = scene;
       await soon(scene);
       const hoarded = await hoardConnections(stack.databaseUrl);
-      await stack.rows(
-        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'settlement worker'`,
-      );
+      await cutWorkersOff(stack);
       const more = await hoardConnections(stack.databaseUrl);
       await sleep(3_000);
       for (const client of [...hoarded, ...more]) await client.end().catch(() => undefined);
@@ -69,15 +67,11 @@ export const POSTGRES: readonly Cell[] = [
     strike: async (scene) => {
       const { stack } = scene;
       await soon(scene);
-      const reconnect = () =>
-        stack.rows(
-          `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'settlement worker'`,
-        );
       await stack.rows('ALTER DATABASE certify SET default_transaction_read_only = on');
-      const cut = await reconnect();
+      const cut = await cutWorkersOff(stack);
       await sleep(4_000);
       await stack.rows('ALTER DATABASE certify RESET default_transaction_read_only');
-      await reconnect();
+      await cutWorkersOff(stack);
       return cut.length;
     },
   },
@@ -148,6 +142,12 @@ function inTransactions(row: string, does: 'pg_terminate_backend' | 'pg_cancel_b
     },
   };
 }
+
+/** Cuts every connection of the workers. */
+const cutWorkersOff = (stack: Stack) =>
+  stack.rows(
+    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'settlement worker'`,
+  );
 
 /** Takes every connection that PostgreSQL has left for ordinary roles. */
 async function hoardConnections(url: string): Promise<Client[]> {

@@ -1,58 +1,53 @@
 /** Processes that end, hang, or have a wrong clock: workers and Temporal. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { nextCommit } from './failpoints.ts';
+import type { Stack } from '../stack.ts';
 import { soon, type Cell, type Scene } from './scene.ts';
+
+/** A cell that ends all workers that run while customers pay. `end` resolves when others have taken their place. */
+function endingWorkers(
+  name: string,
+  end: (old: Stack['workers'], scene: Scene) => Promise<unknown>,
+): Cell {
+  return {
+    row: 'F4',
+    name,
+    rivals: 'workers',
+    strike: async (scene) => {
+      await soon(scene);
+      const old = scene.stack.workers;
+      await end(old, scene);
+      return old.length;
+    },
+  };
+}
 
 /** All workers at once, or one by one. */
 export const WORKERS: readonly Cell[] = [
-  {
-    row: 'F4',
-    name: 'SIGKILL of all workers, one by one, while customers pay',
-    rivals: 'workers',
-    strike: async (scene) => {
-      const { stack } = scene;
-      await soon(scene);
-      const old = stack.workers;
-      for (const worker of old) {
-        const at = Date.now();
-        worker.signal('SIGKILL');
-        await worker.ended;
-        await Promise.all([stack.addWorker(), nextCommit(scene, at)]);
-      }
-      return old.length;
-    },
-  },
-  {
-    row: 'F4',
-    name: 'SIGKILL of all workers at once; nobody is there for five seconds',
-    rivals: 'workers',
-    strike: async (scene) => {
-      const { stack } = scene;
-      await soon(scene);
-      const old = stack.workers;
+  endingWorkers('SIGKILL of all workers, one by one, while customers pay', async (old, scene) => {
+    for (const worker of old) {
+      const at = Date.now();
+      worker.signal('SIGKILL');
+      await worker.ended;
+      await Promise.all([scene.stack.addWorker(), nextCommit(scene, at)]);
+    }
+  }),
+  endingWorkers(
+    'SIGKILL of all workers at once; nobody is there for five seconds',
+    async (old, { stack }) => {
       for (const worker of old) worker.signal('SIGKILL');
       await Promise.all(old.map((worker) => worker.ended));
       await sleep(5_000);
       await Promise.all(old.map(() => stack.addWorker()));
-      return old.length;
     },
-  },
-  {
-    row: 'F4',
-    name: 'SIGTERM of each worker in turn, as a deployment does',
-    rivals: 'workers',
-    strike: async (scene) => {
-      const { stack } = scene;
-      await soon(scene);
-      const old = stack.workers;
-      for (const worker of old) {
-        await stack.addWorker();
-        worker.signal('SIGTERM');
-        await worker.ended;
-      }
-      return old.length;
-    },
-  },
+  ),
+  endingWorkers('SIGTERM of each worker in turn, as a deployment does', async (old, { stack }) => {
+    for (const worker of old) {
+      await stack.addWorker();
+      worker.signal('SIGTERM');
+      await worker.ended;
+    }
+  }),
 ];
 
 /** Temporal away, hanging, or hard to reach. */
