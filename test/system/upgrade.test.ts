@@ -4,6 +4,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { findTemporalCli } from '../../src/sandbox/find-temporal.ts';
 import { DEPLOYMENT } from '../../src/workflows/contract.ts';
+import { settle } from '../support/settle-command.ts';
 import { startSystem, until, type System } from '../support/system.ts';
 
 let system: System;
@@ -47,6 +48,10 @@ test('a session opened under one version, or none, is settled by the next', asyn
   const v2 = await system.worker({ WORKER_BUILD_ID: '2.0.0' });
   await makeCurrent('2.0.0');
   expect(await v1.drain()).toBe(0);
+  const { temporal } = JSON.parse((await settle(['status', '--json'], system.env)).out) as {
+    temporal: { workers: string[] };
+  };
+  expect(temporal.workers).toContainEqual(expect.stringMatching(`^${v2.pid}@`));
   await system.pay(second.memo);
   expect(await atRest(second.id)).toMatchObject({ status: 'paid' });
   expect(await v2.drain()).toBe(0);
