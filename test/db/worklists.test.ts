@@ -96,6 +96,24 @@ describe('sessions to close', () => {
     });
     expect(await sessionsToClose(database.db)).toEqual([]);
   });
+
+  test('are looked for once, however many accounts are watched', async () => {
+    const session = await insertSession(database, { covered: [-1, 31] });
+    await database.rows(
+      `INSERT INTO settlement.watched_accounts (account, cursor, from_ledger, from_time, through_ledger, through_time)
+       SELECT 'G' || i, '0', 1, $1, 1, $1 FROM generate_series(1, 100) i`,
+      [minute(-1)],
+    );
+    const client = await database.pool.connect();
+    await client.query('BEGIN');
+    expect(await sessionsToClose(onClient(client))).toEqual([session.id]);
+    const { rows } = await client.query<{ scans: string }>(
+      `SELECT seq_scan + idx_scan AS scans FROM pg_stat_xact_user_tables WHERE relname = 'active_sessions'`,
+    );
+    await client.query('COMMIT');
+    client.release();
+    expect(rows).toEqual([{ scans: '1' }]);
+  });
 });
 
 describe('wakes', () => {
