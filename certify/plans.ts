@@ -3,9 +3,9 @@ import { CELLS, type Cell } from './parts/cells.ts';
 import type { RoundPlan } from './parts/lanes.ts';
 import { Rng } from './rng.ts';
 
-/** Drawn schedules share a stack four at a time, and with it each other's faults. */
-export const SCHEDULES_A_ROUND = 4;
-const SESSIONS_A_DRAWN_ROUND = SCHEDULES_A_ROUND * 8;
+/** Drawn schedules share a stack so many at a time, and with it each other's faults. */
+export const SCHEDULES_A_ROUND = 6;
+const SESSIONS_A_SCHEDULE = 4;
 
 /** Cells of the quick slice: one of each kind, those first that have found the most. */
 const QUICK_CELLS = [
@@ -52,14 +52,30 @@ export function matrixPlans(wanted: MatrixWanted, sessions: number): RoundPlan[]
   }));
 }
 
-/** Workers that are frozen cost no new one, and there are two: such cells are played two at a time. */
+/** Faults of Horizon, of receivers, of messages, and two of what there should be one of: no worker suffers from them. */
+const CALM = /^(F13|F14|F15|F17|F18|F21)$/;
+
+/**
+ * Some cells are played two at a time, where neither hides the other: frozen workers, of which there are two and neither
+ * is replaced, and calm faults beside workers that die.
+ */
 function inPairs(cells: readonly Cell[]): Cell[][] {
+  const killed = cells.filter(isKill);
+  const calm = cells.filter(({ row }) => CALM.test(row));
   const frozen = cells.filter(({ name }) => name.startsWith('SIGSTOP for'));
   const half = Math.ceil(frozen.length / 2);
+  const paired = new Set([...killed, ...calm, ...frozen]);
   return [
-    ...cells.filter((cell) => !frozen.includes(cell)).map((cell) => [cell]),
-    ...frozen.slice(0, half).map((cell, i) => [cell, ...frozen.slice(half + i, half + i + 1)]),
+    ...together(killed, calm),
+    ...together(frozen.slice(0, half), frozen.slice(half)),
+    ...cells.filter((cell) => !paired.has(cell)).map((cell) => [cell]),
   ];
+}
+
+/** The first with the first, and so on; what has no partner stays alone. */
+function together(some: readonly Cell[], others: readonly Cell[]): Cell[][] {
+  const length = Math.max(some.length, others.length);
+  return Array.from({ length }, (_, i) => [...some.slice(i, i + 1), ...others.slice(i, i + 1)]);
 }
 
 /** Cells whose fault did not come about, with new seeds. `turn` counts from 1. */
@@ -79,24 +95,24 @@ function cellsLike(asked: string): Cell[] {
 }
 
 /**
- * So many schedules drawn whole: eight sessions and a fault each. Four are played on a stack at a time, and one fault of
- * the four is a SIGKILL at a failpoint; each fault strikes them all.
+ * So many schedules drawn whole: four sessions and a fault each. Six are played on a stack at a time; one of their faults
+ * is a SIGKILL at a failpoint, one more may be: a worker that starts costs more than all else. Each fault strikes all six.
  */
 export function randomPlans(seed: number, schedules: number): RoundPlan[] {
   return Array.from({ length: schedules / SCHEDULES_A_ROUND }, (_, index) => {
     const own = seedOf(seed, 10_000 + index);
     const rng = new Rng(own).fork(-2);
-    const kill = rng.pick(CELLS.filter(({ name }) => name.startsWith('SIGKILL at')));
-    const others = Array.from({ length: SCHEDULES_A_ROUND - 1 }, () => rng.pick(CELLS));
-    const draw = { seed: own, sessions: SESSIONS_A_DRAWN_ROUND };
-    return { draw, cells: withoutRivals([kill, ...others]) };
+    const cells = [rng.pick(CELLS.filter(isKill))];
+    while (cells.length < SCHEDULES_A_ROUND) {
+      const cell = rng.pick(cells.length === 1 ? CELLS : CELLS.filter((one) => !isKill(one)));
+      // Two faults of one kind would undo each other: a server is stopped once, a receiver has one mood.
+      if (cells.every(({ rivals }) => rivals !== cell.rivals)) cells.push(cell);
+    }
+    return { draw: { seed: own, sessions: SCHEDULES_A_ROUND * SESSIONS_A_SCHEDULE }, cells };
   });
 }
 
-/** Two faults of one kind would undo each other: a server is stopped once, a receiver has one mood. */
-function withoutRivals(cells: readonly Cell[]): Cell[] {
-  return [...new Map(cells.map((cell) => [cell.rivals, cell])).values()];
-}
+const isKill = ({ name }: Cell) => name.startsWith('SIGKILL at');
 
 function seedOf(seed: number, part: number): number {
   return new Rng(seed).fork(part).int(1, 999_999_999);

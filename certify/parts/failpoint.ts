@@ -1,6 +1,6 @@
 /**
  * Lets a worker die, or freeze, at a named point of an activity. Loaded into the certificate's workers by
- * `node --import`; the product neither contains nor knows it.
+ * parts/preload.ts; the product neither contains nor knows it.
  *
  * A point is `<activity> <where>`: `before` it and when it has `returned` but Temporal does not know it yet; of a
  * SERIALIZABLE transaction that writes (`settle:`) and of any other one (`store:`) `begun`, `inside` (its first
@@ -11,7 +11,6 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { writeFileSync } from 'node:fs';
-import { isMainThread } from 'node:worker_threads';
 import { Context } from '@temporalio/activity';
 import { Worker, type ActivityInboundCallsInterceptor } from '@temporalio/worker';
 import { Client } from 'pg';
@@ -153,19 +152,16 @@ function shiftClock(): void {
   globalThis.Date = Wrong as DateConstructor;
 }
 
-// Workflow code runs in threads, which load this file, too.
-if (isMainThread) {
-  if (clockShift !== 0) shiftClock();
-  watchStatements();
-  watchActivities();
-  process.on('message', ({ arms }: Order) => {
-    // Those that were armed before go on counting.
-    const before = new Map(armed.map((one) => [one.arm.mark, one]));
-    armed = arms.map((arm) => before.get(arm.mark) ?? { arm, left: arm.nth });
-  });
-  process.channel?.unref();
-  // A worker does not outlive the certificate.
-  const die = () => process.kill(process.pid, 'SIGKILL');
-  if (process.connected) process.once('disconnect', die);
-  else die();
-}
+if (clockShift !== 0) shiftClock();
+watchStatements();
+watchActivities();
+process.on('message', ({ arms }: Order) => {
+  // Those that were armed before go on counting.
+  const before = new Map(armed.map((one) => [one.arm.mark, one]));
+  armed = arms.map((arm) => before.get(arm.mark) ?? { arm, left: arm.nth });
+});
+process.channel?.unref();
+// A worker does not outlive the certificate.
+const die = () => process.kill(process.pid, 'SIGKILL');
+if (process.connected) process.once('disconnect', die);
+else die();

@@ -9,7 +9,7 @@ import type { RoundSession, Workload } from './workload.ts';
 const REST_WITHIN_MS = 200_000;
 
 /** How often a snapshot is taken. */
-const SNAPSHOT_EVERY_MS = 120;
+const SNAPSHOT_EVERY_MS = 200;
 
 /** Looks at the round's sessions in one snapshot after the other until `over`; what no snapshot may show, in words. */
 export async function watchAlways(
@@ -53,9 +53,10 @@ export async function rest(
   const ids = sessions.map(({ id }) => id);
   let left = '';
   let skippedAt = 0;
+  let isQuiet = false;
   while (Date.now() - started < REST_WITHIN_MS) {
     // One snapshot: a payment that is stored between two statements would be in neither of what they count.
-    const due = (await expected(stack)).length;
+    const due = isQuiet ? (await expected(stack)).length : null;
     const [row] = await stack.rows<{
       open: number;
       active: number;
@@ -70,9 +71,8 @@ export async function rest(
       [ids],
     );
     left = JSON.stringify({ ...row, due });
-    if (row?.open === 0 && row.active === 0 && row.undecided === 0 && row.inbox === due) {
-      return { ms: Date.now() - started };
-    }
+    isQuiet = row?.open === 0 && row.active === 0 && row.undecided === 0;
+    if (isQuiet && row?.inbox === due) return { ms: Date.now() - started };
     // Pauses of the retry schedule last hours. They are cut short here, as if the time had passed.
     if (Date.now() - skippedAt > 2_000) {
       skippedAt = Date.now();

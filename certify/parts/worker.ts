@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import type { Arm, Order } from './failpoint.ts';
 
 const WORKER = fileURLToPath(new URL('../../src/worker.ts', import.meta.url));
-const FAILPOINT = new URL('failpoint.ts', import.meta.url).href;
+const PRELOAD = new URL('preload.ts', import.meta.url).href;
 /** A cold start on two busy cores takes some 5 s. */
 const READY_WITHIN_MS = 180_000;
 
@@ -28,7 +28,7 @@ export async function startCertifiedWorker(
   const log = openSync(logFile, 'a');
   const child = fork(WORKER, {
     env,
-    execArgv: ['--import', FAILPOINT],
+    execArgv: ['--import', PRELOAD],
     stdio: ['ignore', log, log, 'ipc'],
   });
   closeSync(log);

@@ -124,7 +124,8 @@ async function open(
     const reference = String(BigInt(Date.now()) * 1_000_000n + BigInt(rng.int(0, 999_999)));
     await stack.rows(
       `INSERT INTO checkout_sessions (id, merchant_id, amount, asset_code, asset_issuer, receiving_account,
-         memo, status, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, 'pending', $8)`,
+         memo, status, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, 'pending', $8)
+       ON CONFLICT (id) DO NOTHING`, // asked again when PostgreSQL went away with its answer
       [id, shop.merchantId, price, code, issuer, receivingAccount, reference, expiresAt],
     );
     return { ...common, reference };

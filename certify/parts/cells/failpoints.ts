@@ -156,7 +156,7 @@ async function reachedBy(
 /** Notes when the first session changed after a worker was killed, if there is one to change at all. */
 export async function nextCommit(scene: Scene, at: number): Promise<void> {
   const { stack, over } = scene;
-  for (const end = at + 20_000; Date.now() < end && !over.aborted; await sleep(20)) {
+  for (const end = at + 20_000; Date.now() < end && !over.aborted; await sleep(50)) {
     const [row] = await stack.rows<{ at: Date | null; waiting: boolean }>(
       `SELECT (SELECT min(at) FROM settlement.session_journal WHERE at > $1 AND actor = 'settle') AS at`,
       [new Date(at).toISOString()],
