@@ -4,7 +4,7 @@ import type { RoundPlan } from './parts/lanes.ts';
 import { Rng } from './rng.ts';
 
 /** Drawn schedules share a stack so many at a time, and with it each other's faults. */
-export const SCHEDULES_A_ROUND = 6;
+export const SCHEDULES_A_ROUND = 7;
 const SESSIONS_A_SCHEDULE = 4;
 
 /** Cells of the quick slice: one of each kind, those first that have found the most. */
@@ -95,8 +95,8 @@ function cellsLike(asked: string): Cell[] {
 }
 
 /**
- * So many schedules drawn whole: four sessions and a fault each. Six are played on a stack at a time; one of their faults
- * is a SIGKILL at a failpoint, one more may be: a worker that starts costs more than all else. Each fault strikes all six.
+ * So many schedules drawn whole: four sessions and a fault each. Seven are played on a stack at a time; one of their faults
+ * is a SIGKILL at a failpoint, one more may be: a worker that starts costs more than all else. Each fault strikes all seven.
  */
 export function randomPlans(seed: number, schedules: number): RoundPlan[] {
   return Array.from({ length: schedules / SCHEDULES_A_ROUND }, (_, index) => {

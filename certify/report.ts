@@ -75,8 +75,8 @@ ${verdict(red, left)} ${violations.length} violations of P1–P6 (docs/guarantee
 | on real parts | ${results.length} rounds (${results.length - random} of the matrix, ${random} drawn with ${run.schedulesARound} schedules each), ${sum((r) => r.sessions)} sessions, ${sum((r) => r.struck.reduce((n, s) => n + s, 0))} times a fault struck |
 | single facts checked | ${sum((r) => r.counted)} |
 | questions of backends that got no answer at first, and were asked again | ${sum((r) => r.unanswered)} |
-| from a SIGKILL to the next commit, in rounds of the matrix | ${spread(recoveriesIn(rounds, 'matrix'))} |
-| the same in drawn rounds, where five other faults strike as well | ${spread(recoveriesIn(rounds, 'random'))} |
+| from a SIGKILL (or the reason to settle, if that came later) to the next commit, in rounds of the matrix | ${spread(recoveriesIn(rounds, 'matrix'))} |
+| the same in drawn rounds, where six other faults strike as well | ${spread(recoveriesIn(rounds, 'random'))} |
 | from “all is well again” to rest | ${spread(rests)} |
 ${simulations.map((s) => `| simulated on ${s.name} | ${s.schedules} schedules, ${s.steps} steps, ${s.violations.length === 0 ? 'green' : 'RED'}, ${seconds(s.ms)} |`).join('\n')}
 ${left === 0 ? '' : `\n${left} rounds were not played, since the time was over.\n`}

@@ -10,7 +10,7 @@
  * `wakes taken` (none is sent yet).
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { writeFileSync } from 'node:fs';
+import { linkSync, writeFileSync } from 'node:fs';
 import { Context } from '@temporalio/activity';
 import { Worker, type ActivityInboundCallsInterceptor } from '@temporalio/worker';
 import { Client } from 'pg';
@@ -41,8 +41,10 @@ function reached(where: string, of = activity.getStore()): void {
 }
 
 function strike({ mark, signal }: Arm): void {
+  const own = `${mark}.${process.pid}`;
+  writeFileSync(own, `${process.pid} ${Date.now() - clockShift}`);
   try {
-    writeFileSync(mark, `${process.pid} ${Date.now() - clockShift}`, { flag: 'wx' });
+    linkSync(own, mark); // whole, or not at all
   } catch {
     return; // another worker has struck
   }

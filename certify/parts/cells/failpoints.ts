@@ -70,6 +70,9 @@ const FROZEN: Readonly<Record<string, readonly string[]>> = {
 /** Longer than the heartbeat timeout, shorter than PostgreSQL lets a transaction idle. */
 const FROZEN_MS = 5_500;
 
+/** A point may still be reached while workers are told that it is not armed any more. */
+const DISARMED_WITHIN_MS = 500;
+
 /** Sees to it that a point is reached which customers alone may not lead to. */
 async function provoke(point: string, struck: () => boolean, scene: Scene): Promise<void> {
   const { stack, over } = scene;
@@ -153,16 +156,23 @@ async function reachedBy(
   return hit;
 }
 
-/** Notes when the first session changed after a worker was killed, if there is one to change at all. */
+/**
+ * Notes how long it took from a SIGKILL to the next session that was settled, if there is one at all; from when there was
+ * something to settle, where that was later: its last payment's ledger had closed, or its deadline was over.
+ */
 export async function nextCommit(scene: Scene, at: number): Promise<void> {
   const { stack, over } = scene;
   for (const end = at + 20_000; Date.now() < end && !over.aborted; await sleep(50)) {
-    const [row] = await stack.rows<{ at: Date | null; waiting: boolean }>(
-      `SELECT (SELECT min(at) FROM settlement.session_journal WHERE at > $1 AND actor = 'settle') AS at`,
-      [new Date(at).toISOString()],
+    const [next] = await stack.rows<{ at: Date; since: Date }>(
+      `SELECT j.at, greatest($1, CASE WHEN j.to_status IN ('expired', 'cancelled') THEN least(s.expires_at, s.cancel_at)
+          WHEN j.to_status = 'paid' THEN (SELECT max(p.closed_at) FROM settlement.ledger_payments p
+            WHERE p.session_id = s.id AND p.closed_at <= j.at) END) AS since
+       FROM settlement.session_journal j JOIN checkout_sessions s ON s.id = j.session_id
+       WHERE j.at > $1 AND j.actor = 'settle' ORDER BY j.at LIMIT 1`,
+      [new Date(at)],
     );
-    if (!row?.at) continue;
-    scene.recovered(row.at.getTime() - at);
+    if (!next) continue;
+    scene.recovered(Math.max(0, next.at.getTime() - next.since.getTime()));
     return;
   }
 }
@@ -180,8 +190,8 @@ function freezeAt(point: string): Cell {
       const drained = drainUntil(struck, point, scene);
       const hit = await reachedBy(struck, point, { drained, over });
       arm.disarm();
+      await sleep(hit ? FROZEN_MS : DISARMED_WITHIN_MS);
       const frozen = stack.workers.find(({ pid }) => pid === ownerOf(arm.mark));
-      if (hit) await sleep(FROZEN_MS);
       frozen?.signal('SIGCONT');
       await Promise.all([drained, provoked]);
       return hit && frozen ? 1 : 0;
