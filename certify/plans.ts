@@ -4,7 +4,7 @@ import type { RoundPlan } from './parts/lanes.ts';
 import { Rng } from './rng.ts';
 
 /** Drawn schedules share a stack so many at a time, and with it each other's faults. */
-export const SCHEDULES_A_ROUND = 7;
+export const SCHEDULES_A_ROUND = 8;
 const SESSIONS_A_SCHEDULE = 4;
 
 /** Cells of the quick slice: one of each kind, those first that have found the most. */
@@ -78,12 +78,11 @@ function together(some: readonly Cell[], others: readonly Cell[]): Cell[][] {
   return Array.from({ length }, (_, i) => [...some.slice(i, i + 1), ...others.slice(i, i + 1)]);
 }
 
-/** Cells whose fault did not come about, with new seeds. `turn` counts from 1. */
-export function plansAgain(seed: number, turn: number, names: readonly string[], sessions: number) {
-  return names.flatMap(cellsLike).map((cell): RoundPlan => {
-    const own = seedOf(seed, turn * 100_000 + CELLS.indexOf(cell));
-    return { draw: { seed: own, sessions }, cells: [cell] };
-  });
+/** A round for a cell whose fault did not come about, with a new seed. `turn` counts from 1. */
+export function planAgain(seed: number, turn: number, name: string, sessions: number): RoundPlan {
+  const cells = cellsLike(name);
+  const own = seedOf(seed, turn * 100_000 + CELLS.indexOf(cells[0] as Cell));
+  return { draw: { seed: own, sessions }, cells };
 }
 
 /** The cell of this name, or all whose name contains it. @throws Error when there is none */
@@ -95,8 +94,8 @@ function cellsLike(asked: string): Cell[] {
 }
 
 /**
- * So many schedules drawn whole: four sessions and a fault each. Seven are played on a stack at a time; one of their faults
- * is a SIGKILL at a failpoint, one more may be: a worker that starts costs more than all else. Each fault strikes all seven.
+ * So many schedules drawn whole: four sessions and a fault each. Eight are played on a stack at a time; one of their faults
+ * is a SIGKILL at a failpoint, one more may be: a worker that starts costs more than all else. Each fault strikes all eight.
  */
 export function randomPlans(seed: number, schedules: number): RoundPlan[] {
   return Array.from({ length: schedules / SCHEDULES_A_ROUND }, (_, index) => {

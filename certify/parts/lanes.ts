@@ -28,7 +28,8 @@ export type Lanes = {
   readonly lanes: number;
   /** No round is begun after this time (Date.now()). */
   readonly until: number;
-  readonly onRound: (result: RoundResult) => void;
+  /** Returns rounds that are to be played next. */
+  readonly onRound: (result: RoundResult) => readonly RoundPlan[];
 };
 
 /**
@@ -49,7 +50,7 @@ export async function playAll(
         if (plan === undefined) break;
         stack ??= await startStack(bundle);
         const result = await playOrBreak(stack, plan);
-        onRound(result);
+        waiting.unshift(...onRound(result));
         if (result.violations.length === 0) continue;
         await stack.stop();
         stack = null;

@@ -24,7 +24,10 @@ export async function shrink(
     await playAll(bundle, [{ draw: smaller, cells }], {
       lanes: 1,
       until: Number.POSITIVE_INFINITY,
-      onRound: (one) => (result = one),
+      onRound: (one) => {
+        result = one;
+        return [];
+      },
     });
     const found = result as RoundResult | null;
     if (found !== null && found.violations.length > 0) {
