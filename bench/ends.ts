@@ -29,7 +29,7 @@ export type OpenSessions = {
 
 const SAMPLE = 20;
 /** No more are opened after this: a busy machine then says how many it had. */
-const OPEN_FOR_MS = 300_000;
+const OPEN_FOR_MS = 480_000;
 
 /** Opens sessions through the client, `most` of them, and lets them wait; then some are paid. */
 export async function openSessions(stage: Stage, most: number): Promise<OpenSessions> {
