@@ -16,6 +16,7 @@ import { ConfigError, loadConfig, type Config } from './config.ts';
 import { connect } from './db/connection.ts';
 import { createSettleQueue } from './db/settle-queue.ts';
 import { noteAdoption } from './db/reconcile-runs.ts';
+import { reasonOf } from './domain/failure.ts';
 import { createHorizonSource } from './horizon/source.ts';
 import { countersOf, installRuntime } from './runtime.ts';
 import { createLog } from './log.ts';
@@ -60,26 +61,33 @@ export async function runWorker(env: NodeJS.ProcessEnv, onReady?: () => void): P
   const deps = traced(createDeps(config, log, temporal, untilAskedToEnd()), tracing);
   try {
     await refuseUnfit(deps, temporal);
-    const workers = await createWorkers(config, deps, temporal, tracing);
     await noteAdoption(deps.database.db);
-    const ensuring = keepWatching(temporal, config, log);
-    const endTelling = tellStanding(Runtime.instance(), deps.database.db, log);
+    const workers: Worker[] = [];
     const endHealth = await serveChecks(config, deps, temporal, workers);
-    log.info({ network: config.networkName, temporal: temporal.address }, 'The worker runs.');
-    onReady?.();
     try {
-      await Promise.all(workers.map((worker) => worker.run()));
+      // Last of what may fail: workers that were made and never ran cannot be ended, and the process lives on with them.
+      workers.push(...(await createWorkers(config, deps, temporal, tracing)));
+      const ensuring = keepWatching(temporal, config, log);
+      const endTelling = tellStanding(Runtime.instance(), deps.database.db, log);
+      log.info({ network: config.networkName, temporal: temporal.address }, 'The worker runs.');
+      onReady?.();
+      try {
+        await Promise.all(workers.map((worker) => worker.run()));
+      } finally {
+        clearInterval(ensuring);
+        endTelling();
+      }
     } finally {
-      clearInterval(ensuring);
-      endTelling();
       await endHealth();
     }
     log.info('The worker has drained and stops.');
   } finally {
-    await deps.sender.close();
-    await deps.source.close();
-    await deps.database.close();
-    await temporal.close();
+    // What cannot be closed must not hide why the worker ends.
+    for (const open of [deps.sender, deps.source, deps.database, temporal]) {
+      await open
+        .close()
+        .catch((error: unknown) => log.warn({ err: error }, 'Something stayed open.'));
+    }
     await tracing?.flush();
   }
 }
@@ -92,14 +100,20 @@ async function serveChecks(
   workers: readonly Worker[],
 ): Promise<() => Promise<void>> {
   if (HEALTH_ADDRESS === undefined) return () => Promise.resolve();
-  return serveHealth(HEALTH_ADDRESS, {
+  const serving = serveHealth(HEALTH_ADDRESS, {
     postgresql: () => database.pool.query('SELECT 1'),
     temporal: () => temporal.client.workflowService.getSystemInfo({}),
     polling: () => {
       const states = workers.map((worker) => worker.getState());
-      const isRunning = states.every((state) => state === 'RUNNING');
-      return isRunning ? Promise.resolve() : Promise.reject(new Error(states.join(', ')));
+      const isRunning = states.length > 0 && states.every((state) => state === 'RUNNING');
+      const shown = states.length === 0 ? 'STARTING' : states.join(', ');
+      return isRunning ? Promise.resolve() : Promise.reject(new Error(shown));
     },
+  });
+  return serving.catch((error: unknown) => {
+    throw new ConfigError([
+      `HEALTH_ADDRESS ${HEALTH_ADDRESS} cannot be served: ${reasonOf(error)}`,
+    ]);
   });
 }
 
@@ -237,6 +251,6 @@ if (import.meta.url === `file://${process.argv[1] ?? ''}`) {
     process.stderr.write(
       `${known ? error.message : String(error instanceof Error ? error.stack : error)}\n`,
     );
-    process.exitCode = known ? 2 : 1;
+    process.exit(known ? 2 : 1); // not by itself, if a worker was made and could not run
   }
 }

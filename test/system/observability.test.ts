@@ -130,6 +130,13 @@ test('a worker is alive, and ready only while PostgreSQL answers', async () => {
   expect(await get('/')).toMatchObject({ status: 404 });
 });
 
+// The certificate found it: a worker that failed after it had made its SDK workers said something else, and lived on.
+test('a worker whose health address is taken says so and ends', async () => {
+  await expect(system.worker({ HEALTH_ADDRESS: health })).rejects.toThrow(
+    /exit 2[^]*HEALTH_ADDRESS 127\.0\.0\.1:\d+ cannot be served: .*EADDRINUSE/,
+  );
+});
+
 test('Temporal answers every query that the documentation shows, and its saved views are those queries', async () => {
   const page = readFileSync(new URL('../../docs/operations.md', import.meta.url), 'utf8');
   const rows = [
