@@ -5,7 +5,7 @@ import { Rng } from './rng.ts';
 
 /** Drawn schedules share a stack so many at a time, and with it each other's faults. */
 export const SCHEDULES_A_ROUND = 8;
-const SESSIONS_A_SCHEDULE = 4;
+const SESSIONS_A_SCHEDULE = 3;
 
 /** Cells of the quick slice: one of each kind, those first that have found the most. */
 const QUICK_CELLS = [
@@ -94,7 +94,7 @@ function cellsLike(asked: string): Cell[] {
 }
 
 /**
- * So many schedules drawn whole: four sessions and a fault each. Eight are played on a stack at a time; one of their faults
+ * So many schedules drawn whole: three sessions and a fault each. Eight are played on a stack at a time; one of their faults
  * is a SIGKILL at a failpoint, one more may be: a worker that starts costs more than all else. Each fault strikes all eight.
  */
 export function randomPlans(seed: number, schedules: number): RoundPlan[] {
