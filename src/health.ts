@@ -1,17 +1,51 @@
 /** Answers whether this process lives and whether it can work, for whoever restarts it and whoever routes to it. */
 import { createServer, type Server, type ServerResponse } from 'node:http';
+import type { Worker } from '@temporalio/worker';
+import type { Deps } from './activities/deps.ts';
+import { ConfigError } from './config-error.ts';
+import type { Config } from './config.ts';
+import { reasonOf } from './domain/failure.ts';
+import type { Temporal } from './temporal.ts';
 
 /** Something that must be there; rejects, or takes too long, when it is not. */
-export type Check = () => Promise<unknown>;
+type Check = () => Promise<unknown>;
 
 /** A check that takes longer is a failed one. */
 const WITHIN_MS = 2_000;
 
 /**
+ * Serves health where HEALTH_ADDRESS says. Ready is a worker that can commit, reach Temporal, and has not begun to drain;
+ * `workers` may still be empty. @throws ConfigError when the address cannot be had
+ */
+export async function serveChecks(
+  { HEALTH_ADDRESS }: Config,
+  { database }: Deps,
+  temporal: Temporal,
+  workers: readonly Worker[],
+): Promise<() => Promise<void>> {
+  if (HEALTH_ADDRESS === undefined) return () => Promise.resolve();
+  const serving = serveHealth(HEALTH_ADDRESS, {
+    postgresql: () => database.pool.query('SELECT 1'),
+    temporal: () => temporal.client.workflowService.getSystemInfo({}),
+    polling: () => {
+      const states = workers.map((worker) => worker.getState());
+      const isRunning = states.length > 0 && states.every((state) => state === 'RUNNING');
+      const shown = states.length === 0 ? 'STARTING' : states.join(', ');
+      return isRunning ? Promise.resolve() : Promise.reject(new Error(shown));
+    },
+  });
+  return serving.catch((error: unknown) => {
+    throw new ConfigError([
+      `HEALTH_ADDRESS ${HEALTH_ADDRESS} cannot be served: ${reasonOf(error)}`,
+    ]);
+  });
+}
+
+/**
  * Serves `/healthz` (200 as long as the event loop turns) and `/readyz` (200 when every check passes, else 503 with
  * what does not) on `host:port`. Returns how to end it. @throws when the address cannot be had
  */
-export async function serveHealth(
+async function serveHealth(
   address: string,
   checks: Readonly<Record<string, Check>>,
 ): Promise<() => Promise<void>> {

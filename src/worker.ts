@@ -8,7 +8,6 @@ import {
   watcherActivities,
   webhookActivities,
 } from './activities/index.ts';
-import type { Deps } from './activities/deps.ts';
 import type { ReconcileDeps } from './activities/reconcile/deps.ts';
 import { plainErrors } from './activities/plain-errors.ts';
 import { heartbeatInterceptor } from './activities/heartbeat.ts';
@@ -16,13 +15,12 @@ import { ConfigError, loadConfig, type Config } from './config.ts';
 import { connect } from './db/connection.ts';
 import { createSettleQueue } from './db/settle-queue.ts';
 import { noteAdoption } from './db/reconcile-runs.ts';
-import { reasonOf } from './domain/failure.ts';
 import { createHorizonSource } from './horizon/source.ts';
 import { countersOf, installRuntime } from './runtime.ts';
 import { createLog } from './log.ts';
 import { NotReady, refuseUnfit } from './fitness.ts';
 import { ensureSchedule } from './schedule.ts';
-import { serveHealth } from './health.ts';
+import { serveChecks } from './health.ts';
 import { tellStanding } from './standing.ts';
 import { startTracing, traced, type Tracing } from './tracing.ts';
 import {
@@ -90,31 +88,6 @@ export async function runWorker(env: NodeJS.ProcessEnv, onReady?: () => void): P
     }
     await tracing?.flush();
   }
-}
-
-/** Ready is a worker that can commit, reach Temporal, and has not begun to drain. */
-async function serveChecks(
-  { HEALTH_ADDRESS }: Config,
-  { database }: Deps,
-  temporal: Temporal,
-  workers: readonly Worker[],
-): Promise<() => Promise<void>> {
-  if (HEALTH_ADDRESS === undefined) return () => Promise.resolve();
-  const serving = serveHealth(HEALTH_ADDRESS, {
-    postgresql: () => database.pool.query('SELECT 1'),
-    temporal: () => temporal.client.workflowService.getSystemInfo({}),
-    polling: () => {
-      const states = workers.map((worker) => worker.getState());
-      const isRunning = states.length > 0 && states.every((state) => state === 'RUNNING');
-      const shown = states.length === 0 ? 'STARTING' : states.join(', ');
-      return isRunning ? Promise.resolve() : Promise.reject(new Error(shown));
-    },
-  });
-  return serving.catch((error: unknown) => {
-    throw new ConfigError([
-      `HEALTH_ADDRESS ${HEALTH_ADDRESS} cannot be served: ${reasonOf(error)}`,
-    ]);
-  });
 }
 
 /** The SDK drains by the same signals, but tells activities only when their grace is over. */
