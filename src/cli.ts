@@ -3,3 +3,5 @@
 import { runSettle } from './cli/program.ts';
 
 await runSettle(process.argv.slice(2));
+// SDK workers that were made and never ran keep the process alive, and nothing but its end ends them.
+if (process.exitCode) process.exit();

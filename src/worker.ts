@@ -57,34 +57,31 @@ export async function runWorker(env: NodeJS.ProcessEnv, onReady?: () => void): P
   installRuntime(log, config.METRICS_ADDRESS);
   const temporal = await connectTemporal();
   const deps = traced(createDeps(config, log, temporal, untilAskedToEnd()), tracing);
+  const closings: (() => unknown)[] = [deps.sender, deps.source, deps.database, temporal].map(
+    (open) => () => open.close(),
+  );
   try {
     await refuseUnfit(deps, temporal);
     await noteAdoption(deps.database.db);
     const workers: Worker[] = [];
-    const endHealth = await serveChecks(config, deps, temporal, workers);
-    try {
-      // Last of what may fail: workers that were made and never ran cannot be ended, and the process lives on with them.
-      workers.push(...(await createWorkers(config, deps, temporal, tracing)));
-      const ensuring = keepWatching(temporal, config, log);
-      const endTelling = tellStanding(Runtime.instance(), deps.database.db, log);
-      log.info({ network: config.networkName, temporal: temporal.address }, 'The worker runs.');
-      onReady?.();
-      try {
-        await Promise.all(workers.map((worker) => worker.run()));
-      } finally {
-        clearInterval(ensuring);
-        endTelling();
-      }
-    } finally {
-      await endHealth();
-    }
+    closings.unshift(await serveChecks(config, deps, temporal, workers));
+    // Last of what may fail: workers that were made and never ran cannot be ended, and hold the connection.
+    workers.push(...(await createWorkers(config, deps, temporal, tracing)));
+    const ensuring = keepWatching(temporal, config, log);
+    closings.unshift(() => clearInterval(ensuring));
+    closings.unshift(tellStanding(Runtime.instance(), deps.database.db, log));
+    log.info({ network: config.networkName, temporal: temporal.address }, 'The worker runs.');
+    onReady?.();
+    await Promise.all(workers.map((worker) => worker.run()));
     log.info('The worker has drained and stops.');
   } finally {
-    // What cannot be closed must not hide why the worker ends.
-    for (const open of [deps.sender, deps.source, deps.database, temporal]) {
-      await open
-        .close()
-        .catch((error: unknown) => log.warn({ err: error }, 'Something stayed open.'));
+    for (const close of closings) {
+      try {
+        await close();
+      } catch (error) {
+        // It must not hide why the worker ends.
+        log.warn({ err: error }, 'Something stayed open.');
+      }
     }
     await tracing?.flush();
   }
@@ -224,6 +221,6 @@ if (import.meta.url === `file://${process.argv[1] ?? ''}`) {
     process.stderr.write(
       `${known ? error.message : String(error instanceof Error ? error.stack : error)}\n`,
     );
-    process.exit(known ? 2 : 1); // not by itself, if a worker was made and could not run
+    process.exit(known ? 2 : 1); // as src/cli.ts does, and for its reason
   }
 }

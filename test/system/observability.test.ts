@@ -1,11 +1,14 @@
+import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Client, Connection } from '@temporalio/client';
 import { parse } from 'yaml';
 import { freePort } from '../../src/sandbox/child.ts';
 import { startSystem, until, type System } from '../support/system.ts';
 
+const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
 const DEPLOY = fileURLToPath(new URL('../../deploy/', import.meta.url));
 
 let system: System;
@@ -135,6 +138,24 @@ test('a worker whose health address is taken says so and ends', async () => {
   await expect(system.worker({ HEALTH_ADDRESS: health })).rejects.toThrow(
     /exit 2[^]*HEALTH_ADDRESS 127\.0\.0\.1:\d+ cannot be served: .*EADDRINUSE/,
   );
+});
+
+test('a worker that has made only some of its SDK workers says why and ends', async () => {
+  // The one that bundles workflows takes longest, and may fail when the others are made.
+  const late = `import { createRequire } from 'node:module';
+    const { Worker } = createRequire(${JSON.stringify(CLI)})('@temporalio/worker');
+    const create = Worker.create.bind(Worker);
+    Worker.create = async (options) => {
+      const made = await create(options);
+      if (options.taskQueue === 'settlement') throw new Error('it cannot be made');
+      return made;
+    };`;
+  const args = ['--import', `data:text/javascript,${encodeURIComponent(late)}`, CLI, 'worker'];
+  const options = { env: system.env, timeout: 30_000, killSignal: 'SIGKILL' } as const;
+  await expect(promisify(execFile)(process.execPath, args, options)).rejects.toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('it cannot be made'),
+  });
 });
 
 test('Temporal answers every query that the documentation shows, and its saved views are those queries', async () => {
