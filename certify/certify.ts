@@ -12,7 +12,7 @@ import { commit, percentile, recoveriesIn, writeCertificate } from './report.ts'
 import { simulateAside } from './simulation/aside.ts';
 
 /** How much of everything. Minutes are those of two cores; what they leave out is said in the certificate. */
-const FULL = { model: 10_000, postgres: 600, sessions: 20, random: 304, minutes: 19, lanes: 4 };
+const FULL = { model: 10_000, postgres: 600, sessions: 20, random: 300, minutes: 19, lanes: 4 };
 const QUICK = { model: 10_000, postgres: 150, sessions: 20, random: 16, minutes: 2.3, lanes: 3 };
 /** Recovery from a SIGKILL to the next commit where a worker is left (bar R7). */
 const RECOVERY_P95_MS = 5_000;
@@ -32,7 +32,7 @@ say(
   `Seed ${wanted.seed}. The same seed draws the same workloads and faults again: -- --seed ${wanted.seed}`,
 );
 
-const rounds: { part: 'matrix' | 'random'; result: RoundResult }[] = [];
+const rounds: { part: RoundPlan['part']; result: RoundResult }[] = [];
 const simulating = simulateAside(wanted.seed, {
   model: wanted.parts.includes('model') ? size.model : 0,
   postgres: wanted.parts.includes('postgres') ? size.postgres : 0,
@@ -57,21 +57,16 @@ async function playOnRealParts(): Promise<number> {
     ? matrixPlans(wanted, wanted.drawn ?? size.sessions)
     : [];
   const random = wanted.parts.includes('random') ? randomPlans(wanted.seed, size.random) : [];
-  const drawn = new Set(random.map(({ draw }) => draw.seed));
-  const plans = [...matrix, ...random];
-  const bySeed = new Map(plans.map((plan) => [plan.draw.seed, plan]));
-  const turns = new Map<string, number>();
-  const left = await playAll(bundle, plans, {
+  let planned = matrix.length + random.length;
+  const left = await playAll(bundle, [...matrix, ...random], {
     lanes: size.lanes,
     until,
-    onRound: (result) => {
-      const isDrawn = drawn.has(result.seed);
-      rounds.push({ part: isDrawn ? 'random' : 'matrix', result });
-      const again = wantsAll && !isDrawn ? notStruck(result, turns) : [];
-      for (const plan of again) bySeed.set(plan.draw.seed, plan);
-      tell(result, rounds.length, bySeed.size);
-      const plan = bySeed.get(result.seed);
-      if (plan && result.violations.length > 0) reds.push(plan);
+    onRound: (result, plan) => {
+      rounds.push({ part: plan.part, result });
+      const again = wantsAll && plan.part === 'matrix' ? notStruck(result) : [];
+      planned += again.length;
+      tell(result, rounds.length, planned);
+      if (result.violations.length > 0) reds.push(plan);
       return again;
     },
   });
@@ -81,19 +76,21 @@ async function playOnRealParts(): Promise<number> {
   return left;
 }
 
-/** Rounds for the cells of this one whose fault has not come about; a few times each. */
-function notStruck(result: RoundResult, turns: Map<string, number>): RoundPlan[] {
-  return result.cells.flatMap((name, i) => {
-    const turn = (turns.get(name) ?? 0) + 1;
-    if (result.struck[i] !== 0 || turn > TURNS_MORE) return [];
-    turns.set(name, turn);
-    return [planAgain(wanted.seed, turn, name, size.sessions)];
+/** Rounds for the cells of this one whose fault has not come about, unless they were played often enough. */
+function notStruck({ cells, struck }: RoundResult): RoundPlan[] {
+  return cells.flatMap((name, i) => {
+    const played = rounds.filter(
+      ({ part, result }) => part === 'matrix' && result.cells.includes(name),
+    ).length;
+    if (struck[i] !== 0 || played > TURNS_MORE) return [];
+    return [planAgain(wanted.seed, played, name, size.sessions)];
   });
 }
 
-async function shrunk(bundle: string, { draw, cells }: RoundPlan): Promise<void> {
+async function shrunk(bundle: string, plan: RoundPlan): Promise<void> {
+  const { draw, cells } = plan;
   say('Looking for fewer sessions that break it …');
-  const small = await shrink(bundle, draw, cells);
+  const small = await shrink(bundle, plan);
   const names = cells.map(({ name }) => name);
   const { seed, sessions: drawn } = draw;
   say(replay({ seed, drawn, cells: names }, small.draw.only ?? null));

@@ -38,11 +38,12 @@ export function matrixPlans(wanted: MatrixWanted, sessions: number): RoundPlan[]
   const only = wanted.sessions === null ? {} : { only: wanted.sessions };
   const chosen = asked.length > 0 ? asked : quick ? QUICK_CELLS : [''];
   const cells = [...new Set(chosen.flatMap(cellsLike))];
-  if (together) return [{ draw: { seed, sessions, ...only }, cells }];
+  if (together) return [{ part: 'matrix', draw: { seed, sessions, ...only }, cells }];
   // One cell alone is a replay: the seed is that of its round.
   const replayed = asked.length === 1 && cells.length === 1;
   const groups = asked.length > 0 ? cells.map((cell) => [cell]) : inPairs(cells);
   return groups.map((group) => ({
+    part: 'matrix',
     draw: {
       seed: replayed ? seed : seedOf(seed, CELLS.indexOf(group[0] as Cell)),
       sessions,
@@ -62,7 +63,7 @@ const CALM = /^(F13|F14|F15|F17|F18|F21)$/;
 function inPairs(cells: readonly Cell[]): Cell[][] {
   const killed = cells.filter(isKill);
   const calm = cells.filter(({ row }) => CALM.test(row));
-  const frozen = cells.filter(({ name }) => name.startsWith('SIGSTOP for'));
+  const frozen = cells.filter(({ rivals }) => rivals === 'SIGSTOP');
   const half = Math.ceil(frozen.length / 2);
   const paired = new Set([...killed, ...calm, ...frozen]);
   return [
@@ -82,7 +83,7 @@ function together(some: readonly Cell[], others: readonly Cell[]): Cell[][] {
 export function planAgain(seed: number, turn: number, name: string, sessions: number): RoundPlan {
   const cells = cellsLike(name);
   const own = seedOf(seed, turn * 100_000 + CELLS.indexOf(cells[0] as Cell));
-  return { draw: { seed: own, sessions }, cells };
+  return { part: 'matrix', draw: { seed: own, sessions }, cells };
 }
 
 /** The cell of this name, or all whose name contains it. @throws Error when there is none */
@@ -94,11 +95,12 @@ function cellsLike(asked: string): Cell[] {
 }
 
 /**
- * So many schedules drawn whole: three sessions and a fault each. Eight are played on a stack at a time; one of their faults
- * is a SIGKILL at a failpoint, one more may be: a worker that starts costs more than all else. Each fault strikes all eight.
+ * At least so many schedules drawn whole: three sessions and a fault each. Eight are played on a stack at a time; one of
+ * their faults is a SIGKILL at a failpoint, one more may be: a worker that starts costs more than all else. Each fault
+ * strikes all eight.
  */
 export function randomPlans(seed: number, schedules: number): RoundPlan[] {
-  return Array.from({ length: schedules / SCHEDULES_A_ROUND }, (_, index) => {
+  return Array.from({ length: Math.ceil(schedules / SCHEDULES_A_ROUND) }, (_, index) => {
     const own = seedOf(seed, 10_000 + index);
     const rng = new Rng(own).fork(-2);
     const cells = [rng.pick(CELLS.filter(isKill))];
@@ -107,7 +109,8 @@ export function randomPlans(seed: number, schedules: number): RoundPlan[] {
       // Two faults of one kind would undo each other: a server is stopped once, a receiver has one mood.
       if (cells.every(({ rivals }) => rivals !== cell.rivals)) cells.push(cell);
     }
-    return { draw: { seed: own, sessions: SCHEDULES_A_ROUND * SESSIONS_A_SCHEDULE }, cells };
+    const sessions = SCHEDULES_A_ROUND * SESSIONS_A_SCHEDULE;
+    return { part: 'random', draw: { seed: own, sessions }, cells };
   });
 }
 

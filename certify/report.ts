@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { ELSEWHERE } from './elsewhere.ts';
 import { MUTANTS } from './mutants/list.ts';
 import { CELLS } from './parts/cells.ts';
+import type { RoundPlan } from './parts/lanes.ts';
 import type { RoundResult } from './parts/round.ts';
 import { CHECKS } from './parts/violation.ts';
 import type { SimulationResult } from './simulation/simulate.ts';
@@ -15,7 +16,7 @@ export type Run = {
   readonly code: string;
   readonly seed: number;
   readonly simulations: readonly SimulationResult[];
-  readonly rounds: readonly { part: 'matrix' | 'random'; result: RoundResult }[];
+  readonly rounds: readonly { part: RoundPlan['part']; result: RoundResult }[];
   readonly schedulesARound: number;
   /** Rounds that were not played: the time was over. */
   readonly left: number;
@@ -34,7 +35,7 @@ export function percentile(values: readonly number[], percent: number): number {
 }
 
 /** Milliseconds from each SIGKILL to the next commit, in rounds of the matrix or in drawn ones, where other faults strike, too. */
-export function recoveriesIn(rounds: Run['rounds'], of: 'matrix' | 'random'): number[] {
+export function recoveriesIn(rounds: Run['rounds'], of: RoundPlan['part']): number[] {
   return rounds.flatMap(({ part, result }) => (part === of ? result.recoveries : []));
 }
 
@@ -76,7 +77,7 @@ ${verdict(red, left)} ${violations.length} violations of P1–P6 (docs/guarantee
 | single facts checked | ${sum((r) => r.counted)} |
 | questions of backends that got no answer at first, and were asked again | ${sum((r) => r.unanswered)} |
 | from a SIGKILL (or the reason to settle, if that came later) to the next commit, in rounds of the matrix | ${spread(recoveriesIn(rounds, 'matrix'))} |
-| the same in drawn rounds, where seven other faults strike as well | ${spread(recoveriesIn(rounds, 'random'))} |
+| the same in drawn rounds, where ${run.schedulesARound - 1} other faults strike as well | ${spread(recoveriesIn(rounds, 'random'))} |
 | from “all is well again” to rest | ${spread(rests)} |
 ${simulations.map((s) => `| simulated on ${s.name} | ${s.schedules} schedules, ${s.steps} steps, ${s.violations.length === 0 ? 'green' : 'RED'}, ${seconds(s.ms)} |`).join('\n')}
 ${left === 0 ? '' : `\n${left} rounds were not played, since the time was over.\n`}

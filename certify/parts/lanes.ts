@@ -9,8 +9,12 @@ import { playRound, type RoundResult } from './round.ts';
 import { startStack, type Stack } from './stack.ts';
 import type { Draw } from './workload.ts';
 
-/** A round to be played. */
-export type RoundPlan = { readonly draw: Draw; readonly cells: readonly Cell[] };
+/** A round to be played: one of the matrix, or drawn whole. */
+export type RoundPlan = {
+  readonly part: 'matrix' | 'random';
+  readonly draw: Draw;
+  readonly cells: readonly Cell[];
+};
 
 /** The workflows as one file: every worker uses it. */
 export async function bundleWorkflows(): Promise<string> {
@@ -29,7 +33,7 @@ export type Lanes = {
   /** No round is begun after this time (Date.now()). */
   readonly until: number;
   /** Returns rounds that are to be played next. */
-  readonly onRound: (result: RoundResult) => readonly RoundPlan[];
+  readonly onRound: (result: RoundResult, plan: RoundPlan) => readonly RoundPlan[];
 };
 
 /**
@@ -50,7 +54,7 @@ export async function playAll(
         if (plan === undefined) break;
         stack ??= await startStack(bundle);
         const result = await playOrBreak(stack, plan);
-        waiting.unshift(...onRound(result));
+        waiting.unshift(...onRound(result, plan));
         if (result.violations.length === 0) continue;
         await stack.stop();
         stack = null;

@@ -1,6 +1,5 @@
 /** Makes a red round smaller: as few sessions as still break something. */
-import type { Cell } from './cells.ts';
-import { playAll } from './lanes.ts';
+import { playAll, type RoundPlan } from './lanes.ts';
 import type { RoundResult } from './round.ts';
 import type { Draw } from './workload.ts';
 
@@ -10,9 +9,9 @@ const TRIES = 6;
 /** Tries halves, and halves of those. Returns the smallest draw that was red, and how it was red. */
 export async function shrink(
   bundle: string,
-  draw: Draw,
-  cells: readonly Cell[],
+  plan: RoundPlan,
 ): Promise<{ draw: Draw; result: RoundResult | null }> {
+  const { draw } = plan;
   let smallest = draw;
   let red: RoundResult | null = null;
   const all = draw.only ?? Array.from({ length: draw.sessions }, (_, i) => i);
@@ -21,7 +20,7 @@ export async function shrink(
     const [only = [], ...others] = parts;
     const smaller = { ...draw, only };
     let result: RoundResult | null = null;
-    await playAll(bundle, [{ draw: smaller, cells }], {
+    await playAll(bundle, [{ ...plan, draw: smaller }], {
       lanes: 1,
       until: Number.POSITIVE_INFINITY,
       onRound: (one) => {
