@@ -59,6 +59,18 @@ export const RECONCILE_OPTIONS: ActivityOptions = {
   retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumAttempts: 3 },
 };
 
+/**
+ * The beginning and the end of reconciliation, one statement or two. They belong to no kind that could be named instead, so
+ * a run outlives a restart of PostgreSQL; one that does not is over before the next is due.
+ */
+export const RECONCILE_FRAME_OPTIONS: ActivityOptions = {
+  taskQueue: HORIZON_QUEUE,
+  heartbeatTimeout: HEARTBEAT_TIMEOUT,
+  startToCloseTimeout: '30 seconds',
+  scheduleToCloseTimeout: '4 minutes',
+  retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '10 seconds' },
+};
+
 /** How long `cancel` waits for the ledger before it answers `closing`: two ledgers and their reading, with slack. */
 export const CANCEL_WAIT = '15 seconds';
 

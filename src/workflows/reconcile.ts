@@ -14,10 +14,11 @@ import {
   type Discrepancy,
   type ReconcileReport,
 } from '../domain/discrepancy.ts';
-import { RECONCILE_OPTIONS } from './options.ts';
+import { RECONCILE_FRAME_OPTIONS, RECONCILE_OPTIONS } from './options.ts';
 
-const activities = proxyActivities<ReconcileActivities>(RECONCILE_OPTIONS);
-/** The same with a summary, by which an operator tells one page from another in the history. */
+const { beginReconcile, endReconcile } =
+  proxyActivities<ReconcileActivities>(RECONCILE_FRAME_OPTIONS);
+/** One page, with a summary, by which an operator tells one page from another in the history. */
 const pageOf = (kind: Discrepancy) =>
   proxyActivities<ReconcileActivities>({ ...RECONCILE_OPTIONS, summary: kind });
 
@@ -34,7 +35,7 @@ export type ReconcileInput = {
 export async function reconcile(input: ReconcileInput = {}): Promise<ReconcileReport> {
   const { dryRun = false } = input;
   let report = input.resume?.report ?? {
-    ...(await activities.beginReconcile()),
+    ...(await beginReconcile()),
     dryRun,
     classes: {},
     failed: {},
@@ -64,7 +65,7 @@ export async function reconcile(input: ReconcileInput = {}): Promise<ReconcileRe
       setCurrentDetails(reportInWords(report));
     } while (after !== null);
   }
-  await activities.endReconcile(report);
+  await endReconcile(report);
   return report;
 }
 

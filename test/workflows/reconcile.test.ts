@@ -22,6 +22,9 @@ async function paidWithoutRow(): Promise<string> {
   return id;
 }
 
+const start = (workflowId: string) =>
+  stage.env.client.workflow.start('reconcile', { workflowId, taskQueue: 'settlement', args: [{}] });
+
 const paymentsOf = (id: string) =>
   stage.database.rows('SELECT tx_hash FROM payments WHERE session_id = $1', [id]);
 
@@ -43,13 +46,9 @@ test('a dry run says what a run would find, and changes nothing; the run repairs
 
 test('two runs at once repair it once', async () => {
   const id = await paidWithoutRow();
-  const start = (workflowId: string) =>
-    stage.env.client.workflow.execute('reconcile', {
-      workflowId,
-      taskQueue: 'settlement',
-      args: [{}],
-    });
-  await Promise.all([start('reconcile:one'), start('reconcile:two')]);
+  const [one, two] = await Promise.all([start('reconcile:one'), start('reconcile:two')]);
+  await one.result();
+  await two.result();
   expect(await paymentsOf(id)).toHaveLength(1);
   const events = await stage.database.rows(
     'SELECT type FROM settlement.events WHERE session_id = $1',
@@ -66,6 +65,24 @@ test('a kind that cannot be looked for is named, and does not stop the others', 
   expect(Object.keys(report.failed)).toEqual(['event_overdue']);
   expect(report.failed.event_overdue).toContain('delivery_attempts');
   expect(await paymentsOf(id)).toHaveLength(1);
+});
+
+test('a run that finds PostgreSQL away, begins and ends when it is back', async () => {
+  const id = await paidWithoutRow();
+  const triedOften = async () => {
+    for (let tried = 0; tried < 5; await stage.env.sleep('2 seconds')) {
+      const { raw, status } = await handle.describe();
+      expect(status.name).toBe('RUNNING');
+      tried = raw.pendingActivities?.[0]?.attempt ?? 0;
+    }
+  };
+  await stage.database.rows('ALTER TABLE settlement.reconcile_runs RENAME TO away');
+  const handle = await start('reconcile:away');
+  await triedOften();
+  expect(await paymentsOf(id)).toEqual([]);
+  await stage.database.rows('ALTER TABLE settlement.away RENAME TO reconcile_runs');
+  const report = await handle.result();
+  expect(report).toMatchObject({ classes: { paid_without_payment: { repaired: 1 } }, failed: {} });
 });
 
 test('endings of before our time are gone through, page by page, and wake nobody', async () => {
