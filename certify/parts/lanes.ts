@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { inspect } from 'node:util';
 import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
 import type { Cell } from './cells.ts';
 import { makeFolder } from './folder.ts';
@@ -80,9 +81,7 @@ async function playOrBreak(stack: Stack, { draw, cells }: RoundPlan): Promise<Ro
       sessions: 0,
       struck: cells.map(() => 0),
       counted: 0,
-      violations: [
-        { check: 'rest', problem: `The round broke: ${(error as Error).stack ?? String(error)}` },
-      ],
+      violations: [{ check: 'rest', problem: `The round broke: ${inspect(error)}` }],
       restMs: null,
       recoveries: [],
       unanswered: 0,
