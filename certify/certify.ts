@@ -12,7 +12,7 @@ import { commit, percentile, recoveriesIn, writeCertificate } from './report.ts'
 import { simulateAside } from './simulation/aside.ts';
 
 /** How much of everything. Minutes are those of two cores; what they leave out is said in the certificate. */
-const FULL = { model: 10_000, postgres: 400, sessions: 18, random: 300, minutes: 19, lanes: 4 };
+const FULL = { model: 10_000, postgres: 200, sessions: 18, random: 300, minutes: 19, lanes: 3 };
 const QUICK = { model: 10_000, postgres: 150, sessions: 20, random: 16, minutes: 2.3, lanes: 3 };
 /** Recovery from a SIGKILL to the next commit where a worker is left (bar R7). */
 const RECOVERY_P95_MS = 5_000;
@@ -111,11 +111,12 @@ function replay(
 }
 
 function tell(result: RoundResult, n: number, of: number): void {
-  const { seed, cells, struck, violations, restMs, ms } = result;
+  const { seed, cells, struck, recoveries, violations, restMs, ms } = result;
   const verdict = violations.length === 0 ? 'green' : `RED (${violations.length})`;
   const struckTimes = cells.map((name, i) => `${name} [${struck[i]}]`).join(' + ');
+  const recovered = recoveries.map((took) => ` settled again ${took} ms after a kill,`).join('');
   say(
-    `${n}/${of} ${verdict} seed ${seed}: ${struckTimes}; at rest after ${restMs} ms, ${Math.round(ms / 1000)} s`,
+    `${n}/${of} ${verdict} seed ${seed}: ${struckTimes};${recovered} at rest after ${restMs} ms, ${Math.round(ms / 1000)} s`,
   );
   for (const { check, problem } of violations.slice(0, 5)) say(`    ${check}: ${problem}`);
   if (violations.length > 0) say(`    ${replay(result, wanted.sessions)}`);

@@ -40,12 +40,19 @@ export const REPORT_OPTIONS: ActivityOptions = {
 /** How long the watcher's activity reads before its workflow continues as new, so that no history grows. */
 export const WATCH_FOR_MINUTES = 15;
 
-/** The watcher's activity: its stretch, one turn that is under way, and a drain. */
+/**
+ * The watcher's activity: its stretch, one turn that is under way, and a drain. Nothing is read between a worker's death
+ * and the first retry, so that comes at once.
+ */
 export const WATCH_OPTIONS: ActivityOptions = {
   taskQueue: HORIZON_QUEUE,
   heartbeatTimeout: HEARTBEAT_TIMEOUT,
   startToCloseTimeout: `${WATCH_FOR_MINUTES + 5} minutes`,
-  retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '30 seconds' },
+  retry: {
+    initialInterval: '200 milliseconds',
+    backoffCoefficient: 2,
+    maximumInterval: '30 seconds',
+  },
 };
 
 /**
