@@ -165,7 +165,7 @@ export async function nextCommit(scene: Scene, at: number): Promise<void> {
   for (const end = at + 20_000; Date.now() < end && !over.aborted; await sleep(50)) {
     const [next] = await stack.rows<{ at: Date; since: Date }>(
       `SELECT j.at, greatest($1, CASE WHEN j.to_status IN ('expired', 'cancelled') THEN least(s.expires_at, s.cancel_at)
-          WHEN j.to_status = 'paid' THEN (SELECT max(p.closed_at) FROM settlement.ledger_payments p
+          ELSE (SELECT max(p.closed_at) FROM settlement.ledger_payments p
             WHERE p.session_id = s.id AND p.closed_at <= j.at) END) AS since
        FROM settlement.session_journal j JOIN checkout_sessions s ON s.id = j.session_id
        WHERE j.at > $1 AND j.actor = 'settle' ORDER BY j.at LIMIT 1`,
