@@ -68,7 +68,7 @@ export const RECONCILE_OPTIONS: ActivityOptions = {
 
 /**
  * The beginning and the end of reconciliation, one statement or two. They belong to no kind that could be named instead, so
- * a run outlives a restart of PostgreSQL; one that does not is over before the next is due.
+ * a run outlives a restart of PostgreSQL; one that does not has failed before the next is due, at the usual interval.
  */
 export const RECONCILE_FRAME_OPTIONS: ActivityOptions = {
   taskQueue: HORIZON_QUEUE,

@@ -69,16 +69,13 @@ test('a kind that cannot be looked for is named, and does not stop the others', 
 
 test('a run that finds PostgreSQL away, begins and ends when it is back', async () => {
   const id = await paidWithoutRow();
-  const triedOften = async () => {
-    for (let tried = 0; tried < 5; await stage.env.sleep('2 seconds')) {
-      const { raw, status } = await handle.describe();
-      expect(status.name).toBe('RUNNING');
-      tried = raw.pendingActivities?.[0]?.attempt ?? 0;
-    }
-  };
   await stage.database.rows('ALTER TABLE settlement.reconcile_runs RENAME TO away');
   const handle = await start('reconcile:away');
-  await triedOften();
+  for (let tried = 0; tried < 5; await stage.env.sleep('2 seconds')) {
+    const { raw, status } = await handle.describe();
+    expect(status.name).toBe('RUNNING');
+    tried = raw.pendingActivities?.[0]?.attempt ?? 0;
+  }
   expect(await paymentsOf(id)).toEqual([]);
   await stage.database.rows('ALTER TABLE settlement.away RENAME TO reconcile_runs');
   const report = await handle.result();
