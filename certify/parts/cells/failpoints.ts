@@ -1,8 +1,11 @@
 /** Workers that die, or freeze, at a named point of an activity (parts/failpoint.ts has the points). */
 import { existsSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Memo, Operation } from '@stellar/stellar-sdk';
+import { assetOf } from '../../../src/sandbox/ledger/wallet.ts';
 import { reconcileScheduleId } from '../../../src/workflows/contract.ts';
 import type { Rng } from '../../rng.ts';
+import { submit } from '../cast.ts';
 import { ownerOf } from '../stack.ts';
 import { until, type Cell, type Scene } from './scene.ts';
 
@@ -80,9 +83,32 @@ async function provoke(point: string, struck: () => boolean, scene: Scene): Prom
   while (!struck() && !over.aborted) {
     if (/reconcile|repairPage/i.test(point)) await handle.trigger().catch(() => undefined);
     else if (point.startsWith('look settle')) await cancelByHand(scene);
-    else return;
+    else if (/^proveReport s(tore|ettle)/.test(point)) {
+      const paid = await payStroop(scene);
+      const reported = paid && stack.client.reportPayment(paid.id, paid.hash).catch(() => null);
+      // A worker that dies of a report does not answer it.
+      await Promise.race([reported, until(struck, over)]);
+    } else return;
     await sleep(800);
   }
+}
+
+/**
+ * Pays a stroop more to a session; resolves when its ledger has closed. Reported now, it is found before the watcher has
+ * read it, or at the same time. What it means, the checks see.
+ */
+async function payStroop({
+  stack,
+  sessions,
+  rng,
+}: Scene): Promise<{ id: string; hash: string } | null> {
+  if (sessions.length === 0) return null;
+  const { id, shop, asset, reference } = rng.pick(sessions);
+  const stroop = { destination: shop.wallet.address, asset: assetOf(asset), amount: '0.0000001' };
+  const memo = Memo.id(reference);
+  const hash = await submit(stack.ledger, stack.customer, [Operation.payment(stroop)], { memo });
+  await stack.ledger.chain.nextLedger();
+  return { id, hash };
 }
 
 /** A backend cancels one session that nobody pays, by writing its row: the next look finds something to settle. */
