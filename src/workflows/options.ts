@@ -41,18 +41,14 @@ export const REPORT_OPTIONS: ActivityOptions = {
 export const WATCH_FOR_MINUTES = 15;
 
 /**
- * The watcher's activity: its stretch, one turn that is under way, and a drain. Nothing is read between a worker's death
- * and the first retry, so that comes at once.
+ * The watcher's activity: its stretch, one turn that is under way, and a drain. It fails only by its worker's death, and
+ * nothing is read until the retry: that comes at once, after the tenth death in a stretch as after the first.
  */
 export const WATCH_OPTIONS: ActivityOptions = {
   taskQueue: HORIZON_QUEUE,
   heartbeatTimeout: HEARTBEAT_TIMEOUT,
   startToCloseTimeout: `${WATCH_FOR_MINUTES + 5} minutes`,
-  retry: {
-    initialInterval: '200 milliseconds',
-    backoffCoefficient: 2,
-    maximumInterval: '30 seconds',
-  },
+  retry: { initialInterval: '200 milliseconds', backoffCoefficient: 1 },
 };
 
 /**

@@ -1,0 +1,46 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { activityInfo } from '@temporalio/activity';
+import { ApplicationFailure } from '@temporalio/common';
+import { TestWorkflowEnvironment } from '@temporalio/testing';
+import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
+import { HORIZON_QUEUE, SETTLEMENT_QUEUE } from '../../src/workflows/contract.ts';
+
+let env: TestWorkflowEnvironment;
+beforeAll(async () => {
+  Runtime.install({ logger: new DefaultLogger('ERROR') });
+  const path = process.env['TIME_SKIPPING_SERVER'] ?? '';
+  env = await TestWorkflowEnvironment.createTimeSkipping({
+    server: { executable: { type: 'existing-path', path } },
+  });
+});
+afterAll(() => env.teardown());
+
+/** What `watchLedger` does is not at stake here: to the server, a worker that dies is an attempt that failed. */
+test('the watcher is replaced as fast after the tenth death in a stretch as after the first', async () => {
+  const begun: number[] = [];
+  const watchLedger = () => {
+    begun.push(activityInfo().currentAttemptScheduledTimestampMs);
+    if (begun.length <= 10) throw new Error('The worker died.');
+    throw ApplicationFailure.nonRetryable('Enough was seen.');
+  };
+  const { nativeConnection: connection } = env;
+  const workflows = await Worker.create({
+    connection,
+    taskQueue: SETTLEMENT_QUEUE,
+    workflowBundle: { codePath: process.env['WORKFLOW_BUNDLE'] ?? '' },
+  });
+  const activities = await Worker.create({
+    connection,
+    taskQueue: HORIZON_QUEUE,
+    activities: { watchLedger },
+  });
+  const watcher = env.client.workflow.execute('ledgerWatcher', {
+    workflowId: 'watcher',
+    taskQueue: SETTLEMENT_QUEUE,
+    args: [{ network: 'sandbox' }],
+  });
+  await workflows.runUntil(activities.runUntil(watcher.catch(() => undefined)));
+  const pauses = begun.slice(1).map((at, i) => at - (begun[i] ?? 0));
+  expect(pauses).toHaveLength(10);
+  expect(Math.max(...pauses)).toBeLessThan(1_000);
+});
