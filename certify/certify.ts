@@ -114,7 +114,9 @@ function tell(result: RoundResult, n: number, of: number): void {
   const { seed, cells, struck, recoveries, violations, restMs, ms } = result;
   const verdict = violations.length === 0 ? 'green' : `RED (${violations.length})`;
   const struckTimes = cells.map((name, i) => `${name} [${struck[i]}]`).join(' + ');
-  const recovered = recoveries.map((took) => ` settled again ${took} ms after a kill,`).join('');
+  const recovered = recoveries
+    .map(({ after, ms, what }) => ` settled ${ms} ms after ${after} (${what}),`)
+    .join('');
   say(
     `${n}/${of} ${verdict} seed ${seed}: ${struckTimes};${recovered} at rest after ${restMs} ms, ${Math.round(ms / 1000)} s`,
   );
@@ -123,7 +125,7 @@ function tell(result: RoundResult, n: number, of: number): void {
 }
 
 function conclude(): void {
-  const recoveries = recoveriesIn(rounds, 'matrix');
+  const recoveries = recoveriesIn(rounds, 'SIGKILL', ['matrix']);
   const p95 = percentile(recoveries, 95);
   if (recoveries.length >= 20 && p95 > RECOVERY_P95_MS) {
     red = true;

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { ELSEWHERE } from './elsewhere.ts';
 import { MUTANTS } from './mutants/list.ts';
 import { CELLS } from './parts/cells.ts';
+import type { Recovery } from './parts/cells/scene.ts';
 import type { RoundPlan } from './parts/lanes.ts';
 import type { RoundResult } from './parts/round.ts';
 import { CHECKS } from './parts/violation.ts';
@@ -34,9 +35,15 @@ export function percentile(values: readonly number[], percent: number): number {
   return sorted[Math.max(0, Math.ceil((sorted.length * percent) / 100) - 1)] ?? 0;
 }
 
-/** Milliseconds from each SIGKILL to the next commit, in rounds of the matrix or in drawn ones, where other faults strike, too. */
-export function recoveriesIn(rounds: Run['rounds'], of: RoundPlan['part']): number[] {
-  return rounds.flatMap(({ part, result }) => (part === of ? result.recoveries : []));
+/** Milliseconds from each fault of a kind to the next commit, in rounds of the matrix or in drawn ones, where other faults strike, too. */
+export function recoveriesIn(
+  rounds: Run['rounds'],
+  after: Recovery['after'],
+  parts: readonly RoundPlan['part'][],
+): number[] {
+  return rounds.flatMap(({ part, result: { recoveries } }) =>
+    parts.includes(part) ? recoveries.filter((r) => r.after === after).map(({ ms }) => ms) : [],
+  );
 }
 
 /** Writes the page. */
@@ -76,8 +83,9 @@ ${verdict(red, left)} ${violations.length} violations of P1–P6 (docs/guarantee
 | on real parts | ${results.length} rounds (${results.length - random} of the matrix, ${random} drawn with ${run.schedulesARound} schedules each), ${sum((r) => r.sessions)} sessions, ${sum((r) => r.struck.reduce((n, s) => n + s, 0))} times a fault struck |
 | single facts checked | ${sum((r) => r.counted)} |
 | questions of backends that got no answer at first, and were asked again | ${sum((r) => r.unanswered)} |
-| from a SIGKILL (or the reason to settle, if that came later) to the next commit, in rounds of the matrix | ${spread(recoveriesIn(rounds, 'matrix'))} |
-| the same in drawn rounds, where ${run.schedulesARound - 1} other faults strike as well | ${spread(recoveriesIn(rounds, 'random'))} |
+| from a SIGKILL (or the reason to settle, if that came later) to the next commit, in rounds of the matrix | ${spread(recoveriesIn(rounds, 'SIGKILL', ['matrix']))} |
+| the same in drawn rounds, where ${run.schedulesARound - 1} other faults strike as well | ${spread(recoveriesIn(rounds, 'SIGKILL', ['random']))} |
+| from PostgreSQL’s return to the next commit, in rounds of both kinds | ${spread(recoveriesIn(rounds, 'PostgreSQL’s return', ['matrix', 'random']))} |
 | from “all is well again” to rest | ${spread(rests)} |
 ${simulations.map((s) => `| simulated on ${s.name} | ${s.schedules} schedules, ${s.steps} steps, ${s.violations.length === 0 ? 'green' : 'RED'}, ${seconds(s.ms)} |`).join('\n')}
 ${left === 0 ? '' : `\n${left} rounds were not played, since the time was over.\n`}

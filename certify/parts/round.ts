@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Rng } from '../rng.ts';
 import type { Cell } from './cells.ts';
+import type { Recovery } from './cells/scene.ts';
 import { check } from './checks.ts';
 import { rest, watchAlways } from './rest.ts';
 import type { Stack } from './stack.ts';
@@ -21,7 +22,7 @@ export type RoundResult = {
   readonly violations: readonly Violation[];
   /** From the moment when all was well again. */
   readonly restMs: number | null;
-  readonly recoveries: readonly number[];
+  readonly recoveries: readonly Recovery[];
   readonly unanswered: number;
   readonly ms: number;
 };
@@ -73,7 +74,7 @@ async function play({
 }: Playing): Promise<RoundResult> {
   const started = Date.now();
   const rng = new Rng(draw.seed).fork(-1);
-  const recoveries: number[] = [];
+  const recoveries: Recovery[] = [];
   let striking = true;
   const strikes = Promise.all(
     cells.map((cell, index) =>
@@ -82,7 +83,7 @@ async function play({
         rng: rng.fork(index),
         sessions: workload.sessions,
         over: over.signal,
-        recovered: (ms) => recoveries.push(ms),
+        recovered: (recovery) => recoveries.push(recovery),
         complain: (problem) => workload.complaints.push(problem),
       }),
     ),

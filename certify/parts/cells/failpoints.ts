@@ -7,6 +7,7 @@ import { reconcileScheduleId } from '../../../src/workflows/contract.ts';
 import type { Rng } from '../../rng.ts';
 import { submit } from '../cast.ts';
 import { ownerOf } from '../stack.ts';
+import { nextCommit } from './next-commit.ts';
 import { until, type Cell, type Scene } from './scene.ts';
 
 const SETTLE = ['settle:begun', 'settle:inside', 'settle:commit', 'settle:committed'];
@@ -150,7 +151,7 @@ function killAt(point: string): Cell {
       await Promise.all([drained, provoked]);
       if (!hit) return 0;
       const at = Number(readFileSync(arm.mark, 'utf8').split(' ')[1]);
-      await Promise.all([stack.addWorker(), nextCommit(scene, at)]);
+      await Promise.all([stack.addWorker(), nextCommit(scene, at, 'SIGKILL')]);
       return 1;
     },
   };
@@ -180,27 +181,6 @@ async function reachedBy(
   const hit = await Promise.race([drained.then(struck), until(struck, enough.signal)]);
   enough.abort();
   return hit;
-}
-
-/**
- * Notes how long it took from a SIGKILL to the next session that was settled, if there is one at all; from when there was
- * something to settle, where that was later: its last payment's ledger had closed, or its deadline was over.
- */
-export async function nextCommit(scene: Scene, at: number): Promise<void> {
-  const { stack, over } = scene;
-  for (const end = at + 20_000; Date.now() < end && !over.aborted; await sleep(50)) {
-    const [next] = await stack.rows<{ at: Date; since: Date }>(
-      `SELECT j.at, greatest($1, CASE WHEN j.to_status IN ('expired', 'cancelled') THEN least(s.expires_at, s.cancel_at)
-          ELSE (SELECT max(p.closed_at) FROM settlement.ledger_payments p
-            WHERE p.session_id = s.id AND p.closed_at <= j.at) END) AS since
-       FROM settlement.session_journal j JOIN checkout_sessions s ON s.id = j.session_id
-       WHERE j.at > $1 AND j.actor = 'settle' ORDER BY j.at LIMIT 1`,
-      [new Date(at)],
-    );
-    if (!next) continue;
-    scene.recovered(Math.max(0, next.at.getTime() - next.since.getTime()));
-    return;
-  }
 }
 
 function freezeAt(point: string): Cell {

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import type { CommitFault } from '../postgres-proxy.ts';
 import type { Stack } from '../stack.ts';
+import { nextCommit } from './next-commit.ts';
 import { soon, until, type Cell, type Scene } from './scene.ts';
 
 function commitMeets(fault: CommitFault, times: number): Cell {
@@ -37,6 +38,7 @@ export const POSTGRES: readonly Cell[] = [
       await scene.stack.stopPostgres();
       await sleep(awayMs);
       await scene.stack.restartPostgres();
+      await nextCommit(scene, Date.now(), 'PostgreSQL’s return');
       return 1;
     },
   })),

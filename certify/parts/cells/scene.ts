@@ -4,6 +4,14 @@ import type { Rng } from '../../rng.ts';
 import type { Stack } from '../stack.ts';
 import type { RoundSession } from '../workload.ts';
 
+/** Milliseconds from a worker's SIGKILL, or from when PostgreSQL took connections again, to the next commit. */
+export type Recovery = {
+  readonly after: 'SIGKILL' | 'PostgreSQL’s return';
+  readonly ms: number;
+  /** The session that was settled, and what became of it. */
+  readonly what: string;
+};
+
 /** What a fault works on. */
 export type Scene = {
   readonly stack: Stack;
@@ -12,8 +20,7 @@ export type Scene = {
   readonly sessions: readonly RoundSession[];
   /** Aborted when the round is at rest and the fault has still not struck. */
   readonly over: AbortSignal;
-  /** Notes milliseconds from a SIGKILL to the next commit of another process. */
-  recovered(ms: number): void;
+  recovered(recovery: Recovery): void;
   /** Notes an answer that cannot be right. */
   complain(problem: string): void;
 };
