@@ -62,10 +62,10 @@ const sizes: Sizes = quick
     }
   : {
       ...common,
-      warmUp: 24,
-      closed: 120,
-      closedPaged: 600,
-      openSeconds: 4,
+      warmUp: 60,
+      closed: 200,
+      closedPaged: 1_200,
+      openSeconds: 6,
       fault: 60,
       patienceMs: 70_000,
     };

@@ -59,7 +59,7 @@ export function peersAhead(results: Results): string[] {
 }
 
 const SHARED =
-  'On a Temporal server, a session that is signalled, settled and told cannot be cheaper than one start with its signal, two workflow tasks, one activity and one close: the POST has to be a regular activity, or it would be sent again by every lost completion. That is what is left.';
+  'On a Temporal server, a session that is signalled, settled and told costs one start with its signal, two workflow tasks, one activity and one close. With a local activity the server would do with two thirds of that; it was measured, and why it was not taken, nor would bring the throughput, is in [decision 9](decisions/0009-looks-stay-regular-activities.md), with a profile of the worker.';
 const BUSY =
   'Every step waits for a core: the profile below adds up to more than there was. What it would be on a quiet machine, this run cannot say.';
 
@@ -67,7 +67,7 @@ const BUSY =
 const WHY: Readonly<Record<string, string>> = {
   'page commit: payments committed with their events':
     'the commit shares two cores with the workflows that it wakes, and with the bench; beside nothing else the same code commits what the table of page sizes says.',
-  'per session against naive Temporal: settled a second': `naive Temporal has started its workflows before the clock runs, ours starts within it. ${SHARED} The worker spends about as much on the start of a workflow as naive Temporal on its second activity, and PostgreSQL more, for the inbox, the journal and each attempt. Who needs more than this settles by pages.`,
+  'per session against naive Temporal: settled a second': `naive Temporal has started its workflows before the clock runs, ours starts within it. ${SHARED} PostgreSQL does more as well, for the inbox, the journal and each attempt. Who needs more than this settles by pages.`,
   '… settled a second, opening included': SHARED,
   "… the Temporal server's processor time per session":
     'a start and its signal are in it, which for naive Temporal came before; the next line has both.',
