@@ -21,7 +21,9 @@ export type Wanted = {
   readonly drawn: number | null;
   /** Only these sessions of a round, by their number in the draw. */
   readonly sessions: readonly number[] | null;
-  /** Where the certificate is written; null: nowhere. */
+  /** Keep runs in test/histories, instead of those that are there. */
+  readonly keepHistories: boolean;
+  /** Write the certificate. */
   readonly write: boolean;
 };
 
@@ -40,6 +42,7 @@ export function readArguments(args: readonly string[]): Wanted {
       part: { type: 'string', multiple: true, default: [] },
       drawn: { type: 'string' },
       sessions: { type: 'string' },
+      'keep-histories': { type: 'boolean', default: false },
       'no-write': { type: 'boolean', default: false },
     },
   });
@@ -63,6 +66,7 @@ export function readArguments(args: readonly string[]): Wanted {
     parts: parts.length > 0 ? parts : values.cell.length > 0 ? ['matrix'] : PARTS,
     drawn: values.drawn === undefined ? null : Number(values.drawn),
     sessions: values.sessions?.split(',').map(Number) ?? null,
+    keepHistories: values['keep-histories'],
     write: isWhole && !values.quick && !values['no-write'],
   };
 }

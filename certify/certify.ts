@@ -4,6 +4,7 @@
  */
 import { cpus, loadavg, totalmem } from 'node:os';
 import { readArguments } from './arguments.ts';
+import { collectHistories } from './parts/histories.ts';
 import { bundleWorkflows, playAll, type RoundPlan } from './parts/lanes.ts';
 import type { RoundResult } from './parts/round.ts';
 import { shrink } from './parts/shrink.ts';
@@ -58,9 +59,11 @@ async function playOnRealParts(): Promise<number> {
     : [];
   const random = wanted.parts.includes('random') ? randomPlans(wanted.seed, size.random) : [];
   let planned = matrix.length + random.length;
+  const histories = wanted.keepHistories ? collectHistories() : null;
   const left = await playAll(bundle, [...matrix, ...random], {
     lanes: size.lanes,
     until,
+    ...(histories && { lookAt: (stack) => histories.take(stack) }),
     onRound: (result, plan) => {
       rounds.push({ part: plan.part, result });
       const again = wantsAll && plan.part === 'matrix' ? notStruck(result) : [];
@@ -70,6 +73,7 @@ async function playOnRealParts(): Promise<number> {
       return again;
     },
   });
+  if (histories) say(`Kept the histories of ${histories.write()} runs.`);
   red ||= reds.length > 0;
   const [first] = reds;
   if (first && !wanted.quick) await shrunk(bundle, first);

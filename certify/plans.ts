@@ -4,7 +4,7 @@ import type { RoundPlan } from './parts/lanes.ts';
 import { Rng } from './rng.ts';
 
 /** Drawn schedules share a stack so many at a time, and with it each other's faults. */
-export const SCHEDULES_A_ROUND = 10;
+export const SCHEDULES_A_ROUND = 12;
 const SESSIONS_A_SCHEDULE = 3;
 
 /** Cells of the quick slice: one of each kind, those first that have found the most. */
@@ -13,7 +13,7 @@ const QUICK_CELLS = [
   'SIGKILL at look answered',
   'COMMIT: answer lost, 6 times',
   'SIGKILL at openSession store:committed',
-  'PostgreSQL stopped with -m immediate, back after 1 s',
+  'PostgreSQL stopped with -m immediate, back after 1 s, three times',
   'SIGKILL of Temporal, back after 0 s',
   'SIGSTOP for 5.5 s at watchLedger settle:inside',
   'Horizon: two nodes',
@@ -95,9 +95,9 @@ function cellsLike(asked: string): Cell[] {
 }
 
 /**
- * At least so many schedules drawn whole: three sessions and a fault each. Ten are played on a stack at a time; one of
+ * At least so many schedules drawn whole: three sessions and a fault each. Twelve are played on a stack at a time; one of
  * their faults is a SIGKILL at a failpoint, one more may be: a worker that starts costs more than all else. Each fault
- * strikes all ten.
+ * strikes all twelve.
  */
 export function randomPlans(seed: number, schedules: number): RoundPlan[] {
   return Array.from({ length: Math.ceil(schedules / SCHEDULES_A_ROUND) }, (_, index) => {

@@ -85,7 +85,8 @@ ${verdict(red, left)} ${violations.length} violations of P1–P6 (docs/guarantee
 | questions of backends that got no answer at first, and were asked again | ${sum((r) => r.unanswered)} |
 | from a SIGKILL (or the reason to settle, if that came later) to the next commit, in rounds of the matrix | ${spread(recoveriesIn(rounds, 'SIGKILL', ['matrix']))} |
 | the same in drawn rounds, where ${run.schedulesARound - 1} other faults strike as well | ${spread(recoveriesIn(rounds, 'SIGKILL', ['random']))} |
-| from PostgreSQL’s return to the next commit, in rounds of both kinds | ${spread(recoveriesIn(rounds, 'PostgreSQL’s return', ['matrix', 'random']))} |
+| from PostgreSQL’s return to the next commit, in rounds of the matrix | ${spread(recoveriesIn(rounds, 'PostgreSQL’s return', ['matrix']))} |
+| the same in drawn rounds | ${spread(recoveriesIn(rounds, 'PostgreSQL’s return', ['random']))} |
 | from “all is well again” to rest | ${spread(rests)} |
 ${simulations.map((s) => `| simulated on ${s.name} | ${s.schedules} schedules, ${s.steps} steps, ${s.violations.length === 0 ? 'green' : 'RED'}, ${seconds(s.ms)} |`).join('\n')}
 ${left === 0 ? '' : `\n${left} rounds were not played, since the time was over.\n`}

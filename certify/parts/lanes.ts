@@ -35,6 +35,8 @@ export type Lanes = {
   readonly until: number;
   /** Returns rounds that are to be played next. */
   readonly onRound: (result: RoundResult, plan: RoundPlan) => readonly RoundPlan[];
+  /** Looks at the stack of a green round, before the next is played on it. */
+  readonly lookAt?: (stack: Stack) => Promise<void>;
 };
 
 /**
@@ -44,7 +46,7 @@ export type Lanes = {
 export async function playAll(
   bundle: string,
   plans: readonly RoundPlan[],
-  { lanes, until, onRound }: Lanes,
+  { lanes, until, onRound, lookAt }: Lanes,
 ): Promise<number> {
   const waiting = [...plans];
   const lane = async () => {
@@ -56,7 +58,10 @@ export async function playAll(
         stack ??= await startStack(bundle);
         const result = await playOrBreak(stack, plan);
         waiting.unshift(...onRound(result, plan));
-        if (result.violations.length === 0) continue;
+        if (result.violations.length === 0) {
+          await lookAt?.(stack);
+          continue;
+        }
         await stack.stop();
         stack = null;
       }

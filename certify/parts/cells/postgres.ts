@@ -4,7 +4,7 @@ import { Client } from 'pg';
 import type { CommitFault } from '../postgres-proxy.ts';
 import type { Stack } from '../stack.ts';
 import { nextCommit } from './next-commit.ts';
-import { soon, until, type Cell, type Scene } from './scene.ts';
+import { soon, until, type Cell } from './scene.ts';
 
 function commitMeets(fault: CommitFault, times: number): Cell {
   return {
@@ -27,21 +27,28 @@ function commitMeets(fault: CommitFault, times: number): Cell {
   };
 }
 
+function stopped(name: string, awayMs: number, times: number): Cell {
+  return {
+    row: 'F7',
+    name,
+    rivals: 'PostgreSQL',
+    strike: async (scene) => {
+      for (let i = 0; i < times; i += 1) {
+        await soon(scene);
+        await scene.stack.stopPostgres();
+        await sleep(awayMs);
+        await scene.stack.restartPostgres();
+        await nextCommit(scene, Date.now(), 'PostgreSQL’s return');
+      }
+      return times;
+    },
+  };
+}
+
 /** PostgreSQL in trouble. */
 export const POSTGRES: readonly Cell[] = [
-  ...[1_000, 6_000].map((awayMs) => ({
-    row: 'F7',
-    name: `PostgreSQL stopped with -m immediate, back after ${awayMs / 1000} s`,
-    rivals: 'PostgreSQL',
-    strike: async (scene: Scene) => {
-      await soon(scene);
-      await scene.stack.stopPostgres();
-      await sleep(awayMs);
-      await scene.stack.restartPostgres();
-      await nextCommit(scene, Date.now(), 'PostgreSQL’s return');
-      return 1;
-    },
-  })),
+  stopped('PostgreSQL stopped with -m immediate, back after 1 s, three times', 1_000, 3),
+  stopped('PostgreSQL stopped with -m immediate, back after 6 s', 6_000, 1),
   inTransactions('F6', 'pg_terminate_backend'),
   inTransactions('F10', 'pg_cancel_backend'),
   commitMeets('answer lost', 6),
