@@ -4,7 +4,7 @@ import type { RoundPlan } from './parts/lanes.ts';
 import { Rng } from './rng.ts';
 
 /** Drawn schedules share a stack so many at a time, and with it each other's faults. */
-export const SCHEDULES_A_ROUND = 12;
+export const SCHEDULES_A_ROUND = 8;
 const SESSIONS_A_SCHEDULE = 3;
 
 /** Cells of the quick slice: one of each kind, those first that have found the most. */
@@ -95,9 +95,9 @@ function cellsLike(asked: string): Cell[] {
 }
 
 /**
- * At least so many schedules drawn whole: three sessions and a fault each. Twelve are played on a stack at a time; one of
+ * At least so many schedules drawn whole: three sessions and a fault each. Eight are played on a stack at a time; one of
  * their faults is a SIGKILL at a failpoint, one more may be: a worker that starts costs more than all else. Each fault
- * strikes all twelve.
+ * strikes all eight.
  */
 export function randomPlans(seed: number, schedules: number): RoundPlan[] {
   return Array.from({ length: Math.ceil(schedules / SCHEDULES_A_ROUND) }, (_, index) => {
