@@ -13,7 +13,7 @@ import { commit, percentile, recoveriesIn, writeCertificate } from './report.ts'
 import { simulateAside } from './simulation/aside.ts';
 
 /** How much of everything. Minutes are those of two cores; what they leave out is said in the certificate. */
-const FULL = { model: 10_000, postgres: 200, sessions: 18, random: 300, minutes: 19, lanes: 4 };
+const FULL = { model: 10_000, postgres: 200, sessions: 18, random: 300, minutes: 19, lanes: 3 };
 const QUICK = { model: 10_000, postgres: 150, sessions: 20, random: 16, minutes: 2.3, lanes: 3 };
 /** Recovery from a SIGKILL to the next commit where a worker is left (bar R7). */
 const RECOVERY_P95_MS = 5_000;

@@ -60,6 +60,7 @@ export async function playAll(
         waiting.unshift(...onRound(result, plan));
         if (result.violations.length === 0) {
           await lookAt?.(stack);
+          await stack.restaff();
           continue;
         }
         await stack.stop();

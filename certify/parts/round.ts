@@ -4,6 +4,7 @@ import { Rng } from '../rng.ts';
 import type { Cell } from './cells.ts';
 import type { Recovery } from './cells/scene.ts';
 import { check } from './checks.ts';
+import { nextCommit } from './next-commit.ts';
 import { rest, watchAlways } from './rest.ts';
 import type { Stack } from './stack.ts';
 import type { Violation } from './violation.ts';
@@ -74,7 +75,7 @@ async function play({
 }: Playing): Promise<RoundResult> {
   const started = Date.now();
   const rng = new Rng(draw.seed).fork(-1);
-  const recoveries: Recovery[] = [];
+  const recoveries: Promise<Recovery | null>[] = [];
   let striking = true;
   const strikes = Promise.all(
     cells.map((cell, index) =>
@@ -83,7 +84,15 @@ async function play({
         rng: rng.fork(index),
         sessions: workload.sessions,
         over: over.signal,
-        recovered: (recovery) => recoveries.push(recovery),
+        settlesAgain: (after, at) => {
+          const recovery = nextCommit(stack, workload.sessions, {
+            after,
+            at,
+            atRest: atRest.signal,
+          });
+          recovery.catch(() => undefined); // heard below, unless the round breaks before
+          recoveries.push(recovery);
+        },
         complain: (problem) => workload.complaints.push(problem),
       }),
     ),
@@ -96,6 +105,7 @@ async function play({
   const rested = await rest(stack, workload);
   atRest.abort();
   const seen = await always;
+  const recovered = await Promise.all(recoveries);
   const { violations, counted } = await check(stack, workload);
   violations.push(...new Map(seen.violations.map((v) => [v.problem, v])).values());
   if ('left' in rested) {
@@ -110,7 +120,7 @@ async function play({
     counted: counted + seen.counted,
     violations,
     restMs: 'ms' in rested ? rested.ms : null,
-    recoveries,
+    recoveries: recovered.filter((recovery) => recovery !== null),
     unanswered: workload.counts.unanswered,
     ms: Date.now() - started,
   };

@@ -37,6 +37,8 @@ export type Stack = Cast & {
   /** Rows of a statement, past the proxy; asked again while PostgreSQL is away. */
   rows<T extends Record<string, unknown>>(statement: string, values?: unknown[]): Promise<T[]>;
   addWorker(env?: NodeJS.ProcessEnv): Promise<CertifiedWorker>;
+  /** As many workers as in the beginning: faults that strike side by side may have replaced one twice. */
+  restaff(): Promise<void>;
   /** Arms a failpoint in every worker, now and in those that are added; the first one to get there strikes. */
   arm(arm: Omit<Arm, 'mark'>): { mark: string; disarm(): void };
   killTemporal(): Promise<void>;
@@ -183,6 +185,12 @@ async function assemble(
     },
     rows,
     addWorker,
+    restaff: async () => {
+      const surplus = [...running].slice(count);
+      for (const worker of surplus) worker.signal('SIGTERM');
+      await Promise.all(surplus.map((worker) => worker.ended));
+      while (running.size < count) await addWorker();
+    },
     arm: (wanted) => {
       const arm = { ...wanted, mark: join(dir, `struck-${marked.length}`) };
       marked.push(arm.mark);

@@ -7,7 +7,6 @@ import { reconcileScheduleId } from '../../../src/workflows/contract.ts';
 import type { Rng } from '../../rng.ts';
 import { submit } from '../cast.ts';
 import { ownerOf } from '../stack.ts';
-import { nextCommit } from './next-commit.ts';
 import { until, type Cell, type Scene } from './scene.ts';
 
 const SETTLE = ['settle:begun', 'settle:inside', 'settle:commit', 'settle:committed'];
@@ -151,7 +150,8 @@ function killAt(point: string): Cell {
       await Promise.all([drained, provoked]);
       if (!hit) return 0;
       const at = Number(readFileSync(arm.mark, 'utf8').split(' ')[1]);
-      await Promise.all([stack.addWorker(), nextCommit(scene, at, 'SIGKILL')]);
+      scene.settlesAgain('SIGKILL', at);
+      await stack.addWorker();
       return 1;
     },
   };

@@ -3,7 +3,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import type { CommitFault } from '../postgres-proxy.ts';
 import type { Stack } from '../stack.ts';
-import { nextCommit } from './next-commit.ts';
 import { soon, until, type Cell } from './scene.ts';
 
 function commitMeets(fault: CommitFault, times: number): Cell {
@@ -38,7 +37,7 @@ function stopped(name: string, awayMs: number, times: number): Cell {
         await scene.stack.stopPostgres();
         await sleep(awayMs);
         await scene.stack.restartPostgres();
-        await nextCommit(scene, Date.now(), 'PostgreSQL’s return');
+        scene.settlesAgain('PostgreSQL’s return', Date.now());
       }
       return times;
     },

@@ -1,6 +1,5 @@
 /** Processes that end, hang, or have a wrong clock: workers and Temporal. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { nextCommit } from './next-commit.ts';
 import type { Stack } from '../stack.ts';
 import { soon, type Cell, type Scene } from './scene.ts';
 
@@ -29,7 +28,8 @@ export const WORKERS: readonly Cell[] = [
       const at = Date.now();
       worker.signal('SIGKILL');
       await worker.ended;
-      await Promise.all([scene.stack.addWorker(), nextCommit(scene, at, 'SIGKILL')]);
+      scene.settlesAgain('SIGKILL', at);
+      await scene.stack.addWorker();
     }
   }),
   endingWorkers(

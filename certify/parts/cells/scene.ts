@@ -20,7 +20,8 @@ export type Scene = {
   readonly sessions: readonly RoundSession[];
   /** Aborted when the round is at rest and the fault has still not struck. */
   readonly over: AbortSignal;
-  recovered(recovery: Recovery): void;
+  /** Has it noted how long it takes from `at` until sessions are settled again, while the round goes on. */
+  settlesAgain(after: Recovery['after'], at: number): void;
   /** Notes an answer that cannot be right. */
   complain(problem: string): void;
 };
