@@ -6,6 +6,8 @@ import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import type { Stack } from './stack.ts';
 
 const FILE = fileURLToPath(new URL('../../test/histories/certified.jsonl.gz', import.meta.url));
+/** Stack traces name where the repository lies; that is nobody's business. */
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 /** More would make the repository larger and show little more. */
 const MOST = 200;
 
@@ -29,7 +31,7 @@ export function collectHistories(): Histories {
       for await (const { workflowId, runId } of stack.temporal.workflow.list({ query })) {
         if (taken.size === MOST) return;
         const history = await stack.temporal.workflow.getHandle(workflowId, runId).fetchHistory();
-        const json = historyToJSON(history);
+        const json = historyToJSON(history).replaceAll(ROOT, '');
         const shape = shapeOf(JSON.parse(json) as Recorded);
         if (!taken.has(shape))
           taken.set(shape, JSON.stringify({ workflowId, history: JSON.parse(json) }));

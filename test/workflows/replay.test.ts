@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { gunzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { Client, Connection } from '@temporalio/client';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
@@ -14,7 +15,10 @@ import { startSystem, until, type System } from '../support/system.ts';
  */
 const HISTORIES = fileURLToPath(new URL('../histories', import.meta.url));
 
-/** `RECORD_HISTORIES=1` records them anew: after a change that is made on purpose, behind a patch. */
+/**
+ * `RECORD_HISTORIES=1` records them anew, and `npm run certify -- --keep-histories` those that went through faults: after a
+ * change that is made on purpose, behind a patch.
+ */
 if (process.env['RECORD_HISTORIES']) test('histories are recorded', recordAll, 300_000);
 
 async function recordAll(): Promise<void> {
@@ -100,6 +104,25 @@ describe('recorded runs', () => {
     const history: unknown = JSON.parse(readFileSync(`${HISTORIES}/${name}`, 'utf8'));
     const codePath = process.env['WORKFLOW_BUNDLE'] ?? '';
     await Worker.runReplayHistory({ workflowBundle: { codePath } }, history);
+  });
+
+  test('two hundred that went through the faults of the certificate replay', async () => {
+    const kept = gunzipSync(readFileSync(`${HISTORIES}/certified.jsonl.gz`))
+      .toString()
+      .split('\n');
+    const histories = kept.map(
+      (line) => JSON.parse(line) as { workflowId: string; history: unknown },
+    );
+    const codePath = process.env['WORKFLOW_BUNDLE'] ?? '';
+    const broken: unknown[] = [];
+    for await (const { workflowId, error } of Worker.runReplayHistories(
+      { workflowBundle: { codePath } },
+      histories,
+    )) {
+      if (error) broken.push({ workflowId, error });
+    }
+    expect(broken).toEqual([]);
+    expect(histories).toHaveLength(200);
   });
 
   test('cover every flow', () => {
