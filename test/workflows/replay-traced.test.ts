@@ -6,7 +6,7 @@ import { bundleWorkflowCode, DefaultLogger, Runtime, Worker } from '@temporalio/
 import { startTracing, type Tracing } from '../../src/tracing.ts';
 
 const HISTORIES = fileURLToPath(new URL('../histories', import.meta.url));
-const names = readdirSync(HISTORIES);
+const names = readdirSync(HISTORIES).filter((name) => name.endsWith('.json'));
 
 let tracing: Tracing;
 let code: string;
