@@ -31,10 +31,9 @@ export function collectHistories(): Histories {
       for await (const { workflowId, runId } of stack.temporal.workflow.list({ query })) {
         if (taken.size === MOST) return;
         const history = await stack.temporal.workflow.getHandle(workflowId, runId).fetchHistory();
-        const json = historyToJSON(history).replaceAll(ROOT, '');
-        const shape = shapeOf(JSON.parse(json) as Recorded);
-        if (!taken.has(shape))
-          taken.set(shape, JSON.stringify({ workflowId, history: JSON.parse(json) }));
+        const recorded = JSON.parse(historyToJSON(history).replaceAll(ROOT, '')) as Recorded;
+        const shape = shapeOf(recorded);
+        if (!taken.has(shape)) taken.set(shape, JSON.stringify({ workflowId, history: recorded }));
       }
     },
     write: () => {

@@ -61,13 +61,7 @@ let installed = false;
 
 /** Builds the stage; one for each test file, since skipped time is global to its server. */
 export async function setStage(): Promise<Stage> {
-  if (!installed) Runtime.install({ logger: new DefaultLogger('ERROR') });
-  installed = true;
-  const path = process.env['TIME_SKIPPING_SERVER'] ?? '';
-  const env = await TestWorkflowEnvironment.createTimeSkipping({
-    server: { executable: { type: 'existing-path', path } },
-  });
-  waitForOneResultAtATime(env);
+  const env = await skipTime();
   await registerSearchAttributes(env);
   const database = await createTestDatabase();
   const ours = connect(database.appUrl);
@@ -148,6 +142,18 @@ export async function setStage(): Promise<Stage> {
       await Promise.all([ours.close(), database.close()]);
     },
   };
+}
+
+/** A Temporal server on skipped time, alone. */
+export async function skipTime(): Promise<TestWorkflowEnvironment> {
+  if (!installed) Runtime.install({ logger: new DefaultLogger('ERROR') });
+  installed = true;
+  const path = process.env['TIME_SKIPPING_SERVER'] ?? '';
+  const env = await TestWorkflowEnvironment.createTimeSkipping({
+    server: { executable: { type: 'existing-path', path } },
+  });
+  waitForOneResultAtATime(env);
+  return env;
 }
 
 /**
