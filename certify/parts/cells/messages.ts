@@ -1,7 +1,7 @@
 /** Messages that are doubled, reordered, false or lost, and two of what there should be one of. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Refusal } from '../../../src/client.ts';
-import { reconcileNow } from '../../../src/schedule.ts';
+import { describeSchedule, reconcileNow } from '../../../src/schedule.ts';
 import {
   reconcileScheduleId,
   SETTLEMENT_QUEUE,
@@ -118,6 +118,11 @@ export const TWICE: readonly Cell[] = [
     strike: async ({ stack, over }) => {
       const { temporal, network } = stack;
       const schedule = temporal.schedule.getHandle(reconcileScheduleId(network));
+      // A worker takes work up before it has made the schedule, and may be killed in between.
+      while ((await describeSchedule(temporal, network)) === null) {
+        if (over.aborted) return 0;
+        await sleep(100);
+      }
       let runs = 0;
       for (const end = Date.now() + 6_000; Date.now() < end && !over.aborted;) {
         await schedule.trigger();
