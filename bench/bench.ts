@@ -72,7 +72,7 @@ const sizes: Sizes = quick
 /** Of what there is much of, while pages are committed. */
 const crowds = quick ? [1_000, 100_000] : [1_000, 10_000, 100_000];
 /** Sessions beside which reconciliation looks for what is wrong. */
-const looked = quick ? [1_000, 10_000] : [1_000, 10_000, 100_000];
+const looked = quick ? [1_000, 10_000] : [1_000, 10_000, 100_000, 1_000_000];
 const openAtOnce = quick ? 100 : 10_000;
 const backlog = quick ? 2_000 : 10_000;
 
