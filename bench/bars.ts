@@ -1,5 +1,6 @@
 /** The bars: what is to be reached, what was measured, and whether it was. */
 import type { ArmName } from './arms/list.ts';
+import { REQUESTS_PER_HOUR, RUNS_PER_HOUR } from './reading-again.ts';
 import { digits, spread, total, type ArmResults, type Results } from './results.ts';
 import type { Closed } from './runs.ts';
 import type { Steady } from './steady.ts';
@@ -52,6 +53,7 @@ function pageBars(results: Results): Bar[] {
   const full = results.own.pages.find(({ payments }) => payments === 200);
   return [
     atLeast('page commit: payments committed with their events', 1_500, page, '/s'),
+    atLeast('… with nothing beside it, no workflow woken', 1_500, full?.perSecond ?? null, '/s'),
     atLeast('… against DBOS', 5, per(page, committed('dbos')), '×'),
     atLeast('… against Restate', 5, per(page, committed('restate')), '×'),
     atMost('… round trips per payment at full pages', 0.2, full?.roundTrips ?? null),
@@ -139,9 +141,11 @@ function openLoopBars(results: Results): Bar[] {
 
 function ownBars(results: Results): Bar[] {
   const { roundTrips, retries, reconciling, open, watching, demoSeconds } = results.own;
+  const readingAgain = results.own.readingAgain.at(-1);
   const perRow = reconciling.map(({ buffers, brokenRows }) => buffers / brokenRows);
   const [small, large] = [reconciling[0], reconciling.at(-1)];
-  const grown = small && large ? per(large.ms, small.ms) : null;
+  const grown =
+    small && large ? per(large.ms / large.brokenRows, small.ms / small.brokenRows) : null;
   const retriesOf = (processes: number) =>
     retries.find((r) => r.processes === processes)?.retriesPerCommit ?? null;
   const hot = closedOf(results, 'ours-session', (r) => r.sessionHotShare);
@@ -169,9 +173,14 @@ function ownBars(results: Results): Bar[] {
       1_000_000,
     ),
     sized(
-      atMost('… time of all looks, largest against smallest', 1.2, grown, '×'),
+      atMost('… time of all looks per broken row, largest against smallest', 1.2, grown, '×'),
       large?.sessions,
       1_000_000,
+    ),
+    atMost(
+      `… its requests to Horizon an hour, of ${REQUESTS_PER_HOUR.toLocaleString('en-US')}`,
+      REQUESTS_PER_HOUR / 2,
+      readingAgain === undefined ? null : readingAgain.requests * RUNS_PER_HOUR,
     ),
     sized(
       atMost('open sessions: memory of the worker', 1_024, open?.workerRssMb ?? null, ' MB'),

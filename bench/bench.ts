@@ -16,6 +16,7 @@ import { brokenPromises } from './bars.ts';
 import { installPeers, postgresVersion } from './before.ts';
 import { demoStart, openSessions, watching } from './ends.ts';
 import { load, machine, measuredCommit, type OwnResults, type Results } from './results.ts';
+import { readingAgain } from './reading-again.ts';
 import { reconciling } from './reconciling.ts';
 import { measure, type Sizes } from './runs.ts';
 import { growth, pageCost, settleRetries, settleRoundTrips, type Crowd } from './settling.ts';
@@ -153,6 +154,7 @@ async function begin(): Promise<Results> {
           pages: [],
           growth: [],
           reconciling: [],
+          readingAgain: [],
           open: null,
           watching: null,
           demoSeconds: null,
@@ -224,6 +226,12 @@ async function measureOwn(stage: Stage, own: OwnResults): Promise<void> {
   }
   await part('looking for what is wrong', async () => {
     own.reconciling = await reconciling(looked);
+  });
+  await part('requests of reconciliation to Horizon', async () => {
+    own.readingAgain = [];
+    for (const open of [0, 10, 100, 1_000]) {
+      own.readingAgain.push(await readingAgain(stage, 1_000, open));
+    }
   });
   await part('sessions opened through the client', async () => {
     own.open = await openSessions(stage, openAtOnce);

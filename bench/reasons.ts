@@ -72,6 +72,10 @@ const WHY: Readonly<Record<string, string>> = {
   "… the Temporal server's processor time per session":
     'a start and its signal are in it, which for naive Temporal came before; the next line has both.',
   '… the same, opening included': SHARED,
+  '… with Temporal on PostgreSQL: settled a second':
+    'for the same reasons; every step of the server is a transaction on the disk of this machine besides, for both.',
+  "… the server's processor time per session":
+    'a start is in it, as above, which for naive Temporal came before.',
   'open loop, 20 payments a second: signal to commit, p50': BUSY,
   '… signal to commit, p99': BUSY,
   '… signal to webhook received, p50': BUSY,
@@ -84,6 +88,8 @@ const WHY: Readonly<Record<string, string>> = {
   '… webhook p50 against Restate': 'as for the commit; the POST follows in the same activity.',
   'watcher: a backlog of one account read and settled (10,000)':
     'reading, settling and the runs that are woken share two cores.',
+  '… lag in steady state, in polls':
+    'it is the largest of twenty: a ledger that closes just after the watcher has asked for it is read a poll later, and reading and storing take some ten milliseconds.',
   'start: first payment settled after `npm run demo`':
     'PostgreSQL, Temporal, the ledger and two workers start, one core each at that moment.',
 };

@@ -213,7 +213,7 @@ function table({ arms }: Results, columns: readonly Column[]): string[] {
   ];
 }
 
-function alive({ own: { open, watching, retries, reconciling } }: Results): string[] {
+function alive({ own: { open, watching, retries, reconciling, readingAgain } }: Results): string[] {
   const n = (count: number) => count.toLocaleString('en-US');
   return [
     ...(open === null
@@ -230,6 +230,11 @@ function alive({ own: { open, watching, retries, reconciling } }: Results): stri
       (r) =>
         `- Reconciliation beside ${n(r.sessions)} sessions: ${n(r.brokenRows)} broken rows found in ${digits(r.ms)} ms with ${digits(r.buffers / r.brokenRows)} buffers each; the dearest kind, ${r.worst.kind}, reads ${digits(r.worst.buffersPerRow)} (bench/reconcile.ts).`,
     ),
+    ...(readingAgain.length === 0
+      ? []
+      : [
+          `- A run of reconciliation beside ${n(readingAgain[0]?.accounts ?? 0)} watched accounts asks Horizon ${readingAgain.map((r) => `${n(r.requests)} times with ${n(r.open)}`).join(', ')} of them with an open session; it reads at most fifty accounts again, those that wait the longest first.`,
+        ]),
     ...retries.map(
       (r) =>
         `- ${r.processes} process${r.processes > 1 ? 'es' : ''} settling at once: ${digits(r.retriesPerCommit)} retries per commit.`,

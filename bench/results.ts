@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { cpus, loadavg, totalmem } from 'node:os';
 import type { ArmName } from './arms/list.ts';
 import type { OpenSessions, Watching } from './ends.ts';
+import type { ReadingAgain } from './reading-again.ts';
 import type { Reconciling } from './reconciling.ts';
 import type { Run, Sizes } from './runs.ts';
 import type { Growth, PageCost, Retries, RoundTrips } from './settling.ts';
@@ -19,6 +20,7 @@ export type OwnResults = {
   pages: PageCost[];
   growth: Growth[];
   reconciling: Reconciling[];
+  readingAgain: ReadingAgain[];
   open: OpenSessions | null;
   watching: Watching | null;
   demoSeconds: number | null;

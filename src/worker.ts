@@ -134,14 +134,15 @@ function createDeps(
       isRunning: () => isRunning(temporal.client, watcherWorkflowId(config.networkName)),
       start: () => ensureWatcher(temporal.client, config.networkName),
     },
-    pagesToReadAgain: pagesToReadAgain(config),
+    requestsToReadAgain: requestsToReadAgain(config),
   };
 }
 
-/** Half of what the request budget allows in one interval. */
-function pagesToReadAgain({ HORIZON_REQUESTS_PER_HOUR, RECONCILE_INTERVAL_MS }: Config): number {
+/** Half of what the request budget allows in one interval, and never too little to read a page: its head, and itself. */
+function requestsToReadAgain({ HORIZON_REQUESTS_PER_HOUR, RECONCILE_INTERVAL_MS }: Config): number {
   if (HORIZON_REQUESTS_PER_HOUR === 0) return Number.POSITIVE_INFINITY;
-  return Math.ceil((HORIZON_REQUESTS_PER_HOUR / 2) * (RECONCILE_INTERVAL_MS / 3_600_000));
+  const half = (HORIZON_REQUESTS_PER_HOUR / 2) * (RECONCILE_INTERVAL_MS / 3_600_000);
+  return Math.max(2, Math.floor(half));
 }
 
 async function createWorkers(

@@ -39,9 +39,31 @@ test('accounts that cannot be read again do not keep the others from their turn'
   expect(last?.cursor).not.toBeNull();
 });
 
+test('a run asks Horizon no more than it may, and the next one goes on', async () => {
+  await it.database.rows('UPDATE settlement.watched_accounts SET rechecked_at = NULL');
+  const waiting = () =>
+    it.database.rows('SELECT FROM settlement.watched_accounts WHERE rechecked_at IS NULL');
+  const accounts = (await waiting()).length;
+  let asked = 0;
+  const real = it.deps.source;
+  const source: typeof it.deps.source = {
+    ...real,
+    head: (...args) => ((asked += 1), real.head(...args)),
+    page: (...args) => ((asked += 1), real.page(...args)),
+  };
+  const deps = { ...it.deps, source, ...NO_TEMPORAL, requestsToReadAgain: 3 };
+  for (let left = accounts; left > 0; left -= 2) {
+    asked = 0;
+    await readAgain(deps, { after: null, dryRun: false, thorough: false });
+    expect(asked).toBeLessThanOrEqual(3);
+    expect(await waiting()).toHaveLength(Math.max(left - 2, 0));
+  }
+  expect(accounts).toBeGreaterThan(2);
+});
+
 const NO_TEMPORAL = {
   networkName: 'sandbox',
   isRunning: () => Promise.resolve(true),
   watcher: { isRunning: () => Promise.resolve(true), start: () => Promise.resolve() },
-  pagesToReadAgain: 100,
+  requestsToReadAgain: 100,
 };

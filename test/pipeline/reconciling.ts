@@ -77,7 +77,7 @@ export async function startReconciling(given: TestDatabase | null = null): Promi
       isRunning: () => Promise.resolve(running.has('watcher')),
       start: () => Promise.resolve(void running.add('watcher')),
     },
-    pagesToReadAgain: 100,
+    requestsToReadAgain: 100,
   };
   return {
     ...reading,

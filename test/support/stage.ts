@@ -91,7 +91,7 @@ export async function setStage(): Promise<Stage> {
     networkName: 'sandbox',
     isRunning: (sessionId) => isRunning(env.client, sessionWorkflowId(sessionId)),
     watcher: { isRunning: () => Promise.resolve(true), start: () => Promise.resolve() },
-    pagesToReadAgain: 100,
+    requestsToReadAgain: 100,
   };
   const workers = await createWorkers(env, deps);
   const running = Promise.all(workers.map((worker) => worker.run()));

@@ -6,6 +6,6 @@ export type ReconcileDeps = Deps & {
   /** Whether a run of the session's workflow is there. */
   readonly isRunning: (sessionId: string) => Promise<boolean>;
   readonly watcher: { isRunning(): Promise<boolean>; start(): Promise<void> };
-  /** Pages of Horizon that one run may spend on reading again: half the request budget of its interval. */
-  readonly pagesToReadAgain: number;
+  /** Requests to Horizon that one run may spend on reading again: half the request budget of its interval. */
+  readonly requestsToReadAgain: number;
 };

@@ -22,19 +22,19 @@ const ACCOUNTS = 50;
 /**
  * Reads once more what the watcher has read, account by account: Horizon may show in a ledger today what it did not show
  * when that was read (a gap filled in, a node that was wrong). What is new is stored and settled; cursors and
- * coverage stay where they are. One page of accounts a run, those read again the longest time ago first, within half
- * of the request budget; an account that is not finished goes on where it was in the next run.
+ * coverage stay where they are. Fifty accounts a run, those read again the longest time ago first, within half of the
+ * request budget; an account that is not finished goes on where it was in the next run.
  */
 export async function readAgain(
   deps: ReconcileDeps,
   { dryRun }: PageRequest,
 ): Promise<PageOutcome> {
-  let pages = deps.pagesToReadAgain;
   let sum: Tally = NOTHING;
   let failures = 0;
   const accounts = await accountsToReadAgain(deps.database.db, ACCOUNTS);
   if (accounts.length === 0) return { ...NOTHING, next: null };
   const { oldestLedger } = await deps.source.head();
+  let pages = deps.requestsToReadAgain - 1; // the head was one
   for (const account of accounts) {
     if (pages <= 0 || failures === MOST_FAILURES || deps.draining.aborted) break;
     try {
