@@ -10,7 +10,7 @@ import { muxedAddress } from '../src/horizon/address.ts';
 import { rssMbOf } from './counters.ts';
 import { inParallel } from './parallel.ts';
 import type { Stage } from './stage.ts';
-import { checkTrial, chunks, insist, setUp, untilTold } from './trial.ts';
+import { checkTrial, chunks, commitTimes, insist, setUp, untilTold } from './trial.ts';
 import { insertSessions, openShop, paymentsFor, PRICE, watch } from './work.ts';
 import { randomUUID } from 'node:crypto';
 
@@ -83,6 +83,8 @@ export type Watching = {
   pollIntervalMs: number;
   /** From the close of a ledger to its payment in the inbox; the largest of a few. */
   lagMs: number;
+  /** From the commit of a payment that the watcher has read to its webhook; the median of the same few. */
+  toldMs: number;
   audit: string[] | null;
 };
 
@@ -90,42 +92,68 @@ const POLL_MS = 1_000;
 /** Operations in one transaction. */
 const MOST_OPERATIONS = 100;
 
-/** Payments lie on the sandbox ledger before their account is watched; then the watcher finds them. */
-export async function watching(stage: Stage, backlog: number, steady: number): Promise<Watching> {
+/** A trial with a customer who pays on the sandbox ledger, and an account that the watcher is yet to watch. */
+async function setUpToWatch(stage: Stage) {
   const trial = await setUp(stage, 'ours-session', { pollIntervalMs: POLL_MS });
-  const { pool } = trial;
-  const shop = await openShop(pool, stage.sink.host);
+  const shop = await openShop(trial.pool, stage.sink.host);
   const customer = Keypair.random();
   await stage.ledger.fund(shop.account, '10');
   await stage.ledger.fund(customer.publicKey(), '10000000');
   const from = stage.ledger.chain.history.latest().sequence;
-  const [ids, later] = [
-    await insertSessions(pool, shop, backlog),
-    await insertSessions(pool, shop, steady),
-  ];
+  return { trial, shop, customer, from };
+}
+
+/** A backlog in one run; in another, with nothing beside it, a payment now and then. */
+export async function watching(stage: Stage, backlog: number, steady: number): Promise<Watching> {
+  const read = await readBacklog(stage, backlog);
+  const now = await readSteadily(stage, steady);
+  return {
+    backlog,
+    seconds: read.seconds,
+    pollIntervalMs: POLL_MS,
+    lagMs: Math.max(...now.lags),
+    toldMs: now.told.sort((a, b) => a - b)[Math.floor(steady / 2)] ?? Number.NaN,
+    audit: read.findings && now.findings && [...read.findings, ...now.findings],
+  };
+}
+
+/** Payments lie on the sandbox ledger before their account is watched; then the watcher finds them. */
+async function readBacklog(stage: Stage, backlog: number) {
+  const { trial, shop, customer, from } = await setUpToWatch(stage);
+  const ids = await insertSessions(trial.pool, shop, backlog);
   for (const some of chunks(ids, MOST_OPERATIONS)) pay(stage, customer, shop.account, some);
   stage.ledger.closeLedger();
   const started = performance.now();
-  await watch(pool, shop.account, from);
-  await untilPaid(pool, ids);
+  await watch(trial.pool, shop.account, from);
+  await untilPaid(trial.pool, ids);
   const seconds = (performance.now() - started) / 1000;
+  const { findings } = await trial.close();
+  return { seconds, findings };
+}
+
+/** For each payment: from its ledger's close to the inbox, and from its commit to its webhook. */
+async function readSteadily(stage: Stage, payments: number) {
+  const { trial, shop, customer, from } = await setUpToWatch(stage);
+  const { pool } = trial;
+  const ids = await insertSessions(pool, shop, payments);
+  await watch(pool, shop.account, from);
   const lags: number[] = [];
-  for (const id of later) {
-    await sleep(POLL_MS * 0.6);
+  for (const [i, id] of ids.entries()) {
+    // What was paid last was read by a poll: ledgers close at every moment between two of them.
+    await sleep(POLL_MS * (i / ids.length));
     pay(stage, customer, shop.account, [id]);
     await stage.ledger.chain.nextLedger();
     const closedAt = Date.now();
     await untilPaid(pool, [id]);
     lags.push((await seenAt(pool, id)) - closedAt);
   }
+  await untilTold(stage, ids, 60_000);
+  const commits = await commitTimes(pool, ids);
+  const told = ids.map(
+    (id) => (stage.sink.arrived.get(id)?.at ?? Number.NaN) - (commits.get(id) ?? Number.NaN),
+  );
   const { findings } = await trial.close();
-  return {
-    backlog,
-    seconds,
-    pollIntervalMs: POLL_MS,
-    lagMs: Math.max(...lags),
-    audit: findings,
-  };
+  return { lags, told, findings };
 }
 
 /** One transaction that pays each session by its muxed address. */

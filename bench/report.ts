@@ -224,7 +224,7 @@ function alive({ own: { open, watching, retries, reconciling, readingAgain } }: 
     ...(watching === null
       ? []
       : [
-          `- The watcher read and settled a backlog of ${n(watching.backlog)} payments of one account in ${digits(watching.seconds)} s; after that a payment was in the inbox at most ${digits(watching.lagMs)} ms after its ledger had closed, at a poll every ${watching.pollIntervalMs} ms.`,
+          `- The watcher read and settled a backlog of ${n(watching.backlog)} payments of one account in ${digits(watching.seconds)} s; after that a payment was in the inbox at most ${digits(watching.lagMs)} ms after its ledger had closed, at a poll every ${watching.pollIntervalMs} ms, and its webhook was received ${digits(watching.toldMs)} ms after its commit (median).`,
         ]),
     ...reconciling.map(
       (r) =>
