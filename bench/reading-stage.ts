@@ -4,6 +4,7 @@ import { Keypair } from '@stellar/stellar-sdk';
 import { pino } from 'pino';
 import type { Pool } from 'pg';
 import type { Deps } from '../src/activities/deps.ts';
+import { createBell } from '../src/activities/bell.ts';
 import { connect } from '../src/db/connection.ts';
 import { createSettleQueue } from '../src/db/settle-queue.ts';
 import type { ReadStrategy } from '../src/db/watching.ts';
@@ -36,6 +37,7 @@ export function createReader(
     source: counting(source, asked),
     sender,
     wake: () => Promise.resolve(),
+    settledBell: createBell(),
     log: pino({ level: 'silent' }),
     counters: {
       judged: () => undefined,

@@ -8,6 +8,7 @@ import {
   watcherActivities,
   webhookActivities,
 } from './activities/index.ts';
+import { createBell } from './activities/bell.ts';
 import type { ReconcileDeps } from './activities/reconcile/deps.ts';
 import { plainErrors } from './activities/plain-errors.ts';
 import { heartbeatInterceptor } from './activities/heartbeat.ts';
@@ -122,6 +123,7 @@ function createDeps(
     sender: createWebhookSender({ allowPrivate: config.WEBHOOK_ALLOW }),
     secretKeys: config.WEBHOOK_SECRET_KEYS ?? null,
     wake: (sessionId) => wakeSession(temporal.client, sessionId),
+    settledBell: createBell(),
     log,
     counters,
     pollIntervalMs: config.POLL_INTERVAL_MS,

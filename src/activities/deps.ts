@@ -5,6 +5,7 @@ import type { SettleQueue } from '../db/settle-queue.ts';
 import type { LedgerSource } from '../domain/ledger-source.ts';
 import type { KeyRing } from '../keys/key-ring.ts';
 import type { WebhookSender } from '../webhook/post.ts';
+import type { Bell } from './bell.ts';
 
 /** What is counted for the operator's dashboards; a process without metrics counts into nothing. */
 export type Counters = {
@@ -28,6 +29,8 @@ export type Deps = {
   readonly secretKeys: KeyRing | null;
   /** Signal-with-start of a session's workflow: "look again". Rejects quickly when Temporal is busy or away. */
   readonly wake: (sessionId: string) => Promise<void>;
+  /** Rings when sessions were settled beside their workflows: they are then woken without waiting for the next look. */
+  readonly settledBell: Bell;
   readonly log: Logger;
   readonly counters: Counters;
   /** How often the watcher reads each account. */

@@ -1,6 +1,7 @@
 /** The reading side without Temporal: a sandbox ledger, a database, and turns of the watcher taken by hand. */
 import { pino } from 'pino';
 import type { Deps } from '../../src/activities/deps.ts';
+import { createBell } from '../../src/activities/bell.ts';
 import { takeTurn, type TurnReport } from '../../src/activities/watch/turn.ts';
 import { createSettleQueue } from '../../src/db/settle-queue.ts';
 import type { ReadStrategy } from '../../src/db/watching.ts';
@@ -53,6 +54,7 @@ export async function startReading(
     source,
     sender: createWebhookSender({ allowPrivate: [] }),
     wake: () => Promise.resolve(),
+    settledBell: createBell(),
     log: pino({ level: 'silent' }),
     counters,
     pollIntervalMs: 1,

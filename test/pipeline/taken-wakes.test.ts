@@ -1,6 +1,9 @@
 /** What a watcher had taken in hand when it was killed. */
+import { setImmediate } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { MockActivityEnvironment } from '@temporalio/testing';
+import { createBell } from '../../src/activities/bell.ts';
+import { settleDue } from '../../src/activities/watch/settle-due.ts';
 import { watchLedger } from '../../src/activities/watch/watch-ledger.ts';
 import { takeDueWakes } from '../../src/db/worklists.ts';
 import { insertSession, receive } from '../db/build.ts';
@@ -36,4 +39,31 @@ test('the wakes that a killed watcher had taken and not sent are sent by the nex
     ),
   );
   expect(woken).toEqual([session.id]);
+});
+
+/** Whether somebody who listens has heard the bell by now. */
+const rings = (heard: Promise<void>) =>
+  Promise.race([heard.then(() => true), setImmediate().then(() => false)]);
+
+test('what is settled rings for the waker, which need not wait for its next look', async () => {
+  const { deps, database } = reading;
+  const session = await insertSession(database);
+  await receive(database, session, '10');
+  const heard = deps.settledBell.heard(3_000);
+  expect(await rings(heard)).toBe(false);
+  expect(await settleDue(deps)).toBe(1);
+  expect(await rings(heard)).toBe(true);
+  expect(await takeDueWakes(database.db, 10)).toEqual([session.id]);
+});
+
+test('a bell that rang while nobody listened is heard by the next who does, once', async () => {
+  const bell = createBell();
+  bell.ring();
+  bell.ring();
+  expect(await rings(bell.heard(3_000))).toBe(true);
+  const next = bell.heard(3_000);
+  expect(await rings(next)).toBe(false);
+  bell.ring();
+  expect(await rings(next)).toBe(true);
+  await bell.heard(1); // nobody rings: it is over all the same
 });

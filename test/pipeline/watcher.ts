@@ -1,6 +1,7 @@
 /** A worker, as far as the ledger is concerned: connections, a settle queue and a request budget of its own. */
 import { pino } from 'pino';
 import type { Deps } from '../../src/activities/deps.ts';
+import { createBell } from '../../src/activities/bell.ts';
 import { takeTurn } from '../../src/activities/watch/turn.ts';
 import { connect, type Database } from '../../src/db/connection.ts';
 import { createSettleQueue } from '../../src/db/settle-queue.ts';
@@ -42,6 +43,7 @@ export function createWatcher(
     }),
     sender: createWebhookSender({ allowPrivate: [] }),
     wake: async () => undefined,
+    settledBell: createBell(),
     log: pino(
       {},
       { write: (line: string) => logged.push(JSON.parse(line) as Record<string, unknown>) },

@@ -9,6 +9,7 @@ import {
   settlementActivities,
   webhookActivities,
 } from '../../src/activities/index.ts';
+import { createBell } from '../../src/activities/bell.ts';
 import type { ReconcileDeps } from '../../src/activities/reconcile/deps.ts';
 import { plainErrors } from '../../src/activities/plain-errors.ts';
 import { heartbeatInterceptor } from '../../src/activities/heartbeat.ts';
@@ -82,6 +83,7 @@ export async function setStage(): Promise<Stage> {
     source: createHorizonSource({ url: ledger.url, requestsPerHour: 0 }),
     sender: createWebhookSender({ allowPrivate: [receiver.host] }),
     wake: (sessionId) => wakeSession(env.client, sessionId),
+    settledBell: createBell(),
     log: pino({ level: 'silent' }),
     counters: countingCounters(),
     pollIntervalMs: 1,

@@ -31,5 +31,6 @@ export async function settleDue(deps: Deps): Promise<number> {
       settled += 1;
       reportSettled(deps, result);
     }
+    deps.settledBell.ring();
   }
 }

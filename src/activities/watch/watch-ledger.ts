@@ -25,6 +25,7 @@ export async function watchLedger(deps: Deps, { minutes }: WatchInput): Promise<
   // A worker that drains ends its stretch early; the workflow goes on with the next worker.
   const signal = AbortSignal.any([cancellationSignal, deps.draining]);
   const end = Date.now() + minutes * 60_000;
+  signal.addEventListener('abort', () => deps.settledBell.ring(), { once: true });
   const waker = keepWaking(deps, end, signal);
   let turns = 0;
   let evidenceAt = 0;
@@ -68,7 +69,7 @@ async function keepWaking(deps: Deps, end: number, signal: AbortSignal): Promise
     } catch (error) {
       deps.log.error({ err: error }, 'Waking failed; the next turn finds the same sessions.');
     }
-    await sleep(Math.min(deps.pollIntervalMs, 250), undefined, { signal }).catch(() => undefined);
+    await deps.settledBell.heard(Math.min(deps.pollIntervalMs, 250));
   }
   return woken;
 }
