@@ -80,6 +80,15 @@ function sessionBars(results: Results): Bar[] {
       ratio((r) => r.settledPerSecondOpened),
       '×',
     ),
+    atLeast(
+      '… the same, of what the watcher reads: settled by pages, told by its run',
+      2,
+      per(
+        closedOf(results, 'ours-page', (r) => r.settledPerSecondOpened),
+        closedOf(results, 'naive-temporal', (r) => r.settledPerSecondOpened),
+      ),
+      '×',
+    ),
     atMost('… history events of a paid session with its webhook', 14, events),
     atMost(
       "… the Temporal server's processor time per session",
