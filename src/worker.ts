@@ -8,7 +8,7 @@ import {
   watcherActivities,
   webhookActivities,
 } from './activities/index.ts';
-import { createBell } from './activities/bell.ts';
+import { createBell, type Bell } from './activities/bell.ts';
 import type { ReconcileDeps } from './activities/reconcile/deps.ts';
 import { plainErrors } from './activities/plain-errors.ts';
 import { heartbeatInterceptor } from './activities/heartbeat.ts';
@@ -50,14 +50,22 @@ const HORIZON_AT_ONCE = 20;
 /** How often watcher and schedule are made sure of: a Temporal store that was lost heals by itself. */
 const ENSURE_EVERY_MS = 60_000;
 
-/** Runs a worker until SIGTERM or SIGINT, then drains. @throws ConfigError, NotReady */
-export async function runWorker(env: NodeJS.ProcessEnv, onReady?: () => void): Promise<void> {
+/**
+ * Runs a worker until SIGTERM or SIGINT, then drains. Who settles beside it in the same process rings its bell.
+ * @throws ConfigError, NotReady
+ */
+export async function runWorker(
+  env: NodeJS.ProcessEnv,
+  onReady?: () => void,
+  settledBell: Bell = createBell(),
+): Promise<void> {
   const config = loadConfig(env);
   const tracing = await startTracing(env, 'stellar-settlement-worker');
   const log = createLog(config.LOG_LEVEL, tracing?.logFields);
   installRuntime(log, config.METRICS_ADDRESS);
   const temporal = await connectTemporal();
-  const deps = traced(createDeps(config, log, temporal, untilAskedToEnd()), tracing);
+  const made = createDeps(config, log, temporal, settledBell, untilAskedToEnd());
+  const deps = traced(made, tracing);
   const closings: (() => unknown)[] = [deps.sender, deps.source, deps.database, temporal].map(
     (open) => () => open.close(),
   );
@@ -100,6 +108,7 @@ function createDeps(
   config: Config,
   log: Logger,
   temporal: Temporal,
+  settledBell: Bell,
   draining: AbortSignal,
 ): ReconcileDeps {
   const counters = countersOf(Runtime.instance());
@@ -123,7 +132,7 @@ function createDeps(
     sender: createWebhookSender({ allowPrivate: config.WEBHOOK_ALLOW }),
     secretKeys: config.WEBHOOK_SECRET_KEYS ?? null,
     wake: (sessionId) => wakeSession(temporal.client, sessionId),
-    settledBell: createBell(),
+    settledBell,
     log,
     counters,
     pollIntervalMs: config.POLL_INTERVAL_MS,

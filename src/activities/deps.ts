@@ -29,7 +29,7 @@ export type Deps = {
   readonly secretKeys: KeyRing | null;
   /** Signal-with-start of a session's workflow: "look again". Rejects quickly when Temporal is busy or away. */
   readonly wake: (sessionId: string) => Promise<void>;
-  /** Rings when sessions were settled beside their workflows: they are then woken without waiting for the next look. */
+  /** Rings when sessions may have been settled beside their workflows: they are then woken without waiting for the next look. */
   readonly settledBell: Bell;
   readonly log: Logger;
   readonly counters: Counters;
@@ -40,3 +40,6 @@ export type Deps = {
   /** Aborted when this process is asked to end: what runs for minutes hands over at once. */
   readonly draining: AbortSignal;
 };
+
+/** What settling beside the workflows works with. */
+export type SettlingDeps = Pick<Deps, 'database' | 'queue' | 'settledBell' | 'log' | 'counters'>;

@@ -1,5 +1,5 @@
 import type { Settled } from '../db/settle.ts';
-import type { Deps } from './deps.ts';
+import type { Deps, SettlingDeps } from './deps.ts';
 
 /** Settles a session, and tells what that brought; null when there is no such session. */
 export async function settleSession(deps: Deps, sessionId: string): Promise<Settled | null> {
@@ -9,7 +9,7 @@ export async function settleSession(deps: Deps, sessionId: string): Promise<Sett
 }
 
 /** Tells the log and the metrics what a settle brought: a new status, new verdicts. Says nothing when nothing is new. */
-export function reportSettled({ log, counters }: Deps, settled: Settled): void {
+export function reportSettled({ log, counters }: SettlingDeps, settled: Settled): void {
   const { sessionId, from, status, cause } = settled;
   if (from !== status) log.info({ sessionId, from, status, cause }, 'A session was settled.');
   for (const { payment, txHash, verdict, isNew, afterEnding } of settled.verdicts) {

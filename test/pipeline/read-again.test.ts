@@ -39,6 +39,19 @@ test('accounts that cannot be read again do not keep the others from their turn'
   expect(last?.cursor).not.toBeNull();
 });
 
+test('requests that fail are requests all the same', async () => {
+  await it.database.rows('UPDATE settlement.watched_accounts SET rechecked_at = NULL');
+  let asked = 0;
+  const page: typeof it.deps.source.page = () => {
+    asked += 1;
+    return Promise.reject(new Error('504: the query took too long'));
+  };
+  const source = { ...it.deps.source, page };
+  const deps = { ...it.deps, source, ...NO_TEMPORAL, requestsToReadAgain: 3 };
+  await readAgain(deps, { after: null, dryRun: false, thorough: false });
+  expect(asked).toBe(2); // the third was for the head
+});
+
 test('a run asks Horizon no more than it may, and the next one goes on', async () => {
   await it.database.rows('UPDATE settlement.watched_accounts SET rechecked_at = NULL');
   const waiting = () =>

@@ -1,6 +1,6 @@
 /** What a watcher had taken in hand when it was killed. */
 import { setImmediate } from 'node:timers/promises';
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { createBell } from '../../src/activities/bell.ts';
 import { settleDue } from '../../src/activities/watch/settle-due.ts';
@@ -13,6 +13,8 @@ let reading: Reading;
 beforeAll(async () => {
   reading = await startReading('accounts');
 });
+// Nobody has anything in hand.
+beforeEach(() => reading.database.rows('DELETE FROM settlement.active_sessions'));
 afterAll(() => reading.close());
 
 test('the wakes that a killed watcher had taken and not sent are sent by the next one at once', async () => {
@@ -36,6 +38,39 @@ test('the wakes that a killed watcher had taken and not sent are sent by the nex
         },
       },
       { network: 'sandbox', minutes: 0.5 },
+    ),
+  );
+  expect(woken).toEqual([session.id]);
+});
+
+test('what a turn settles is woken by the bell, however long the waker would wait', async () => {
+  const { deps, database } = reading;
+  const session = await insertSession(database);
+  const bell = createBell();
+  const drains = new AbortController();
+  const woken: string[] = [];
+  let isReceived = false;
+  await new MockActivityEnvironment().run(() =>
+    watchLedger(
+      {
+        ...deps,
+        draining: drains.signal,
+        settledBell: {
+          ring: () => bell.ring(),
+          // Its payment comes when the waker has nothing more to do.
+          heard: async () => {
+            if (!isReceived) await receive(database, session, '10');
+            isReceived = true;
+            await bell.heard(20_000);
+          },
+        },
+        wake: (id) => {
+          woken.push(id);
+          drains.abort();
+          return Promise.resolve();
+        },
+      },
+      { network: 'sandbox', minutes: 0.25 },
     ),
   );
   expect(woken).toEqual([session.id]);

@@ -34,13 +34,14 @@ export async function readAgain(
   const accounts = await accountsToReadAgain(deps.database.db, ACCOUNTS);
   if (accounts.length === 0) return { ...NOTHING, next: null };
   const { oldestLedger } = await deps.source.head();
-  let pages = deps.requestsToReadAgain - 1; // the head was one
+  const allowance = { requests: deps.requestsToReadAgain - 1 }; // the head was one
   for (const account of accounts) {
-    if (pages <= 0 || failures === MOST_FAILURES || deps.draining.aborted) break;
+    if (allowance.requests <= 0 || failures === MOST_FAILURES || deps.draining.aborted) break;
     try {
-      const read = await readAccountAgain(deps, account, { oldestLedger, pages, dryRun });
-      pages -= read.pages;
-      sum = addTallies(sum, read.tally);
+      sum = addTallies(
+        sum,
+        await readAccountAgain(deps, account, { oldestLedger, allowance, dryRun }),
+      );
     } catch (error) {
       const why = reasonOf(error);
       deps.log.warn(
@@ -63,17 +64,20 @@ export async function readAgain(
 async function readAccountAgain(
   deps: ReconcileDeps,
   { account, from, until }: ReadAgain,
-  { oldestLedger, pages, dryRun }: { oldestLedger: number; pages: number; dryRun: boolean },
-): Promise<{ pages: number; tally: Tally }> {
+  {
+    oldestLedger,
+    allowance,
+    dryRun,
+  }: { oldestLedger: number; allowance: { requests: number }; dryRun: boolean },
+): Promise<Tally> {
   let cursor = from;
-  let used = 0;
   let sum: Tally = NOTHING;
   // What Horizon no longer has, it cannot show: reading goes on where its history begins.
   if (Number(BigInt(cursor) >> 32n) < oldestLedger)
     cursor = (BigInt(oldestLedger) << 32n).toString();
-  while (used < pages && BigInt(cursor) < BigInt(until)) {
+  while (allowance.requests > 0 && BigInt(cursor) < BigInt(until)) {
+    allowance.requests -= 1; // also one that fails
     const page = await deps.source.page(account, cursor, PAGE);
-    used += 1;
     const known = page.payments.filter((p) => BigInt(p.operationId) <= BigInt(until));
     const missing = await missingPayments(deps.database.db, known);
     if (!dryRun)
@@ -92,5 +96,5 @@ async function readAccountAgain(
   }
   if (!dryRun)
     await noteReadAgain(deps.database.db, account, cursor, BigInt(cursor) >= BigInt(until));
-  return { pages: used, tally: sum };
+  return sum;
 }

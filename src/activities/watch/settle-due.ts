@@ -1,12 +1,12 @@
 import { markUnmatched, sessionsToClose, sessionsWithUndecided } from '../../db/worklists.ts';
-import type { Deps } from '../deps.ts';
+import type { SettlingDeps } from '../deps.ts';
 import { reportSettled } from '../report-settled.ts';
 
 /**
  * Settles what the database says is undecided or can now be closed, until nothing of it is left. Returns how many
  * sessions that were. A session that cannot be settled does not stop the rest; the next turn tries it again.
  */
-export async function settleDue(deps: Deps): Promise<number> {
+export async function settleDue(deps: SettlingDeps): Promise<number> {
   const { db } = deps.database;
   const tried = new Set<string>();
   let settled = 0;

@@ -25,7 +25,8 @@ export async function watchLedger(deps: Deps, { minutes }: WatchInput): Promise<
   // A worker that drains ends its stretch early; the workflow goes on with the next worker.
   const signal = AbortSignal.any([cancellationSignal, deps.draining]);
   const end = Date.now() + minutes * 60_000;
-  signal.addEventListener('abort', () => deps.settledBell.ring(), { once: true });
+  const endWaking = () => deps.settledBell.ring();
+  signal.addEventListener('abort', endWaking, { once: true });
   const waker = keepWaking(deps, end, signal);
   let turns = 0;
   let evidenceAt = 0;
@@ -44,6 +45,7 @@ export async function watchLedger(deps: Deps, { minutes }: WatchInput): Promise<
     await sleep(pause, undefined, { signal }).catch(() => undefined);
   }
   const woken = await waker;
+  signal.removeEventListener('abort', endWaking);
   cancellationSignal.throwIfAborted();
   return { ...report, turns, woken };
 }
