@@ -81,7 +81,7 @@ function sessionBars(results: Results): Bar[] {
       '×',
     ),
     atLeast(
-      '… the same, of what the watcher reads: settled by pages, told by its run',
+      '… the same of the page commit, as the watcher does it',
       2,
       per(
         closedOf(results, 'ours-page', (r) => r.settledPerSecondOpened),
@@ -89,7 +89,11 @@ function sessionBars(results: Results): Bar[] {
       ),
       '×',
     ),
-    atMost('… history events of a paid session with its webhook', 14, events),
+    atMost(
+      '… history events of a paid session with its webhook, inserted by its backend',
+      14,
+      events,
+    ),
     atMost(
       "… the Temporal server's processor time per session",
       0.6,
@@ -152,7 +156,9 @@ function ownBars(results: Results): Bar[] {
   const { roundTrips, retries, reconciling, open, watching, demoSeconds } = results.own;
   const readingAgain = results.own.readingAgain.at(-1);
   const perRow = reconciling.map(({ buffers, brokenRows }) => buffers / brokenRows);
-  const [small, large] = [reconciling[0], reconciling.at(-1)];
+  const large = reconciling.at(-1);
+  // Beside a thousand sessions there is not room for as many broken rows.
+  const small = reconciling.find(({ brokenRows }) => brokenRows === large?.brokenRows);
   const grown =
     small && large ? per(large.ms / large.brokenRows, small.ms / small.brokenRows) : null;
   const retriesOf = (processes: number) =>
@@ -182,12 +188,17 @@ function ownBars(results: Results): Bar[] {
       1_000_000,
     ),
     sized(
-      atMost('… time of all looks per broken row, largest against smallest', 1.2, grown, '×'),
+      atMost(
+        `… time of all looks, against that beside ${small?.sessions.toLocaleString('en-US') ?? 'fewer'}, of as many broken rows`,
+        1.2,
+        grown,
+        '×',
+      ),
       large?.sessions,
       1_000_000,
     ),
     atMost(
-      `… its requests to Horizon an hour, of ${REQUESTS_PER_HOUR.toLocaleString('en-US')}`,
+      `… its requests to Horizon an hour to read accounts again, of ${REQUESTS_PER_HOUR.toLocaleString('en-US')}`,
       REQUESTS_PER_HOUR / 2,
       readingAgain === undefined ? null : readingAgain.requests * RUNS_PER_HOUR,
     ),

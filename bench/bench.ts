@@ -139,7 +139,9 @@ async function begin(): Promise<Results> {
     machine: machine(await postgresVersion(stage)),
     sizes,
     order: rounds,
-    arms: Object.fromEntries(names.map((name) => [name, { runs: [], failures: [] }])),
+    arms: Object.fromEntries(
+      names.map((name) => [name, { runs: [], failures: [], commit: measuredCommit() }]),
+    ),
     unsigned: last?.unsigned ?? 0,
     seconds: 0,
   };

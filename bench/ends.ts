@@ -139,15 +139,16 @@ async function readSteadily(stage: Stage, payments: number) {
   await watch(pool, shop.account, from);
   const lags: number[] = [];
   for (const [i, id] of ids.entries()) {
-    // What was paid last was read by a poll: ledgers close at every moment between two of them.
+    // The last one was read by a poll just now: ledgers close at every moment between two of them.
     await sleep(POLL_MS * (i / ids.length));
     pay(stage, customer, shop.account, [id]);
-    await stage.ledger.chain.nextLedger();
+    stage.ledger.closeLedger();
     const closedAt = Date.now();
     await untilPaid(pool, [id]);
     lags.push((await seenAt(pool, id)) - closedAt);
   }
-  await untilTold(stage, ids, 60_000);
+  const untold = await untilTold(stage, ids, 60_000);
+  if (untold > 0) throw new Error(`${untold} sessions had no webhook within a minute.`);
   const commits = await commitTimes(pool, ids);
   const told = ids.map(
     (id) => (stage.sink.arrived.get(id)?.at ?? Number.NaN) - (commits.get(id) ?? Number.NaN),
@@ -193,17 +194,19 @@ async function seenAt(pool: Pool, sessionId: string): Promise<number> {
 export async function demoStart(): Promise<number | null> {
   const root = fileURLToPath(new URL('..', import.meta.url));
   const started = performance.now();
-  const demo = spawn(process.execPath, ['src/cli.ts', 'demo'], {
+  const demo = spawn('npm', ['run', '--silent', 'demo'], {
     cwd: root,
     stdio: ['ignore', 'pipe', 'ignore'],
+    detached: true, // a group of its own: npm, and what it runs
   });
-  const patience = setTimeout(() => demo.kill('SIGKILL'), 90_000);
+  const kill = () => demo.pid !== undefined && process.kill(-demo.pid, 'SIGKILL');
+  const patience = setTimeout(kill, 90_000);
   let settled: number | null = null;
   // It kills its worker as soon as the first webhook says that a session is paid.
   for await (const chunk of demo.stdout) {
     if (!String(chunk).includes('was killed with SIGKILL')) continue;
     settled = (performance.now() - started) / 1000;
-    demo.kill('SIGKILL'); // its servers end with it
+    kill(); // its servers end with it
   }
   clearTimeout(patience);
   return settled;

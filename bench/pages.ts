@@ -1,6 +1,6 @@
 /** The watcher's page commit without Horizon: a page into the inbox with its cursor, what it leaves undecided settled together. */
 import { pino } from 'pino';
-import type { Deps } from '../src/activities/deps.ts';
+import { createBell, type Bell } from '../src/activities/bell.ts';
 import { settleDue } from '../src/activities/watch/settle-due.ts';
 import { connect, type Database } from '../src/db/connection.ts';
 import { storePage } from '../src/db/inbox.ts';
@@ -8,6 +8,7 @@ import { createSettleQueue } from '../src/db/settle-queue.ts';
 import { findAccount } from '../src/db/watching.ts';
 import { parseAmount } from '../src/domain/money.ts';
 import { POOL, toLedgerPayment, type Payment } from './arms/arm.ts';
+import { NO_COUNTERS } from './reading-stage.ts';
 
 /** Commits pages of one account, one after the other, as the watcher reads them. */
 export type Pages = {
@@ -18,8 +19,8 @@ export type Pages = {
   close(): Promise<void>;
 };
 
-/** Connects with a pool of its own. */
-export function createPages(databaseUrl: string): Pages {
+/** Connects with a pool of its own. With the bell of a worker in this process, that wakes what a page has settled. */
+export function createPages(databaseUrl: string, settledBell: Bell = createBell()): Pages {
   const database = connect(databaseUrl, { max: POOL });
   const cost = { commits: 0, retries: 0 };
   const queue = createSettleQueue(database, ({ retries }) => {
@@ -29,9 +30,10 @@ export function createPages(databaseUrl: string): Pages {
   const deps = {
     database,
     queue,
+    settledBell,
     log: pino({ level: 'error' }),
-    counters: { judged: () => undefined, foundAfterEnding: () => undefined },
-  } as unknown as Deps; // settling needs no more of it
+    counters: NO_COUNTERS,
+  };
   const cursors = new Map<string, string>();
   let last: Promise<void> = Promise.resolve();
   const commit = async (payments: readonly Payment[]): Promise<void> => {

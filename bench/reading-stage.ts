@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { Keypair } from '@stellar/stellar-sdk';
 import { pino } from 'pino';
 import type { Pool } from 'pg';
-import type { Deps } from '../src/activities/deps.ts';
+import type { Counters, Deps } from '../src/activities/deps.ts';
 import { createBell } from '../src/activities/bell.ts';
 import { connect } from '../src/db/connection.ts';
 import { createSettleQueue } from '../src/db/settle-queue.ts';
@@ -18,6 +18,14 @@ export type Reader = {
   readonly deps: Deps;
   readonly asked: { count: number };
   close(): Promise<void>;
+};
+
+/** Count into nothing. */
+export const NO_COUNTERS: Counters = {
+  judged: () => undefined,
+  foundAfterEnding: () => undefined,
+  reconciled: () => undefined,
+  attempted: () => undefined,
 };
 
 /** A reader of the ledger for a database; it wakes nobody, logs nothing, and waits for no budget. */
@@ -39,12 +47,7 @@ export function createReader(
     wake: () => Promise.resolve(),
     settledBell: createBell(),
     log: pino({ level: 'silent' }),
-    counters: {
-      judged: () => undefined,
-      foundAfterEnding: () => undefined,
-      reconciled: () => undefined,
-      attempted: () => undefined,
-    },
+    counters: NO_COUNTERS,
     pollIntervalMs: 1,
     readStrategy,
     networkPassphrase: ledger.networkPassphrase,

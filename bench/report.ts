@@ -68,6 +68,10 @@ const SAFETY: readonly Column[] = [
     cell: ({ runs }) =>
       String(total(runs, ({ closed: { checked } }) => checked.lost + checked.paidTwice)),
   },
+  {
+    head: 'money without a row, without faults',
+    cell: ({ runs }) => String(total(runs, ({ closed: { checked } }) => checked.withoutRow)),
+  },
 ];
 
 /** The whole section in Markdown; `plots` is the path of the folder with the plots, seen from the document. */
@@ -173,19 +177,24 @@ function disturbance({ load, own, machine, commit }: Results): string[] {
   const busy = Math.max(load.before, own.load.before) > machine.cores;
   return [
     busy
-      ? `**The machine was not quiet.** ${words} Times, rates and latencies are worse than on a machine of its own by as much as that, for every arm, and vary by it; counts (events, round trips, fsyncs, sessions lost) and processor time per session do not, or little. Ratios within one run are what can be compared.`
+      ? `**The machine was not quiet.** ${words} Times, rates and latencies are worse than on a machine of its own by as much as that, for every arm, and vary by it; counts (events, round trips, fsyncs, sessions lost) do little, processor time per session some. Ratios within one run are what can be compared.`
       : words,
     '',
   ];
 }
 
-function method({ quick, arms }: Results): string[] {
+function measuredAt(armOf: string | null | undefined, commit: string | null): string {
+  return armOf === undefined || armOf === commit ? '' : ` (measured by itself, of commit ${armOf})`;
+}
+
+function method({ quick, arms, commit }: Results): string[] {
   return [
     'Every arm settles the same sessions: a payment arrives for each, every tenth comes twice (in turn the same transaction again and another one), the commit is SERIALIZABLE on the same tables with the same constraints, the webhook is signed and goes to a local receiver with keep-alive. ' +
       'Same PostgreSQL with fsync, same pools (10 connections), same Node. The peers share one commit of four round trips with the retries of ours (bench/commit.ts); ours reads more facts and writes more (inbox, journal, every attempt before and after its POST).',
     '',
     ...(Object.keys(arms) as ArmName[]).map(
-      (name) => `- **${ARMS[name].title}**: ${ARMS[name].note}.`,
+      (name) =>
+        `- **${ARMS[name].title}**: ${ARMS[name].note}${measuredAt(arms[name]?.commit, commit)}.`,
     ),
     '',
     ...(quick ? ['A quick run shows that it works; its times are not to be quoted.', ''] : []),
@@ -237,7 +246,7 @@ function alive({ own: { open, watching, retries, reconciling, readingAgain } }: 
         ]),
     ...retries.map(
       (r) =>
-        `- ${r.processes} process${r.processes > 1 ? 'es' : ''} settling at once: ${digits(r.retriesPerCommit)} retries per commit.`,
+        `- ${r.processes} queue${r.processes > 1 ? 's with pools of their own, as so many processes have,' : ''} settling at once: ${digits(r.retriesPerCommit)} retries per commit.`,
     ),
     '',
   ];

@@ -8,8 +8,8 @@ import type { Reconciling } from './reconciling.ts';
 import type { Run, Sizes } from './runs.ts';
 import type { Growth, PageCost, Retries, RoundTrips } from './settling.ts';
 
-/** Everything of one arm: an entry for each run. */
-export type ArmResults = { runs: Run[]; failures: string[] };
+/** Everything of one arm: an entry for each run, and of which commit they are. */
+export type ArmResults = { runs: Run[]; failures: string[]; commit?: string | null };
 
 /** What is measured of ours alone. A part is null when it failed; `failures` says why. */
 export type OwnResults = {
@@ -86,10 +86,16 @@ export function spread<T>(runs: readonly T[], of: (run: T) => number | null): Sp
   if (numbers.length === 0) return null;
   const sorted = numbers.sort((a, b) => a - b);
   return {
-    median: sorted[Math.floor(sorted.length / 2)] ?? 0,
+    median: medianOf(sorted),
     min: sorted[0] ?? 0,
     max: sorted.at(-1) ?? 0,
   };
+}
+
+/** Of numbers in order; between the two in the middle of an even number. */
+function medianOf(sorted: readonly number[]): number {
+  const middle = (sorted.length - 1) / 2;
+  return ((sorted[Math.floor(middle)] ?? 0) + (sorted[Math.ceil(middle)] ?? 0)) / 2;
 }
 
 /** The sum over all runs: of what must not happen even once. */

@@ -23,13 +23,13 @@ export const ARMS = {
     title: 'ours, per session',
     file: './ours-session.ts',
     batch: 1,
-    note: 'client → signal → session workflow → settle → webhook, with the real worker',
+    note: 'client → signal → session workflow → settle → webhook, with the real worker; the sessions are rows that their backend has inserted, so a run begins with the payment and opening costs nothing (opened through the client, a session costs a run then, too: see “How it grows”)',
   },
   'ours-page': {
     title: 'ours, page commit',
     file: './ours-page.ts',
     batch: 200,
-    note: 'pages of 200 into the inbox, settled together; each session is then woken and sends its webhook',
+    note: 'pages of 200 into the inbox, settled together; each session is then woken and sends its webhook, as after a turn of the watcher; Horizon is left out',
   },
   'naive-temporal': {
     title: 'naive Temporal',
@@ -41,14 +41,14 @@ export const ARMS = {
     title: 'ours, per session, Temporal on PostgreSQL',
     file: './ours-session.ts',
     batch: 1,
-    note: 'the same with a Temporal server on the same PostgreSQL, 4 shards',
+    note: 'the first arm with a Temporal server on the same PostgreSQL, 4 shards; what the server writes is in fsyncs, WAL and PostgreSQL’s time',
     stored: true,
   },
   'naive-temporal-stored': {
     title: 'naive Temporal on PostgreSQL',
     file: './naive-temporal.ts',
     batch: 1,
-    note: 'the same with a Temporal server on the same PostgreSQL, 4 shards',
+    note: 'the same for naive Temporal',
     stored: true,
   },
   dbos: {

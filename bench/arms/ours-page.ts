@@ -3,6 +3,7 @@
  * worker in the same process then wakes each session, whose workflow sends the webhook. Horizon is left out: see the
  * watcher's own measurement.
  */
+import { createBell } from '../../src/activities/bell.ts';
 import { createPages } from '../pages.ts';
 import type { Arm } from './arm.ts';
 import { startRealWorker, temporalClient } from './ours.ts';
@@ -11,8 +12,9 @@ import { startRealWorker, temporalClient } from './ours.ts';
 export const arm: Arm = {
   needs: 'temporal',
   work: async (place) => {
-    await startRealWorker(place);
-    const pages = createPages(place.databaseUrl);
+    const settledBell = createBell();
+    await startRealWorker(place, settledBell);
+    const pages = createPages(place.databaseUrl, settledBell);
     return { pay: (payments) => pages.commit(payments), counted: () => ({ ...pages.cost }) };
   },
   client: async (place, ipc) => {

@@ -1,12 +1,13 @@
 /** What both of our arms have in common: the real worker, in this process. */
 import { Client, Connection } from '@temporalio/client';
+import type { Bell } from '../../src/activities/bell.ts';
 import { sessionWorkflowId } from '../../src/workflows/contract.ts';
 import { runWorker } from '../../src/worker.ts';
 import { POOL, type ArmClient, type Place } from './arm.ts';
 import { historyLengths } from './history.ts';
 
-/** Runs the product's worker; resolves when it works. */
-export async function startRealWorker(place: Place): Promise<void> {
+/** Runs the product's worker; resolves when it works. The bell rings for its waker. */
+export async function startRealWorker(place: Place, settledBell?: Bell): Promise<void> {
   Object.assign(process.env, { TEMPORAL_ADDRESS: place.temporalAddress ?? '' });
   const env = {
     ...process.env,
@@ -22,7 +23,7 @@ export async function startRealWorker(place: Place): Promise<void> {
   };
   process.env['WORKFLOW_BUNDLE'] = place.bundles.ours;
   await new Promise<void>((resolve, reject) => {
-    runWorker(env, resolve).then(() => process.exit(0), reject);
+    runWorker(env, resolve, settledBell).then(() => process.exit(0), reject);
   });
 }
 
