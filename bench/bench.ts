@@ -44,8 +44,8 @@ const more = Number(
 const again = process.argv.find((a) => a.startsWith('--again='))?.slice('--again='.length);
 const withArms = part !== 'own';
 const withOwn = (part === undefined || part === 'own') && only === undefined;
-/** Only a full run of the whole, or of one half of it, goes into the page. */
-const isFull = !quick && only === undefined;
+/** Only a full run of the whole, or of one part of it, goes into the page; there may be arms in it that are measured anew. */
+const isFull = !quick && (only === undefined || part !== undefined);
 
 const RUNS = quick ? 1 : more || 5;
 /** Runs that end with a killed worker and cut connections. */

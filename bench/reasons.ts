@@ -86,6 +86,9 @@ const WHY: Readonly<Record<string, string>> = {
     'the commit shares two cores with the workflows that it wakes, and with the bench; beside nothing else the same code commits what the table of page sizes says.',
   'per session against naive Temporal: settled a second': `naive Temporal has started its workflows before the clock runs, ours starts within it. ${SHARED} PostgreSQL does more as well, for the inbox, the journal and each attempt. Who needs more than this settles by pages.`,
   '… settled a second, opening included': SHARED,
+  '… the same of the page commit, as the watcher does it': SHARED,
+  '… history events of a paid session with its webhook, inserted by its backend':
+    'a session that is paid once costs 13. One in ten is paid twice here, and a second payment that comes when the run has ended begins another one.',
   "… the Temporal server's processor time per session":
     'a start is in it, which for naive Temporal came before; the next line has both.',
   '… the same, opening included': SHARED,
