@@ -7,6 +7,7 @@ import type { Run } from './runs.ts';
 /** Of what is left after a fault. */
 export const PEERS_IN_WORDS: readonly string[] = [
   '- naive Temporal, DBOS and Restate lose no session, but a second transaction that arrives after the workflow has taken the first finds nobody who would write it down: money without a row.',
+  '- graphile-worker (0.18.0), when its connections are cut in the first moments after a start, often lives on without any and takes no more jobs until it is started again: four of eight times when only that was tried. A session counts as lost then; its job is still there.',
   '- graphile-worker keeps the jobs of a killed worker locked for four hours by its own default. Here the next worker unlocks them when it starts, which is right only where there is one. pg-boss gives them back by heartbeat, half a minute later.',
   '- Ours comes back by heartbeat within seconds; a wake that the killed worker had taken from the list and not yet sent is sent by the watcher that replaces it.',
   '- plain Node has accepted what it then forgets: that is what the durable arms pay for.',

@@ -184,7 +184,7 @@ function disturbance({ load, own, machine, commit }: Results): string[] {
 }
 
 function measuredAt(armOf: string | null | undefined, commit: string | null): string {
-  return armOf === undefined || armOf === commit ? '' : ` (measured by itself, of commit ${armOf})`;
+  return armOf === undefined || armOf === commit ? '' : ` (measured at commit ${armOf})`;
 }
 
 function method({ quick, arms, commit }: Results): string[] {
