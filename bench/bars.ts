@@ -159,8 +159,7 @@ function ownBars(results: Results): Bar[] {
   const large = reconciling.at(-1);
   // Beside a thousand sessions there is not room for as many broken rows.
   const small = reconciling.find(({ brokenRows }) => brokenRows === large?.brokenRows);
-  const grown =
-    small && large ? per(large.ms / large.brokenRows, small.ms / small.brokenRows) : null;
+  const grown = small && large ? per(large.ms, small.ms) : null;
   const retriesOf = (processes: number) =>
     retries.find((r) => r.processes === processes)?.retriesPerCommit ?? null;
   const hot = closedOf(results, 'ours-session', (r) => r.sessionHotShare);

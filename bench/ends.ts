@@ -9,6 +9,7 @@ import { referenceFor } from '../src/db/ids.ts';
 import { muxedAddress } from '../src/horizon/address.ts';
 import { rssMbOf } from './counters.ts';
 import { inParallel } from './parallel.ts';
+import { spread } from './results.ts';
 import type { Stage } from './stage.ts';
 import { checkTrial, chunks, commitTimes, insist, setUp, untilTold } from './trial.ts';
 import { insertSessions, openShop, paymentsFor, PRICE, watch } from './work.ts';
@@ -112,7 +113,7 @@ export async function watching(stage: Stage, backlog: number, steady: number): P
     seconds: read.seconds,
     pollIntervalMs: POLL_MS,
     lagMs: Math.max(...now.lags),
-    toldMs: now.told.sort((a, b) => a - b)[Math.floor(steady / 2)] ?? Number.NaN,
+    toldMs: spread(now.told, (ms) => ms)?.median ?? Number.NaN,
     audit: read.findings && now.findings && [...read.findings, ...now.findings],
   };
 }

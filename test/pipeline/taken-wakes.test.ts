@@ -17,6 +17,23 @@ beforeAll(async () => {
 beforeEach(() => reading.database.rows('DELETE FROM settlement.active_sessions'));
 afterAll(() => reading.close());
 
+/** Watches for so many minutes, or until a session is woken, and tells which were. */
+async function watchUntilWoken(
+  minutes: number,
+  settledBell = reading.deps.settledBell,
+): Promise<string[]> {
+  const drains = new AbortController();
+  const woken: string[] = [];
+  const wake = (id: string) => {
+    woken.push(id);
+    drains.abort();
+    return Promise.resolve();
+  };
+  const deps = { ...reading.deps, draining: drains.signal, settledBell, wake };
+  await new MockActivityEnvironment().run(() => watchLedger(deps, { network: 'sandbox', minutes }));
+  return woken;
+}
+
 test('the wakes that a killed watcher had taken and not sent are sent by the next one at once', async () => {
   const { deps, database } = reading;
   const session = await insertSession(database);
@@ -24,55 +41,24 @@ test('the wakes that a killed watcher had taken and not sent are sent by the nex
   await deps.queue.settle(session.id);
   expect(await takeDueWakes(database.db, 10)).toEqual([session.id]); // and here it is killed
 
-  const drains = new AbortController();
-  const woken: string[] = [];
-  await new MockActivityEnvironment().run(() =>
-    watchLedger(
-      {
-        ...deps,
-        draining: drains.signal,
-        wake: (id) => {
-          woken.push(id);
-          drains.abort();
-          return Promise.resolve();
-        },
-      },
-      { network: 'sandbox', minutes: 0.5 },
-    ),
-  );
+  const woken = await watchUntilWoken(0.5);
   expect(woken).toEqual([session.id]);
 });
 
 test('what a turn settles is woken by the bell, however long the waker would wait', async () => {
-  const { deps, database } = reading;
+  const { database } = reading;
   const session = await insertSession(database);
   const bell = createBell();
-  const drains = new AbortController();
-  const woken: string[] = [];
   let isReceived = false;
-  await new MockActivityEnvironment().run(() =>
-    watchLedger(
-      {
-        ...deps,
-        draining: drains.signal,
-        settledBell: {
-          ring: () => bell.ring(),
-          // Its payment comes when the waker has nothing more to do.
-          heard: async () => {
-            if (!isReceived) await receive(database, session, '10');
-            isReceived = true;
-            await bell.heard(20_000);
-          },
-        },
-        wake: (id) => {
-          woken.push(id);
-          drains.abort();
-          return Promise.resolve();
-        },
-      },
-      { network: 'sandbox', minutes: 0.25 },
-    ),
-  );
+  const woken = await watchUntilWoken(0.25, {
+    ring: () => bell.ring(),
+    // Its payment comes when the waker has nothing more to do.
+    heard: async () => {
+      if (!isReceived) await receive(database, session, '10');
+      isReceived = true;
+      await bell.heard(20_000);
+    },
+  });
   expect(woken).toEqual([session.id]);
 });
 
@@ -84,9 +70,10 @@ test('what is settled rings for the waker, which need not wait for its next look
   const { deps, database } = reading;
   const session = await insertSession(database);
   await receive(database, session, '10');
-  const heard = deps.settledBell.heard(3_000);
+  const settledBell = createBell();
+  const heard = settledBell.heard(3_000);
   expect(await rings(heard)).toBe(false);
-  expect(await settleDue(deps)).toBe(1);
+  expect(await settleDue({ ...deps, settledBell })).toBe(1);
   expect(await rings(heard)).toBe(true);
   expect(await takeDueWakes(database.db, 10)).toEqual([session.id]);
 });
