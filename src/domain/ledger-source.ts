@@ -1,22 +1,20 @@
 /**
- * The ledger as this system reads it. Horizon is the one source today (src/horizon/source.ts); Stellar RPC would be the next:
- * one file that gives the same answers. What matters is what each answer provably covers.
+ * The ledger as this system reads it. Horizon is the one source today (src/horizon/source.ts). Each answer is either
+ * evidence of its own (evidence.ts) or a hint: a hint may choose what is read next, and the database takes none.
  */
+import type {
+  AccountEntries,
+  AccountPage,
+  Decoded,
+  HeaderRun,
+  LedgerHeader,
+  LedgerName,
+  PageStart,
+  WholeLedger,
+} from './evidence.ts';
 import type { LedgerPayment, UndecodedRecord } from './ledger-payment.ts';
 
-/** What a record, or a whole page, holds for the watched accounts. */
-export type Decoded = {
-  readonly payments: readonly LedgerPayment[];
-  readonly undecoded: readonly UndecodedRecord[];
-};
-
-/** A place in the ledger through which a reading is complete. */
-export type Covers = { readonly throughLedger: number; readonly throughTime: Date };
-
-/** A ledger that has closed: a fact that never changes. */
-export type ClosedLedger = { readonly sequence: number; readonly closedAt: Date };
-
-/** Where a node's history stands. Two answers may come from two nodes: nothing is concluded from them together. */
+/** A hint: where the history of the node that answered stands. */
 export type Head = {
   readonly latestLedger: number;
   readonly latestClosedAt: Date;
@@ -24,27 +22,14 @@ export type Head = {
   readonly networkPassphrase: string;
 };
 
-/** One page of an account's payments. */
-export type Page = Decoded & {
+/** A hint: one page of an account's payments, from wherever the node began it. */
+export type PageHint = Decoded & {
   readonly nextCursor: string;
   /** How many records the page had, of whatever kind. */
   readonly records: number;
-  readonly covers: Covers | null;
 };
 
-/** The ledger entries of an account, all of one moment. */
-export type AccountEntries = {
-  readonly account: string;
-  /** The ledger this answer is of. */
-  readonly asOfLedger: number;
-  readonly accountModifiedLedger: number;
-  /** By assetKey. */
-  readonly trustlines: ReadonlyMap<string, { lastModifiedLedger: number; authorized: boolean }>;
-  /** SEP-29: wallets refuse to pay it without a memo. */
-  readonly memoRequired: boolean;
-};
-
-/** A transaction, or how far a node had read when it did not show it. */
+/** A hint: a transaction as one node shows it, or that it does not. */
 export type Found =
   | {
       readonly kind: 'found';
@@ -57,35 +42,36 @@ export type Found =
       readonly payments: readonly LedgerPayment[];
       readonly undecoded: readonly UndecodedRecord[];
     }
-  | { readonly kind: 'not_found'; readonly asOfLedger: number };
+  | { readonly kind: 'not_found' };
 
-/** Reading the ledger. Every method throws when it gets no answer: that says nothing about the ledger (P6). */
-export type LedgerSource = {
-  head(): Promise<Head>;
-  /** The account's payments after the cursor, oldest first. An account that the node does not know is an empty page. */
-  page(account: string, cursor: string, limit: number): Promise<Page>;
+/** Evidence: what one answer proves by itself. Null means that this node does not show it (now). */
+export type LedgerEvidence = {
+  /** The newest ledger of a node: where a chain begins that has no ledger yet. */
+  newestLedger(): Promise<LedgerHeader>;
+  /** Ledgers chained to `tip`, up to 200 at once. Null when the node does not show `tip`. @throws OtherChain */
+  ledgersAfter(tip: LedgerName): Promise<HeaderRun | null>;
+  /** `first` itself and ledgers chained to it backwards. Null when the node does not show it. @throws OtherChain */
+  ledgersBefore(first: LedgerName): Promise<HeaderRun | null>;
   /** Null when the node does not know the account. */
   accountEntries(account: string): Promise<AccountEntries | null>;
-  /** Null when the node does not have it. */
-  ledger(sequence: number): Promise<ClosedLedger | null>;
-  /** The hash of a ledger as the node says now, never from memory; null when the node does not have it. */
-  ledgerHash(sequence: number): Promise<string | null>;
-  /** A ledger that closed before the given time, not far from it; the node's oldest one if all closed later. */
-  ledgerClosedBefore(time: Date): Promise<ClosedLedger>;
-  /** Everything a ledger moved into the given accounts, read whole; null when the node does not have it. */
-  ledgerPayments(sequence: number, accounts: ReadonlySet<string>): Promise<Decoded | null>;
-  /** A transaction by its outer or inner hash, with what it moved into the given accounts. */
-  transaction(hash: string, accounts: ReadonlySet<string>): Promise<Found>;
-  close(): Promise<void>;
+  /** Everything a ledger of the chain moved into the accounts; null when the node does not show all of it. @throws MoreThanCounted */
+  wholeLedger(header: LedgerHeader, accounts: ReadonlySet<string>): Promise<WholeLedger | null>;
+  /** Payments of an account from where they were read; null when the page does not show that it begins there. */
+  accountPage(account: string, start: PageStart, limit: number): Promise<AccountPage | null>;
 };
 
-/**
- * The last ledger in which something in this asset (`native`, or CODE:ISSUER) may have arrived at the account. An account
- * without the trustline can receive nothing; when the trustline was removed, the account's own entry was written. An
- * issuer takes its own asset back without any entry of its own being written: then the answer proves nothing.
- */
-export function unchangedSince(entries: AccountEntries, asset: string): number {
-  if (asset === 'native') return entries.accountModifiedLedger;
-  if (asset.endsWith(`:${entries.account}`)) return Number.MAX_SAFE_INTEGER;
-  return entries.trustlines.get(asset)?.lastModifiedLedger ?? entries.accountModifiedLedger;
-}
+/** Hints: what to read, never what is so. */
+export type LedgerHints = {
+  head(): Promise<Head>;
+  /** A ledger's header as one node shows it now; null when it does not. */
+  ledger(sequence: number): Promise<LedgerHeader | null>;
+  /** The paging token of the account's last record at or before the end of a ledger; null when there is none. */
+  lastRecord(account: string, throughLedger: number): Promise<string | null>;
+  /** The account's payments after the cursor, oldest first. An account that the node does not know is an empty page. */
+  page(account: string, cursor: string, limit: number): Promise<PageHint>;
+  /** A transaction by its outer or inner hash, with what it moved into the given accounts. */
+  transaction(hash: string, accounts: ReadonlySet<string>): Promise<Found>;
+};
+
+/** Reading the ledger. Every method throws when it gets no answer: that says nothing about the ledger (P6). */
+export type LedgerSource = LedgerEvidence & LedgerHints & { close(): Promise<void> };

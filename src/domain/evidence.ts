@@ -1,0 +1,303 @@
+/**
+ * What one answer of the ledger proves by itself. Horizon's history endpoints open no transaction, and behind one
+ * address may stand several nodes, so nothing is concluded from two answers together: each kind of evidence is made
+ * from one answer, by the check that makes it evidence, and the database takes nothing else
+ * (docs/decisions/0012-one-answer-one-fact.md). Private fields keep the classes nominal: no object of the same shape
+ * passes for one.
+ */
+import type { LedgerPayment, UndecodedRecord } from './ledger-payment.ts';
+
+/** The header of a ledger that has closed. It never changes; its hash names it. */
+export type LedgerHeader = {
+  readonly sequence: number;
+  readonly hash: string;
+  readonly previousHash: string;
+  /** Whole seconds, UTC. Consecutive ledgers may share one (CAP-88, Protocol 30). */
+  readonly closedAt: Date;
+  /** Operations of successful transactions. A node with an ingestion filter counts too few. */
+  readonly operationCount: number;
+};
+
+/** A ledger by its number and hash. */
+export type LedgerName = Pick<LedgerHeader, 'sequence' | 'hash'>;
+
+/** A node shows another hash for a ledger that was read: another network, or one that was reset. */
+export class OtherChain extends Error {
+  override readonly name = 'OtherChain';
+}
+
+/** Ledgers that are chained to each other by their hashes, and to one that is known already. */
+export class HeaderRun {
+  readonly #headers: readonly LedgerHeader[];
+
+  private constructor(headers: readonly LedgerHeader[]) {
+    this.#headers = headers;
+  }
+
+  /**
+   * The longest prefix that follows `tip`; null when the answer does not begin with it (the node lags, or lacks it).
+   * @throws OtherChain when it begins with the tip's number and another hash
+   */
+  static after(tip: LedgerName, answer: readonly LedgerHeader[]): HeaderRun | null {
+    if (!beginsWith(tip, answer)) return null;
+    const headers: LedgerHeader[] = [];
+    let last = tip;
+    for (const header of answer.slice(1)) {
+      if (header.sequence !== last.sequence + 1 || header.previousHash !== last.hash) break;
+      headers.push(header);
+      last = header;
+    }
+    return new HeaderRun(headers);
+  }
+
+  /** The same backwards, from the first known ledger. Its own header is part of the run: it names the one before it. */
+  static before(first: LedgerName, answer: readonly LedgerHeader[]): HeaderRun | null {
+    if (!beginsWith(first, answer)) return null;
+    const headers: LedgerHeader[] = [];
+    for (const header of answer) {
+      const after = headers[0];
+      const isNext =
+        after === undefined ||
+        (header.sequence === after.sequence - 1 && header.hash === after.previousHash);
+      if (!isNext) break;
+      headers.unshift(header);
+    }
+    return new HeaderRun(headers);
+  }
+
+  /** The first ledger of a chain: believed as it is, since nothing older is known. */
+  static anchor(header: LedgerHeader): HeaderRun {
+    return new HeaderRun([header]);
+  }
+
+  /** In ascending order; empty when the node has nothing newer. */
+  get headers(): readonly LedgerHeader[] {
+    return this.#headers;
+  }
+}
+
+/** @throws OtherChain */
+function beginsWith(known: LedgerName, [first]: readonly LedgerHeader[]): boolean {
+  if (first?.sequence !== known.sequence) return false;
+  if (first.hash === known.hash) return true;
+  throw new OtherChain(
+    `Ledger ${known.sequence} has the hash ${first.hash}, but was read with ${known.hash}.`,
+  );
+}
+
+/** The ledger entries of an account, all of one moment (Horizon reads them in one REPEATABLE READ transaction). */
+export type EntriesAnswer = {
+  readonly account: string;
+  /** The ledger this answer is of (header `Latest-Ledger`). */
+  readonly asOfLedger: number;
+  readonly accountModifiedLedger: number;
+  /** When `accountModifiedLedger` closed; null where Horizon has forgotten that ledger. */
+  readonly accountModifiedAt: Date | null;
+  /** By assetKey. */
+  readonly trustlines: ReadonlyMap<string, { lastModifiedLedger: number; authorized: boolean }>;
+  /** SEP-29: wallets refuse to pay it without a memo. */
+  readonly memoRequired: boolean;
+};
+
+/** Nothing in one asset arrived at an account in the ledgers after `since`, up to `through`. */
+export type Unmoved = { readonly asset: string; readonly since: number; readonly through: number };
+
+/** An account as of one ledger: what was not modified since ledger M received nothing in (M, N]. */
+export class AccountEntries {
+  readonly #answer: EntriesAnswer;
+
+  constructor(answer: EntriesAnswer) {
+    this.#answer = answer;
+  }
+
+  get account(): string {
+    return this.#answer.account;
+  }
+
+  /** What the answer says about trustlines and flags: for warnings, not for coverage. */
+  get shown(): EntriesAnswer {
+    return this.#answer;
+  }
+
+  /**
+   * What this proves for an asset (`native`, or CODE:ISSUER); null where it proves nothing: an issuer takes its own
+   * asset back without any entry of its own being written. An account without the trustline can receive nothing; when
+   * a trustline is removed, the account's own entry is written.
+   */
+  unmoved(asset: string): Unmoved | null {
+    const { account, asOfLedger, accountModifiedLedger, trustlines } = this.#answer;
+    if (asset.endsWith(`:${account}`)) return null;
+    const since =
+      asset === 'native'
+        ? accountModifiedLedger
+        : (trustlines.get(asset)?.lastModifiedLedger ?? accountModifiedLedger);
+    return { asset, since, through: asOfLedger };
+  }
+}
+
+/** An operation of a ledger, as far as counting needs it. */
+export type CountedOperation = { readonly id: bigint; readonly closedAt: Date };
+
+/** What a record, or many, hold for the watched accounts. */
+export type Decoded = {
+  readonly payments: readonly LedgerPayment[];
+  readonly undecoded: readonly UndecodedRecord[];
+};
+
+/** A ledger shows more operations than its header counts: the header came from a node that filters. */
+export class MoreThanCounted extends Error {
+  override readonly name = 'MoreThanCounted';
+}
+
+/** Everything that one ledger of the chain moved into some accounts, read whole. */
+export class WholeLedger {
+  readonly #header: LedgerHeader;
+  readonly #accounts: ReadonlySet<string>;
+  readonly #decoded: Decoded;
+
+  private constructor(
+    header: LedgerHeader,
+    accounts: ReadonlySet<string>,
+    { payments, undecoded }: Decoded,
+  ) {
+    this.#header = header;
+    this.#accounts = accounts;
+    this.#decoded = { payments, undecoded };
+  }
+
+  /**
+   * Whole, if the operations are distinct, in order, of this ledger and its close time, and as many as the chain's
+   * header counts: a replica that lags or lacks the ledger shows fewer. Null when they are not (yet).
+   * @throws MoreThanCounted
+   */
+  static of(
+    header: LedgerHeader,
+    accounts: ReadonlySet<string>,
+    operations: readonly CountedOperation[],
+    decoded: Decoded,
+  ): WholeLedger | null {
+    let last = 0n;
+    for (const { id, closedAt } of operations) {
+      const isOfLedger = Number(id >> 32n) === header.sequence;
+      if (!isOfLedger || id <= last || closedAt.getTime() !== header.closedAt.getTime()) return null;
+      last = id;
+    }
+    if (operations.length > header.operationCount) {
+      throw new MoreThanCounted(
+        `Ledger ${header.sequence} shows ${operations.length} operations, its header counts ${header.operationCount}.`,
+      );
+    }
+    if (operations.length < header.operationCount) return null;
+    return new WholeLedger(header, accounts, decoded);
+  }
+
+  get sequence(): number {
+    return this.#header.sequence;
+  }
+  get hash(): string {
+    return this.#header.hash;
+  }
+  get closedAt(): Date {
+    return this.#header.closedAt;
+  }
+  /** The accounts it was read for: it says nothing about others. */
+  get accounts(): ReadonlySet<string> {
+    return this.#accounts;
+  }
+  get payments(): readonly LedgerPayment[] {
+    return this.#decoded.payments;
+  }
+  get undecoded(): readonly UndecodedRecord[] {
+    return this.#decoded.undecoded;
+  }
+}
+
+/** Where a page of an account's payments begins. */
+export type PageStart = {
+  /** The ledger that is read already: the page covers what comes after it. */
+  readonly afterLedger: number;
+  /**
+   * The paging token of a record at or before `afterLedger`'s end that was seen before: a page that does not begin with
+   * it was moved by the node and proves nothing. Null when the account has no such record (it did not exist).
+   */
+  readonly known: string | null;
+};
+
+/** A record of a page of an account's payments, as far as its place matters. */
+export type PlacedRecord = {
+  readonly token: string;
+  readonly ledger: number;
+  /** Whether it created the account whose page this is. */
+  readonly createsAccount: boolean;
+};
+
+/**
+ * Payments of one account, in order, from a record that was known. It proves what the node has from there on, and not
+ * that the node has every ledger: a gap in its ingestion stays unseen. Crediting rests on it, endings never do.
+ */
+export class AccountPage {
+  readonly #account: string;
+  readonly #start: PageStart;
+  readonly #decoded: Decoded;
+  readonly #last: PlacedRecord;
+  readonly #isFull: boolean;
+
+  private constructor(
+    account: string,
+    start: PageStart,
+    { payments, undecoded }: Decoded,
+    last: PlacedRecord,
+    isFull: boolean,
+  ) {
+    this.#account = account;
+    this.#start = start;
+    this.#decoded = { payments, undecoded };
+    this.#last = last;
+    this.#isFull = isFull;
+  }
+
+  /**
+   * Null when the page does not show that it begins where it was asked to: with the known record, or with the
+   * account's creation where no record was known.
+   */
+  static of(
+    account: string,
+    start: PageStart,
+    records: readonly PlacedRecord[],
+    decoded: Decoded,
+    limit: number,
+  ): AccountPage | null {
+    const [first] = records;
+    const last = records.at(-1);
+    if (first === undefined || last === undefined) return null;
+    const begins = start.known === null ? first.createsAccount : first.token === start.known;
+    if (!begins) return null;
+    return new AccountPage(account, start, decoded, last, records.length >= limit);
+  }
+
+  get account(): string {
+    return this.#account;
+  }
+  get start(): PageStart {
+    return this.#start;
+  }
+  /** Whether there may be more behind it. */
+  get isFull(): boolean {
+    return this.#isFull;
+  }
+  /** A full page may end within a ledger, so it covers only what comes before its last one. */
+  get throughLedger(): number {
+    return this.#isFull ? this.#last.ledger - 1 : this.#last.ledger;
+  }
+  /** Where the next page begins. */
+  get next(): PageStart {
+    const afterLedger = Math.max(this.throughLedger, this.#start.afterLedger);
+    return { afterLedger, known: this.#last.token };
+  }
+  get payments(): readonly LedgerPayment[] {
+    return this.#decoded.payments;
+  }
+  get undecoded(): readonly UndecodedRecord[] {
+    return this.#decoded.undecoded;
+  }
+}
