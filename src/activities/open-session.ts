@@ -6,8 +6,9 @@ import { isU64, paymentUri } from '../domain/payment-request.ts';
 import { isUuid } from '../domain/session.ts';
 import { referenceFor } from '../db/ids.ts';
 import { openSession as insertSession } from '../db/sessions.ts';
-import { findAccount, type Registration } from '../db/watching.ts';
-import { registrationAt } from './watch/registration.ts';
+import { takeIntoCare, watchAccount } from './watch/care.ts';
+import { advanceChain } from './watch/chain.ts';
+import { newestLedger } from '../db/ledgers.ts';
 import { isAccount, muxedAddress } from '../horizon/address.ts';
 import { NETWORKS } from '../config.ts';
 import type { OpenedSession, OpenRequest, SessionView } from '../workflows/contract.ts';
@@ -77,12 +78,15 @@ async function open(deps: Deps, input: OpenInput): Promise<OpenedSession> {
     throw invalid('expiresAt', `is in the past: ${request.expiresAt.toISOString()}`);
   }
   const reference = request.memo ?? referenceFor(sessionId);
-  const registration = await registrationFor(deps, request.receivingAccount);
+  const openedAfter = await openingLedger(deps);
+  await watchAccount(deps, request.receivingAccount, openedAfter);
   const row = await insertSession(
     deps.database.pool,
     { ...request, id: sessionId, price, asset, reference, askedReference: request.memo ?? null },
-    registration,
+    openedAfter,
   );
+  // The backend made the row some time ago.
+  if (row.openedAfter === null) await takeIntoCare(deps, sessionId);
   const memo = row.memo ?? reference;
   const { status, receivingAccount } = row;
   deps.log.info(
@@ -161,11 +165,18 @@ function invalid(field: string, problem: string): Refusal {
   return new Refusal('InvalidInput', `${field}: ${problem}`, field);
 }
 
-/** Where reading begins, asked for only if nobody watches the account yet. */
-async function registrationFor(deps: Deps, receivingAccount: string): Promise<Registration> {
-  const known = await findAccount(deps.database.db, receivingAccount);
-  if (known !== null) return known;
-  return registrationAt(deps, receivingAccount);
+/**
+ * A ledger that closed before the session exists: the newest one that a node shows now, or else the newest one known.
+ * @throws whatever the source throws when no ledger is known at all
+ */
+async function openingLedger(deps: Deps): Promise<number> {
+  try {
+    return (await advanceChain(deps)).newest.sequence;
+  } catch (error) {
+    const known = await newestLedger(deps.database.db);
+    if (known === null) throw error;
+    return known.sequence;
+  }
 }
 
 /** What would keep customers from paying. Not knowing it is no reason to refuse the session. */
@@ -179,7 +190,7 @@ async function warningsFor(
     const entries = await deps.source.accountEntries(receivingAccount);
     if (entries === null) return [`${receivingAccount} does not exist on the ledger yet.`];
     if (isNative(asset) || asset.issuer === receivingAccount) return [];
-    const line = entries.trustlines.get(`${asset.code}:${asset.issuer ?? ''}`);
+    const line = entries.shown.trustlines.get(`${asset.code}:${asset.issuer ?? ''}`);
     if (!line)
       return [`${receivingAccount} has no trustline for ${asset.code}: payments will fail.`];
     return line.authorized

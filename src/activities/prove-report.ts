@@ -1,15 +1,20 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
-import { storeFindings } from '../db/inbox.ts';
 import { inboxByHash, recordAnswer, recordReport } from '../db/reports.ts';
 import { findSession } from '../db/sessions.ts';
 import type { Settled } from '../db/settle.ts';
+import { watchedAccount } from '../db/watching.ts';
+import type { LedgerHeader } from '../domain/evidence.ts';
 import { formatAmount, parseAmount } from '../domain/money.ts';
 import { reasonOf } from '../domain/failure.ts';
 import type { Verdict } from '../domain/judge.ts';
 import type { ReportAnswer } from '../workflows/contract.ts';
 import type { Deps } from './deps.ts';
 import { settleSession } from './report-settled.ts';
+import { takeIntoCare } from './watch/care.ts';
+import { advanceChain } from './watch/chain.ts';
+import { readAccount } from './watch/read-account.ts';
+import { readWholeLedgers } from './watch/whole-ledgers.ts';
 
 /** `wait`: look again for a while when the ledger does not show it yet. */
 export type ReportInput = { sessionId: string; txHash: string; wait: boolean };
@@ -19,8 +24,8 @@ const LOOK_FOR_MS = 10_000;
 const LOOK_EVERY_MS = 1_000;
 
 /**
- * Proves a report on the ledger: fetches the transaction, stores what it moves, settles, and says what it means for
- * the session. Never credits on the reporter's word; what Horizon does not show stays unknown.
+ * Proves a report on the ledger: reads the account forward to the transaction, settles, and says what it means for the
+ * session. Never credits on the reporter's word; what Horizon does not show stays unknown.
  */
 export async function proveReport(deps: Deps, input: ReportInput): Promise<ReportAnswer> {
   const { sessionId, txHash } = input;
@@ -42,21 +47,31 @@ export async function proveReport(deps: Deps, input: ReportInput): Promise<Repor
   return answer;
 }
 
+/**
+ * The transaction is a hint that names a ledger: the account is read forward up to it now, and the answer comes from
+ * what is read. Nothing overtakes the reading, so what a report brings is what the watcher would have brought.
+ */
 async function ask(
   deps: Deps,
   account: string,
   { sessionId, txHash }: ReportInput,
 ): Promise<ReportAnswer> {
-  const known = await answerFromInbox(deps, sessionId, txHash);
+  const known = await answerFromInbox(deps, sessionId, txHash, account);
   if (known !== null) return known;
   try {
     const found = await deps.source.transaction(txHash, new Set([account]));
+    const { newest } = await advanceChain(deps);
     if (found.kind === 'not_found') {
-      const asOfLedger = found.asOfLedger ?? (await deps.source.head()).latestLedger;
-      return { kind: 'not_on_ledger', txHash, asOfLedger };
+      const watched = await watchedAccount(deps.database.db, account);
+      return { kind: 'not_on_ledger', txHash, asOfLedger: watched?.readThrough ?? newest.sequence };
     }
     if (!found.successful) return { kind: 'failed', txHash };
-    await storeFindings(deps.database.pool, found);
+    const readThrough = await readForward(deps, sessionId, account, found.ledger, newest);
+    const answer = await answerFromInbox(deps, sessionId, txHash, account);
+    if (answer !== null) return answer;
+    if (readThrough >= found.ledger) return { kind: 'pays_another', txHash };
+    const reason = `It is on ledger ${found.ledger}; the account is read through ledger ${readThrough}.`;
+    return { kind: 'unknown', txHash, reason };
   } catch (error) {
     deps.log.warn({ sessionId, txHash, err: error }, 'Horizon could not be asked about a report.');
     return {
@@ -65,24 +80,57 @@ async function ask(
       reason: reasonOf(error),
     };
   }
-  return (await answerFromInbox(deps, sessionId, txHash)) ?? { kind: 'pays_another', txHash };
 }
 
-/** What the inbox says about the transaction after a settle; null while it knows nothing of it. */
+/** A report makes an account be read forward by this many whole ledgers at most; the watcher does the rest. */
+const LEDGERS_FORWARD = 24;
+
+/** Reads the account up to a ledger, as the watcher does. Returns the ledger through which it is read without a hole. */
+async function readForward(
+  deps: Deps,
+  sessionId: string,
+  account: string,
+  ledger: number,
+  newest: LedgerHeader,
+): Promise<number> {
+  const { db } = deps.database;
+  await takeIntoCare(deps, sessionId);
+  const signal = deps.draining;
+  const before = await watchedAccount(db, account);
+  if (before === null || before.readThrough >= ledger) return before?.readThrough ?? 0;
+  await readAccount(deps, before, { newest, thorough: true, signal });
+  const pages = await watchedAccount(db, account);
+  if (pages === null || pages.readThrough >= ledger) return pages?.readThrough ?? 0;
+  const last = Math.min(ledger, pages.readThrough + LEDGERS_FORWARD, newest.sequence);
+  const wanted = Array.from({ length: Math.max(last - pages.readThrough, 0) }, (_, i) => ({
+    sequence: pages.readThrough + 1 + i,
+    accounts: [account],
+  }));
+  await readWholeLedgers(deps, wanted, newest, signal);
+  return (await watchedAccount(db, account))?.readThrough ?? 0;
+}
+
+/**
+ * What the inbox says about the transaction after a settle; null while it knows nothing of it at this account (it may
+ * pay others, too), or has not judged it yet.
+ */
 async function answerFromInbox(
   deps: Deps,
   sessionId: string,
   txHash: string,
+  account: string,
 ): Promise<ReportAnswer | null> {
-  const before = await inboxByHash(deps.database.db, txHash);
-  if (before.length === 0) return null;
+  const known = async () =>
+    (await inboxByHash(deps.database.db, txHash)).filter((row) => row.account === account);
+  if ((await known()).length === 0) return null;
   const settled = await settleSession(deps, sessionId);
-  const rows = await inboxByHash(deps.database.db, txHash);
+  const rows = await known();
   const ours = rows.filter((row) => row.sessionId === sessionId);
   const verdicts = new Set(ours.map((row) => row.verdict));
   if (verdicts.has('credited') && settled) return credited(settled, txHash);
   const first = OTHER_VERDICTS.find((verdict) => verdicts.has(verdict));
   if (first) return { kind: first, txHash };
+  if (rows.some((row) => row.verdict === null)) return null;
   const ambiguous = rows.some((row) => row.verdict === 'ambiguous');
   return { kind: ambiguous ? 'ambiguous' : 'pays_another', txHash };
 }

@@ -1,5 +1,4 @@
 import { Command } from 'commander';
-import { registrationAt } from '../activities/watch/registration.ts';
 import { Refusal } from '../client.ts';
 import { accounts, addAccount, showAccount, type Account } from '../db/operator/accounts.ts';
 import { isAccount } from '../horizon/address.ts';
@@ -20,8 +19,8 @@ export function accountCommand(): Command {
     .action(async (account: string, _options: unknown, command: Command) => {
       const shown = await withDatabase(({ db }) => showAccount(db, address(account)));
       const assets = shown.assets.map(
-        ({ asset, throughLedger, throughTime }) =>
-          ['asset', `${asset} through ledger ${throughLedger} (${throughTime})`] as const,
+        ({ asset, fromLedger, throughLedger }) =>
+          ['proven', `${asset}, ledgers ${fromLedger} through ${throughLedger}`] as const,
       );
       print(command, shown, `${inWords(shown)}${assets.length > 0 ? `\n${fields(assets)}` : ''}`);
     });
@@ -33,8 +32,10 @@ export function accountCommand(): Command {
     .action(async (account: string, options: Reasoned, command: Command) => {
       const decision = by(options);
       const added = await withLedger(async (database, source) => {
-        const begin = await registrationAt({ database, source }, address(account));
-        return addAccount(database.pool, begin, decision);
+        const { sequence } = await source.newestLedger();
+        const known = await source.lastRecord(address(account), sequence);
+        const registration = { account, start: { afterLedger: sequence, known } };
+        return addAccount(database.pool, registration, decision);
       });
       const words = added.isNew ? inWords(added) : `It was watched already.\n${inWords(added)}`;
       print(command, added, words);
@@ -52,19 +53,23 @@ function address(text: string): string {
   throw new Refusal('InvalidInput', wrong, 'account');
 }
 
-function inOneLine({ account, throughTime, openSessions, parked, problem }: Account): string {
+function inOneLine({ account, throughLedger, throughTime, openSessions, parked, problem }: Account): string {
   const held = parked > 0 ? `, ${parked} parked record(s)` : '';
   const why = problem === null ? '' : `\n  CANNOT BE READ: ${problem}`;
-  return `${account}  through ${throughTime}, ${openSessions} open session(s)${held}${why}`;
+  return `${account}  through ledger ${throughLedger}${at(throughTime)}, ${openSessions} open session(s)${held}${why}`;
 }
 
 function inWords(a: Account): string {
   return fields([
     ['account', a.account],
-    ['covered', `ledger ${a.fromLedger} through ${a.throughLedger} (${a.throughTime})`],
+    ['covered', `ledger ${a.fromLedger ?? a.throughLedger} through ${a.throughLedger}${at(a.throughTime)}`],
     ['read', a.readAt ?? 'not yet'],
     ['open', `${a.openSessions} session(s)`],
     ['parked', a.parked === 0 ? null : `${a.parked} record(s): settle payments parked`],
     ['PROBLEM', a.problem],
   ]);
+}
+
+function at(time: string | null): string {
+  return time === null ? '' : ` (${time})`;
 }

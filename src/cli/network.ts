@@ -22,11 +22,10 @@ export function networkCommand(): Command {
 function inWords({ network, fromLedger, fromTime, accounts, unprovable }: AcceptedReset): string {
   const lines = [
     `"${network}" is read anew: ${accounts} account(s), from ledger ${fromLedger} (${fromTime}).`,
-    'Restart the workers now: they remember close times of the old ledgers.',
   ];
   if (unprovable > 0) {
     lines.push(
-      `Horizon has forgotten the beginning of the new ledger: ${unprovable} open session(s) were opened before ledger ${fromLedger}, and no reading can prove how they end.`,
+      `Horizon has forgotten the beginning of the new ledger: ${unprovable} open session(s) end by themselves only where their account did not move before ledger ${fromLedger}.`,
     );
   }
   return lines.join('\n');

@@ -6,6 +6,7 @@ import { sql, type SQL } from 'drizzle-orm';
 import type { AttentionKind } from '../domain/attention.ts';
 import type { Discrepancy } from '../domain/discrepancy.ts';
 import type { Db } from './connection.ts';
+import { ASSET_KEY, firstLedgerAfter, proven, through } from './coverage.ts';
 import { keyOf, PAGE, readKey, START, type Finding, type Key } from './paging.ts';
 import { OPEN, UNSETTLED, WRONG } from './suspects.ts';
 
@@ -156,9 +157,10 @@ export async function whyLeft(db: Db, ids: readonly string[]): Promise<Map<strin
         WHERE t.resolved_at IS NULL AND t.subject IN (s.id::text, s.receiving_account)),
       (SELECT 'the account cannot be read: ' || w.problem FROM settlement.watched_accounts w
         WHERE w.account = s.receiving_account),
-      (SELECT 'the ledger is read through ' || to_char(w.through_time AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+      (SELECT 'the ledger is proven through ' || ${through(proven(sql`s.receiving_account`, ASSET_KEY), sql`s.opened_after`)}
         || ', its deadline is ' || to_char(least(s.expires_at, s.cancel_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
-        FROM settlement.watched_accounts w WHERE w.account = s.receiving_account),
+        || coalesce(', which is over in ledger ' || ${firstLedgerAfter(sql`least(s.expires_at, s.cancel_at)`)}, '')
+        FROM settlement.watched_accounts w WHERE w.account = s.receiving_account AND s.opened_after IS NOT NULL),
       'its account is not read yet') AS why
     FROM checkout_sessions s WHERE s.id = ANY(${sql.param(ids)}::uuid[])`);
   return new Map(rows.map(({ id, why }) => [id, why]));

@@ -1,9 +1,9 @@
 import { sql, type SQL } from 'drizzle-orm';
 import type { EventType } from '../domain/event.ts';
 import type { SessionStatus } from '../domain/session.ts';
-import type { SessionFacts } from '../domain/settle.ts';
+import type { Coverage, SessionFacts } from '../domain/settle.ts';
 import type { Db } from './connection.ts';
-import { ASSET_KEY, JOIN_NETWORK, THROUGH_LEDGER, THROUGH_TIME } from './coverage.ts';
+import { ASSET_KEY, firstLedgerAfter, isHole, proven, readOnly, through } from './coverage.ts';
 import { merchantEndpointId } from './ids.ts';
 import { prepared } from './prepared.ts';
 import {
@@ -49,6 +49,7 @@ const FACTS: SQL = sql`
       'receivingAccount', s.receiving_account, 'memo', s.memo, 'status', s.status,
       'metadata', s.metadata, 'expiresAt', s.expires_at, 'createdAt', s.created_at,
       'cancelAt', s.cancel_at, 'closedThroughLedger', s.closed_through_ledger,
+      'finalDeadline', s.final_deadline,
       'processingSince', s.processing_since, 'now', clock_timestamp(),
       'legacyEnding', s.legacy IS TRUE,
       'historyFrom', (SELECT n.history_from FROM settlement.network n),
@@ -65,16 +66,18 @@ const FACTS: SQL = sql`
         SELECT FROM checkout_sessions o
         WHERE o.receiving_account = s.receiving_account AND o.memo = s.memo AND o.id <> s.id),
       'coverage', (
-        SELECT json_build_object('fromTime', w.from_time,
-          'throughLedger', ${THROUGH_LEDGER}, 'throughTime', ${THROUGH_TIME})
-        FROM settlement.watched_accounts w
-        LEFT JOIN settlement.asset_coverage c ON c.account = w.account
-          AND c.asset = ${ASSET_KEY}
-        ${JOIN_NETWORK}
-        WHERE w.account = s.receiving_account),
+        SELECT json_build_object('openedAfter', s.opened_after, 'endLedger', over.ledger,
+          'readThrough', ${through(sql`(sets.proven + sets.read)`, sql`s.opened_after`)},
+          'provenThrough', ${through(sql`sets.proven`, sql`s.opened_after`)},
+          'hasHole', EXISTS (SELECT FROM settlement.history_holes h WHERE h.account = s.receiving_account
+            AND ${isHole(sql`h`)} AND h.ledgers && int8range(s.opened_after + 1, over.ledger) AND NOT sets.proven @> h.ledgers),
+          'newestLedger', coalesce((SELECT max(le.sequence) FROM settlement.ledgers le), 0))
+        FROM (SELECT ${proven(sql`s.receiving_account`, ASSET_KEY)} AS proven,
+          ${readOnly(sql`s.receiving_account`)} AS read) sets
+        WHERE s.opened_after IS NOT NULL),
       'undecoded', EXISTS (
-        SELECT FROM settlement.parked_records r
-        WHERE r.account = s.receiving_account AND r.resolved_at IS NULL),
+        SELECT FROM settlement.parked_records r WHERE r.account = s.receiving_account
+          AND r.resolved_at IS NULL AND r.ledger < coalesce(over.ledger, r.ledger + 1)),
       'reportedAt', (
         SELECT max(r.first_at) FROM settlement.reported_payments r
         WHERE r.session_id = s.id AND r.answered_at IS NULL),
@@ -101,6 +104,9 @@ const FACTS: SQL = sql`
           WHERE session_id = s.id AND endpoint_id IS NOT NULL GROUP BY endpoint_id) q)
     ) AS facts
     FROM checkout_sessions s
+    LEFT JOIN LATERAL (SELECT ${firstLedgerAfter(
+      sql`coalesce(s.final_deadline, least(s.expires_at, s.cancel_at))`,
+    )} AS ledger) over ON true
     -- Behind a SELECT, how many they are is no reason to plan anew.
     WHERE s.id = ANY((SELECT ${sql.placeholder('sessionIds')}::uuid[])::uuid[])`;
 
@@ -123,6 +129,7 @@ type RawFacts = {
   createdAt: string;
   cancelAt: string | null;
   closedThroughLedger: number | null;
+  finalDeadline: string | null;
   processingSince: string | null;
   now: string;
   payments: RawPayment[] | null;
@@ -139,7 +146,7 @@ type RawFacts = {
     foreign: boolean | null;
   } | null;
   ambiguous: boolean;
-  coverage: { fromTime: string; throughLedger: number; throughTime: string } | null;
+  coverage: Coverage | null;
   undecoded: boolean;
   reportedAt: string | null;
   everReported: boolean;
@@ -194,6 +201,7 @@ function toFacts(raw: RawFacts): GatheredFacts {
       expiresAt: date(raw.expiresAt),
       cancelAt: dateOrNull(raw.cancelAt),
       closedThroughLedger: raw.closedThroughLedger,
+      finalDeadline: dateOrNull(raw.finalDeadline),
       metadata: raw.metadata,
     },
     payments: (raw.payments ?? []).map(toInboxPayment),
@@ -201,11 +209,7 @@ function toFacts(raw: RawFacts): GatheredFacts {
     legacyEnding: raw.legacyEnding,
     historyFrom: dateOrNull(raw.historyFrom),
     ambiguous: raw.ambiguous,
-    coverage: raw.coverage && {
-      fromTime: date(raw.coverage.fromTime),
-      throughLedger: raw.coverage.throughLedger,
-      throughTime: date(raw.coverage.throughTime),
-    },
+    coverage: raw.coverage,
     undecoded: raw.undecoded,
     reportedAt: dateOrNull(raw.reportedAt),
     everReported: raw.everReported,

@@ -10,7 +10,7 @@ export const INBOX_PAYMENT = sql`json_build_object(
   'closedAt', lp.closed_at, 'type', lp.type, 'account', lp.account, 'sender', lp.sender,
   'assetCode', lp.asset_code, 'assetIssuer', lp.asset_issuer, 'amount', lp.amount::text,
   'reference', lp.reference, 'referenceSource', lp.reference_source,
-  'verdict', lp.verdict, 'resolved', lp.resolved_at IS NOT NULL,
+  'verdict', lp.verdict, 'placedAfter', lp.placed_after, 'resolved', lp.resolved_at IS NOT NULL,
   'assigned', lp.assigned_to IS NOT NULL)`;
 
 /**

@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm';
 import type { Pool } from 'pg';
+import type { AccountPage, Decoded, WholeLedger } from '../domain/evidence.ts';
 import {
   ledgerPaymentKey,
   type LedgerPayment,
@@ -8,46 +9,44 @@ import {
 import { reasonOf } from '../domain/failure.ts';
 import { formatAmount } from '../domain/money.ts';
 import { onClient, type Db } from './connection.ts';
+import { addCoverage, EVERY_ASSET } from './coverage.ts';
 import { CommitRefused } from './serializable.ts';
 import { classify } from './sqlstate.ts';
 
-/** What a reading proves: every ledger payment that closed at or before `throughTime` is in the inbox. */
-export type Proof = { readonly throughLedger: number; readonly throughTime: Date };
-
-/** One page of an account, as read from the ledger. */
-export type AccountPage = {
-  readonly account: string;
-  /** Where the reading started; the page is refused when another watcher has moved the cursor meanwhile. */
-  readonly cursor: string;
-  readonly nextCursor: string;
-  readonly payments: readonly LedgerPayment[];
-  readonly undecoded: readonly UndecodedRecord[];
-  readonly covers: Proof | null;
-};
-
-/** Facts without a cursor: from a report, a ledger read whole, or a re-read. They never move an account's coverage. */
-export type Findings = Pick<AccountPage, 'payments' | 'undecoded'>;
+/** Rows of the inbox: payments, and records that could not be read. */
+export type Findings = Decoded;
 
 /**
- * Stores a page: rows, cursor and coverage in one transaction, so that coverage is never seen without its rows.
- * Returns false, and stores nothing, when the cursor is not where this reading started (another watcher was faster).
- * If a row of the page cannot be stored, the page is stored record by record, and that record is parked.
+ * Stores a page of an account: rows and progress in one transaction. Returns false, and stores nothing, when the reading
+ * does not stand where this page begins (another watcher was faster). A row that cannot be stored is parked.
  */
 export async function storePage(pool: Pool, page: AccountPage): Promise<boolean> {
+  const { account, start, next, throughLedger } = page;
   return inTransaction(pool, async (tx) => {
     const moved = await tx.execute(sql`
-      UPDATE settlement.watched_accounts SET
-        cursor = ${page.nextCursor}, read_at = now(), problem = NULL,
-        through_ledger = greatest(through_ledger, ${page.covers?.throughLedger ?? 0}),
-        through_time = greatest(through_time, ${page.covers?.throughTime.toISOString() ?? '-infinity'}::timestamptz)
-      WHERE account = ${page.account} AND cursor = ${page.cursor}`);
+      UPDATE settlement.watched_accounts SET known_record = ${next.known}, through_ledger = ${next.afterLedger},
+        read_ledgers = read_ledgers + CASE WHEN ${throughLedger}::bigint > ${start.afterLedger}::bigint
+          THEN int8multirange(int8range(${start.afterLedger + 1}, ${throughLedger + 1})) ELSE '{}' END,
+        read_at = now(), problem = NULL
+      WHERE account = ${account} AND through_ledger = ${start.afterLedger}
+        AND known_record IS NOT DISTINCT FROM ${start.known}`);
     if (moved.rowCount === 0) return false;
     await storeRecords(tx, page);
     return true;
   });
 }
 
-/** Stores facts that were found outside of the reading. Returns how many ledger payments were new. */
+/** Stores a ledger that was read whole for some accounts: rows and coverage in one transaction. Returns the new rows. */
+export async function storeWhole(pool: Pool, whole: WholeLedger): Promise<number> {
+  return inTransaction(pool, async (tx) => {
+    const stored = await storeRecords(tx, whole);
+    const { sequence } = whole;
+    await addCoverage(tx, [...whole.accounts], EVERY_ASSET, { from: sequence, through: sequence });
+    return stored;
+  });
+}
+
+/** Stores rows that were decoded anew (`settle payments parked`). They are no coverage. Returns how many were new. */
 export async function storeFindings(pool: Pool, findings: Findings): Promise<number> {
   if (findings.payments.length === 0 && findings.undecoded.length === 0) return 0;
   return inTransaction(pool, (tx) => storeRecords(tx, findings));

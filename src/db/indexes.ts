@@ -1,5 +1,5 @@
 import type { Client } from 'pg';
-import { FOREIGN, OPEN, UNSETTLED, WRONG } from './suspects.ts';
+import { FOREIGN, OPEN, UNSEEN, UNSETTLED, WRONG } from './suspects.ts';
 
 /**
  * The indexes we need on the backend's tables. They are built CONCURRENTLY, outside of any transaction, so that a
@@ -12,9 +12,9 @@ const INDEXES: readonly { name: string; ddl: string }[] = [
     ddl: 'ON checkout_sessions (receiving_account, memo)',
   },
   {
-    // The watcher finds sessions that the backend created by itself. Insert-only column: settle never moves it.
-    name: 'checkout_sessions_by_created_at',
-    ddl: 'ON checkout_sessions (created_at)',
+    // The watcher finds what the backend wrote by itself: new sessions, and edits of those in care.
+    name: 'checkout_sessions_unseen',
+    ddl: `ON checkout_sessions (id) WHERE ${UNSEEN}`,
   },
   {
     // P2: the database refuses a second live payment of one session.
@@ -33,7 +33,7 @@ const INDEXES: readonly { name: string; ddl: string }[] = [
   },
   {
     // Reconciliation: states that settle never leaves behind, by kind. src/db/discrepancies.ts asks in the same words.
-    name: 'checkout_sessions_wrong',
+    name: 'checkout_sessions_discrepancy',
     ddl: `ON checkout_sessions ((${WRONG}), id) WHERE (${WRONG}) IS NOT NULL`,
   },
   {
@@ -67,8 +67,14 @@ export const INDEX_NAMES: readonly string[] = INDEXES.map(({ name }) => name);
 
 const UNIQUE = new Set(['payments_one_live_per_session', 'webhook_deliveries_one_per_endpoint']);
 
-/** Builds what is missing. Safe to stop and to run again. */
+/** Indexes of earlier versions, which asked in other words or for what nothing asks any more. */
+const DROPPED = ['checkout_sessions_by_created_at', 'checkout_sessions_wrong'];
+
+/** Builds what is missing, and drops what earlier versions needed. Safe to stop and to run again. */
 export async function ensureIndexes(client: Client): Promise<void> {
+  for (const name of DROPPED) {
+    await client.query(`DROP INDEX CONCURRENTLY IF EXISTS public.${name}`);
+  }
   for (const { name, ddl } of INDEXES) {
     const { rows } = await client.query<{ valid: boolean }>(
       'SELECT indisvalid AS valid FROM pg_index WHERE indexrelid = to_regclass($1)',

@@ -2,11 +2,11 @@
 import { sql } from 'drizzle-orm';
 import { explain, type Explanation } from '../domain/explain.ts';
 import { heldOf, type HeldReason } from '../domain/held.ts';
-import { judge, type InboxPayment } from '../domain/judge.ts';
+import type { InboxPayment } from '../domain/judge.ts';
 import { assetKey } from '../domain/asset.ts';
 import { ledgerPaymentKey, type LedgerPayment } from '../domain/ledger-payment.ts';
 import { formatAmount, type Stroops } from '../domain/money.ts';
-import type { SessionFacts } from '../domain/settle.ts';
+import { judgementOf, type SessionFacts } from '../domain/settle.ts';
 import type { Db } from './connection.ts';
 import { gatherFacts } from './facts.ts';
 import { INBOX_PAYMENT, toInboxPayment, type RawPayment } from './inbox-payment.ts';
@@ -133,11 +133,6 @@ function heldRow(
     sessionId,
     closedAt: p.closedAt.toISOString(),
   };
-}
-
-function judgementOf(facts: SessionFacts) {
-  const paidByTxHash = facts.paymentRow?.txHash ?? null;
-  return judge(facts.session, facts.payments, { ambiguous: facts.ambiguous, paidByTxHash });
 }
 
 function explained(

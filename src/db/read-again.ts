@@ -16,7 +16,8 @@ const DAY_LEDGERS = 17_280;
  */
 export async function accountsToReadAgain(db: Db, most: number): Promise<ReadAgain[]> {
   const { rows } = await db.execute<ReadAgain & Record<string, unknown>>(sql`
-    SELECT w.account, coalesce(w.recheck_cursor, ((w.from_ledger + 1) << 32)::text) AS from, w.cursor AS until
+    SELECT w.account, coalesce(w.recheck_cursor, (coalesce(lower(w.read_ledgers), w.through_ledger) << 32)::text) AS from,
+      (((w.through_ledger + 1) << 32) - 1)::text AS until
     FROM settlement.watched_accounts w
     WHERE w.rechecked_at IS NULL OR w.rechecked_at < now() - interval '1 day'
       OR (w.rechecked_at < now() - interval '4 minutes' AND EXISTS (
@@ -42,7 +43,7 @@ export async function noteReadAgain(
   }
   await db.execute(sql`
     UPDATE settlement.watched_accounts w SET rechecked_at = now(),
-      recheck_cursor = (greatest(w.from_ledger + 1, (w.cursor::bigint >> 32) - CASE
+      recheck_cursor = (greatest(coalesce(lower(w.read_ledgers), w.through_ledger), w.through_ledger - CASE
         WHEN EXISTS (SELECT FROM settlement.active_sessions a WHERE a.account = w.account)
         THEN ${RECENT_LEDGERS}::bigint ELSE ${DAY_LEDGERS}::bigint END) << 32)::text
     WHERE account = ${account}`);

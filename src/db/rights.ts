@@ -12,12 +12,15 @@ export const TABLES = [
   'public.webhook_deliveries',
   'public.webhook_endpoints',
   'settlement.active_sessions',
-  'settlement.asset_coverage',
   'settlement.attention',
+  'settlement.cancel_requests',
+  'settlement.coverage',
   'settlement.delivery_attempts',
   'settlement.endpoint_state',
   'settlement.events',
+  'settlement.history_holes',
   'settlement.ledger_payments',
+  'settlement.ledgers',
   'settlement.migrations',
   'settlement.network',
   'settlement.network_reading',
@@ -35,7 +38,7 @@ export const TABLES = [
 /** One of our tables, or of the backend's. */
 export type Table = (typeof TABLES)[number];
 
-/** Work lists, coverage of a network that was reset, and reports that age: nothing else is ever deleted. */
+/** Work lists, what is known of the ledger (a network may be reset), and reports that age: nothing else is ever deleted. */
 const WORK_LIST = 'SELECT, INSERT, UPDATE, DELETE';
 const ROWS_THAT_CHANGE = 'SELECT, INSERT, UPDATE';
 const APPEND_ONLY = 'SELECT, INSERT';
@@ -48,7 +51,8 @@ export const APP_RIGHTS: Readonly<Record<Table, string>> = {
   'public.api_keys': '',
   'public.audit_logs': '',
   'public.checkout_sessions':
-    'SELECT, INSERT, UPDATE (status, cancel_at, closed_through_ledger, processing_since, payment_id, legacy)',
+    'SELECT, INSERT, UPDATE (memo, status, cancel_at, closed_through_ledger, processing_since, payment_id, legacy, ' +
+    'opened_after, final_deadline, seen_status, seen_expires_at, seen_memo)',
   'public.merchants': ROWS_THAT_CHANGE,
   'public.payment_links': '',
   'public.payments': 'SELECT, INSERT, UPDATE (superseded_by, settled_at)',
@@ -56,13 +60,16 @@ export const APP_RIGHTS: Readonly<Record<Table, string>> = {
   'public.webhook_deliveries': ROWS_THAT_CHANGE,
   'public.webhook_endpoints': ROWS_THAT_CHANGE,
   'settlement.active_sessions': WORK_LIST,
-  'settlement.asset_coverage': WORK_LIST,
   'settlement.attention': ROWS_THAT_CHANGE,
+  'settlement.cancel_requests': WORK_LIST,
+  'settlement.coverage': WORK_LIST,
   'settlement.delivery_attempts': ROWS_THAT_CHANGE,
   'settlement.endpoint_state': ROWS_THAT_CHANGE,
   'settlement.events': APPEND_ONLY,
+  'settlement.history_holes': WORK_LIST,
   'settlement.ledger_payments':
-    'SELECT, INSERT, UPDATE (verdict, session_id, assigned_to, decided_at, resolved_at, resolved_by, resolution)',
+    'SELECT, INSERT, UPDATE (verdict, session_id, assigned_to, decided_at, placed_after, resolved_at, resolved_by, resolution)',
+  'settlement.ledgers': WORK_LIST,
   'settlement.migrations': 'SELECT',
   'settlement.network': 'SELECT, UPDATE',
   'settlement.network_reading': WORK_LIST,

@@ -6,7 +6,6 @@ import { formatAmount, type Stroops } from '../domain/money.ts';
 import type { Db } from './connection.ts';
 import { inTransaction } from './inbox.ts';
 import { checkoutSessions, merchants, sessionReferences } from './schema/index.ts';
-import { registerAccount, type Registration } from './watching.ts';
 import { activate } from './worklists.ts';
 
 /** A session to be opened, every field already checked for form. */
@@ -36,18 +35,19 @@ export async function findSession(db: Db, sessionId: string): Promise<SessionRow
 }
 
 /**
- * Creates the session, its reference and the watching of its account in one transaction; where the backend has
- * already created the row, only what is missing. The same request again finds the same session.
+ * Creates the session, its reference and its place in the work list in one transaction; where the backend has
+ * already created the row, only what is missing. The same request again finds the same session. `openedAfter` is a ledger
+ * that closed before this is called; the account is watched from there.
  * @throws Refusal MerchantNotFound, SessionExistsWithOtherBody, ReferenceInUse; nothing is written then.
  */
 export async function openSession(
   pool: Pool,
   wanted: NewSession,
-  registration: Registration,
+  openedAfter: number,
 ): Promise<SessionRow> {
   return inTransaction(pool, async (tx) => {
-    const row = (await insertSession(tx, wanted)) ?? (await existingSession(tx, wanted));
-    await registerAccount(tx, registration);
+    const row =
+      (await insertSession(tx, wanted, openedAfter)) ?? (await existingSession(tx, wanted));
     await activate(
       tx,
       {
@@ -63,7 +63,11 @@ export async function openSession(
   });
 }
 
-async function insertSession(tx: Db, wanted: NewSession): Promise<SessionRow | null> {
+async function insertSession(
+  tx: Db,
+  wanted: NewSession,
+  openedAfter: number,
+): Promise<SessionRow | null> {
   const [merchant] = await tx
     .select({ id: merchants.id })
     .from(merchants)
@@ -89,6 +93,10 @@ async function insertSession(tx: Db, wanted: NewSession): Promise<SessionRow | n
       cancelUrl: wanted.cancelUrl,
       metadata: wanted.metadata,
       expiresAt: wanted.expiresAt,
+      openedAfter,
+      seenStatus: 'pending',
+      seenExpiresAt: wanted.expiresAt,
+      seenMemo: wanted.reference,
     })
     .onConflictDoNothing()
     .returning();
@@ -162,29 +170,49 @@ function refuseOtherBody(row: SessionRow, wanted: NewSession): void {
 }
 
 /**
- * Stores that the session is to be cancelled: it takes payments until the later of `at` and the highest close time
- * anybody can have seen, so that nothing already on the ledger becomes late. Only the first request counts, and
- * only while the session is open. @throws Refusal SessionNotFound
+ * Stores that the session is to be cancelled. From when on is the ledger's to say, and only when it is asked after this is
+ * committed (`completeCancels`): nothing that was on the ledger by then becomes late, whatever our clocks say. Only the
+ * first request counts, and only while the session is open. @throws Refusal SessionNotFound
  */
-export async function requestCancel(pool: Pool, sessionId: string, at: Date): Promise<void> {
+export async function requestCancel(pool: Pool, sessionId: string): Promise<void> {
   await inTransaction(pool, async (tx) => {
     const { rowCount } = await tx.execute(sql`
-      WITH cancelled AS (
-        UPDATE checkout_sessions s SET cancel_at = greatest(${at.toISOString()}::timestamptz,
-          (SELECT through_time FROM settlement.network_reading),
-          (SELECT greatest(w.through_time, c.through_time) FROM settlement.watched_accounts w
-            LEFT JOIN settlement.asset_coverage c ON c.account = w.account
-            WHERE w.account = s.receiving_account ORDER BY 1 DESC LIMIT 1),
-          (SELECT max(lp.closed_at) FROM settlement.ledger_payments lp
-            WHERE lp.account = s.receiving_account AND lp.reference = s.memo))
+      WITH requested AS (
+        INSERT INTO settlement.cancel_requests (session_id, actor)
+        SELECT s.id, 'client' FROM checkout_sessions s
         WHERE s.id = ${sessionId} AND s.cancel_at IS NULL AND s.closed_through_ledger IS NULL
-          AND s.status IN ('pending', 'processing')
-        RETURNING s.id, s.status, least(s.cancel_at, s.expires_at) AS deadline),
-      journal AS (
-        INSERT INTO settlement.session_journal (session_id, from_status, to_status, cause, actor)
-        SELECT id, status, status, 'cancel requested', 'client' FROM cancelled)
-      UPDATE settlement.active_sessions a SET deadline = cancelled.deadline
-      FROM cancelled WHERE a.session_id = cancelled.id`);
+          AND s.status IN ('pending', 'processing') FOR UPDATE OF s
+        ON CONFLICT (session_id) DO NOTHING RETURNING session_id)
+      INSERT INTO settlement.session_journal (session_id, from_status, to_status, cause, actor)
+      SELECT s.id, s.status, s.status, 'cancel requested', 'client'
+      FROM checkout_sessions s JOIN requested r ON r.session_id = s.id`);
     if (rowCount === 0) await findSession(tx, sessionId);
   });
+}
+
+/** Cancellations that wait for the ledger's time, the oldest first. To be read before the ledger is asked. */
+export async function waitingCancels(db: Db): Promise<string[]> {
+  const { rows } = await db.execute<{ id: string }>(sql`
+    SELECT session_id AS id FROM settlement.cancel_requests ORDER BY requested_at LIMIT 1000`);
+  return rows.map(({ id }) => id);
+}
+
+/**
+ * Gives cancellations their instant: the close time of the newest ledger, which a node has shown since they were
+ * requested. A session that came to an end meanwhile keeps it. One that expires earlier expires.
+ */
+export async function completeCancels(db: Db, sessionIds: readonly string[]): Promise<void> {
+  if (sessionIds.length === 0) return;
+  await db.execute(sql`
+    WITH done AS (
+      DELETE FROM settlement.cancel_requests WHERE session_id = ANY(${sql.param(sessionIds)}::uuid[])
+      RETURNING session_id),
+    cancelled AS (
+      UPDATE checkout_sessions s SET cancel_at = tip.closed_at
+      FROM done, (SELECT closed_at FROM settlement.ledgers ORDER BY sequence DESC LIMIT 1) tip
+      WHERE s.id = done.session_id AND s.cancel_at IS NULL AND s.closed_through_ledger IS NULL
+        AND s.status <> 'paid' AND s.legacy IS NOT TRUE
+      RETURNING s.id, least(s.cancel_at, s.expires_at) AS deadline)
+    UPDATE settlement.active_sessions a SET deadline = cancelled.deadline, wake_after = now()
+    FROM cancelled WHERE a.session_id = cancelled.id`);
 }

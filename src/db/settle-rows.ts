@@ -34,8 +34,8 @@ function sessionRow({ facts, decision }: Decided) {
   return {
     id: session.id,
     status: decision.status,
-    cancel_at: decision.cancelAt,
     closed_through_ledger: decision.closedThroughLedger,
+    final_deadline: decision.finalDeadline,
     processing_since: decision.processingSince,
     legacy: decision.legacyEnding ? true : null,
     payment_id: paymentRowId(facts, decision),
@@ -43,9 +43,7 @@ function sessionRow({ facts, decision }: Decided) {
     wake: needsRun(decision, over),
     account: session.receivingAccount,
     asset: assetKey(session.asset),
-    deadline: over
-      ? null
-      : effectiveDeadline({ expiresAt: session.expiresAt, cancelAt: decision.cancelAt }),
+    deadline: over ? null : effectiveDeadline(session),
   };
 }
 
@@ -61,11 +59,12 @@ function needsRun({ newEvents, newAttention, goneAttention }: Decision, over: bo
 }
 
 function verdictRows({ facts: { session }, decision }: Decided) {
-  return decision.verdicts.map(({ payment, verdict }) => ({
+  return decision.verdicts.map(({ payment, verdict, placedAfter }) => ({
     tx_hash: payment.txHash,
     op_index: payment.opIndex,
     sub_index: payment.subIndex,
     verdict,
+    placed_after: placedAfter,
     session_id: verdict === 'ambiguous' ? null : session.id,
   }));
 }

@@ -100,7 +100,7 @@ function answers(decided: readonly Decided[]): Map<string, Settled> {
           txHash: payment.txHash,
           verdict,
           isNew: verdict !== payment.verdict,
-          afterEnding: payment.ledger <= (session.closedThroughLedger ?? -1),
+          afterEnding: payment.ledger < (session.closedThroughLedger ?? 0),
         })),
         newEvents: decision.newEvents.map(({ type }) => type),
       },
@@ -118,10 +118,12 @@ const WRITE = prepared(
   sql`
     WITH doc AS (SELECT ${sql.placeholder('document')}::jsonb AS d),
     sessions AS (
-      UPDATE checkout_sessions s SET status = x.status::session_status, cancel_at = x.cancel_at,
+      UPDATE checkout_sessions s SET status = x.status::session_status, final_deadline = x.final_deadline,
         closed_through_ledger = x.closed_through_ledger, processing_since = x.processing_since,
-        payment_id = x.payment_id, legacy = x.legacy
-      FROM doc, jsonb_to_recordset(d->'sessions') AS x(id uuid, status text, cancel_at timestamptz,
+        payment_id = x.payment_id, legacy = x.legacy,
+        -- The row is locked: what it says now is what was judged.
+        seen_status = CASE WHEN s.seen_status IS NOT NULL THEN x.status::session_status END
+      FROM doc, jsonb_to_recordset(d->'sessions') AS x(id uuid, status text, final_deadline timestamptz,
         closed_through_ledger bigint, processing_since timestamptz, payment_id uuid, legacy boolean)
       WHERE s.id = x.id),
     found AS (
@@ -130,9 +132,9 @@ const WRITE = prepared(
       WHERE x.settles_row AND p.id = x.payment_id),
     verdicts AS (
       UPDATE settlement.ledger_payments lp
-      SET verdict = x.verdict, session_id = x.session_id, decided_at = now()
+      SET verdict = x.verdict, session_id = x.session_id, placed_after = x.placed_after, decided_at = now()
       FROM doc, jsonb_to_recordset(d->'verdicts') AS x(tx_hash text, op_index int, sub_index int,
-        verdict text, session_id uuid)
+        verdict text, session_id uuid, placed_after bigint)
       WHERE (lp.tx_hash, lp.op_index, lp.sub_index) = (x.tx_hash, x.op_index, x.sub_index)),
     decided AS (
       DELETE FROM settlement.undecided_payments u
@@ -174,8 +176,8 @@ const WRITE = prepared(
       UPDATE settlement.active_sessions a SET deadline = x.deadline, wake_after = now()
       FROM doc, jsonb_to_recordset(d->'sessions') AS x(id uuid, deadline timestamptz, wake boolean)
       WHERE a.session_id = x.id AND NOT x.wake)
-    INSERT INTO settlement.active_sessions AS a (session_id, account, asset, deadline, wake_after)
-    SELECT x.id, x.account, x.asset, x.deadline, now()
+    INSERT INTO settlement.active_sessions AS a (session_id, live_session, account, asset, deadline, wake_after)
+    SELECT x.id, x.id, x.account, x.asset, x.deadline, now()
     FROM doc, jsonb_to_recordset(d->'sessions') AS x(id uuid, account text, asset text,
       deadline timestamptz, wake boolean)
     WHERE x.wake

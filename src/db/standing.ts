@@ -1,7 +1,7 @@
 /** How the whole stands now, for dashboards and alerts: what waits, for how long, and what is wrong. Reads only. */
 import { sql } from 'drizzle-orm';
 import type { Db } from './connection.ts';
-import { JOIN_NETWORK, THROUGH_TIME } from './coverage.ts';
+import { proven, readOnly } from './coverage.ts';
 
 /** Numbers that an operator watches. Ages in seconds; 0 when there is nothing. */
 export type Standing = {
@@ -48,12 +48,13 @@ export async function readStanding(db: Db): Promise<Standing> {
         FROM settlement.attention WHERE resolved_at IS NULL GROUP BY kind) a), '{}'),
       'unreadable', (SELECT count(*) FROM settlement.watched_accounts WHERE problem IS NOT NULL),
       'coverageLag', coalesce((SELECT json_object_agg(account, lag) FROM (
-        SELECT a.account, max(extract(epoch FROM now() - ${THROUGH_TIME}))::float8 AS lag
-        FROM settlement.active_sessions a JOIN settlement.watched_accounts w ON w.account = a.account
-        LEFT JOIN settlement.asset_coverage c ON c.account = a.account AND c.asset = a.asset
-        ${JOIN_NETWORK}
-        WHERE a.deadline IS NOT NULL GROUP BY a.account
-        HAVING max(extract(epoch FROM now() - ${THROUGH_TIME})) > ${WORTH_TELLING_S}
+        SELECT a.account, max(extract(epoch FROM now() - covered.at))::float8 AS lag
+        FROM (SELECT DISTINCT account, asset FROM settlement.active_sessions WHERE deadline IS NOT NULL) a
+        CROSS JOIN LATERAL (SELECT upper(${proven(sql`a.account`, sql`a.asset`)} + ${readOnly(sql`a.account`)}) - 1 AS ledger) t
+        LEFT JOIN LATERAL (SELECT le.closed_at AS at FROM settlement.ledgers le WHERE le.sequence <= t.ledger
+          ORDER BY le.sequence DESC LIMIT 1) covered ON true
+        GROUP BY a.account
+        HAVING max(extract(epoch FROM now() - covered.at)) > ${WORTH_TELLING_S}
         ORDER BY lag DESC LIMIT ${MOST_ACCOUNTS}) l), '{}')) AS standing
     FROM (SELECT count(*) AS n, min(coalesce(d.next_retry_at, d.created_at)) AS oldest
       FROM webhook_deliveries d LEFT JOIN settlement.endpoint_state e ON e.endpoint_id = d.endpoint_id

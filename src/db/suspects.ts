@@ -14,11 +14,19 @@ export const WRONG = `CASE
   WHEN status = 'processing' THEN 'stuck_processing'
   WHEN status = 'pending' THEN CASE WHEN closed_through_ledger IS NOT NULL OR legacy THEN 'foreign_ending' END
   WHEN closed_through_ledger IS NULL THEN CASE WHEN legacy IS NOT TRUE THEN 'foreign_ending' END
-  WHEN (status = 'cancelled') <> (cancel_at IS NOT NULL AND cancel_at <= expires_at) THEN 'foreign_ending' END`;
+  WHEN (status = 'cancelled') <> (cancel_at IS NOT NULL AND cancel_at <= coalesce(final_deadline, expires_at)) THEN 'foreign_ending' END`;
 
 /** Of checkout_sessions: open, and never ended. Of years of sessions these are a few. */
 export const OPEN = `status IN ('pending', 'processing')
   AND closed_through_ledger IS NULL AND legacy IS NOT TRUE`;
+
+/**
+ * Of checkout_sessions: what the backend has written since the row was last taken into account. A row that never was
+ * counts, unless it is over. The watcher follows these within one turn.
+ */
+export const UNSEEN = `CASE
+  WHEN seen_status IS NULL THEN status <> 'paid' AND closed_through_ledger IS NULL AND legacy IS NOT TRUE
+  ELSE seen_status <> status OR seen_expires_at <> expires_at OR seen_memo IS DISTINCT FROM memo END`;
 
 /** Of payments: live, and neither made nor found by settle. */
 export const UNSETTLED = 'settled_at IS NULL AND superseded_by IS NULL';

@@ -1,108 +1,144 @@
-/** What the watcher needs to know and to remember: accounts, their coverage, and the work lists. */
-import { sql } from 'drizzle-orm';
+/** What the watcher needs to know and to remember of the accounts it reads. */
+import { sql, type SQL } from 'drizzle-orm';
+import type { PageStart } from '../domain/evidence.ts';
 import type { Db } from './connection.ts';
-import { JOIN_NETWORK, THROUGH_LEDGER, THROUGH_TIME } from './coverage.ts';
-import type { Proof } from './inbox.ts';
+import { firstLedgerAfter, proven, readOnly, through } from './coverage.ts';
 
-/** How the ledger is read: each account's payments (rules a and b of DESIGN §6), or the network's ledgers (rule c). */
+/** How the ledger is read: each account by itself, or the network's ledgers whole. */
 export type ReadStrategy = 'accounts' | 'ledgers';
 
-/** An account that is read, and how urgent its reading is. */
+/** An account that is read, where its pages go on, and how urgent its reading is. */
 export type WatchedAccount = {
   readonly account: string;
-  readonly cursor: string;
-  readonly throughLedger: number;
-  readonly throughTime: Date;
+  readonly start: PageStart;
   readonly readAt: Date | null;
   /** Sessions on it that are not closed. */
   readonly openSessions: number;
+  /** What they ask for, by assetKey. */
+  readonly assets: readonly string[];
+  /** Read through this ledger without a hole, from where its pages stand: by pages, whole ledgers or its entry. */
+  readonly readThrough: number;
+  /** The newest ledger that its entry was seen in; 0 before the first. */
+  readonly seenIn: number;
   /** What its own pages must still show: the reading of the network has not begun for it, or leaves a gap behind. */
   readonly needsPages: boolean;
 };
 
-/** Where a newly watched account begins: a ledger that closed before the opening of its oldest open session. */
-export type Registration = {
-  readonly account: string;
-  /** Horizon's cursor of the end of that ledger. */
-  readonly cursor: string;
-  readonly fromLedger: number;
-  readonly fromTime: Date;
-};
-
-/** Begins to watch an account; nothing happens when it is watched already. */
-export async function registerAccount(tx: Db, r: Registration): Promise<void> {
-  const from = r.fromTime.toISOString();
-  await tx.execute(sql`
-    INSERT INTO settlement.watched_accounts
-      (account, cursor, from_ledger, from_time, through_ledger, through_time)
-    VALUES (${r.account}, ${r.cursor}, ${r.fromLedger}, ${from}, ${r.fromLedger}, ${from})
-    ON CONFLICT (account) DO NOTHING`);
-}
-
-/** Where an account that is watched already began; null when nobody watches it. */
-export async function findAccount(db: Db, account: string): Promise<Registration | null> {
-  const { rows } = await db.execute<{ cursor: string; from_ledger: string; from_time: string }>(sql`
-    SELECT cursor, from_ledger, from_time::text FROM settlement.watched_accounts
-    WHERE account = ${account}`);
-  const [row] = rows;
-  if (!row) return null;
-  const { cursor, from_ledger, from_time } = row;
-  return { account, cursor, fromLedger: Number(from_ledger), fromTime: new Date(from_time) };
-}
+/** Where the reading of an account begins: behind a ledger that closed before the opening of a session. */
+export type Registration = { readonly account: string; readonly start: PageStart };
 
 /**
- * When the oldest session on an account was created that is open, or young enough to be judged anew whatever an older
- * backend made of it; null when there is none.
+ * Begins to watch an account. One that is watched already is read from further back where its reading began later than
+ * this; otherwise nothing happens.
  */
-export async function oldestOpening(db: Db, account: string): Promise<Date | null> {
-  const { rows } = await db.execute<{ oldest: string | null }>(sql`
-    SELECT min(created_at)::text AS oldest FROM checkout_sessions
-    WHERE receiving_account = ${account} AND (status IN ('pending', 'processing')
-      OR created_at >= (SELECT history_from FROM settlement.network))`);
-  const oldest = rows[0]?.oldest ?? null;
-  return oldest === null ? null : new Date(oldest);
+export async function registerAccount(tx: Db, { account, start }: Registration): Promise<void> {
+  await tx.execute(sql`
+    INSERT INTO settlement.watched_accounts AS w (account, through_ledger, known_record)
+    VALUES (${account}, ${start.afterLedger}, ${start.known})
+    ON CONFLICT (account) DO UPDATE SET through_ledger = excluded.through_ledger,
+      known_record = excluded.known_record, read_at = NULL
+    WHERE w.through_ledger > excluded.through_ledger
+      AND NOT (w.read_ledgers + ${proven(sql`w.account`, sql`'*'`)}) @> (excluded.through_ledger + 1)`);
 }
+
+/** Whether an account is read from a ledger on. */
+export async function isWatchedFrom(db: Db, account: string, afterLedger: number): Promise<boolean> {
+  const { rows } = await db.execute(sql`
+    SELECT FROM settlement.watched_accounts w WHERE account = ${account} AND (
+      w.through_ledger <= ${afterLedger}
+      OR (w.read_ledgers + ${proven(sql`w.account`, sql`'*'`)}) @> (${afterLedger}::bigint + 1))`);
+  return rows.length > 0;
+}
+
+const READ_THROUGH = through(
+  sql`(${proven(sql`w.account`, sql`'*'`)} + ${readOnly(sql`w.account`)})`,
+  sql`w.through_ledger`,
+);
+
+const WATCHED = (condition: SQL): SQL => sql`
+  SELECT w.account, w.through_ledger, w.known_record, w.read_at::text, open.n AS open_sessions, open.assets,
+    ${READ_THROUGH} AS read_through,
+    coalesce((SELECT max(upper(c.ledgers)) - 1 FROM settlement.coverage c
+      WHERE c.account = w.account AND c.asset <> '*'), 0) AS seen_in,
+    w.network_from IS NULL OR coalesce(open.first, w.network_from) + 1 < w.network_from AND EXISTS (
+      SELECT FROM settlement.active_sessions a JOIN checkout_sessions s ON s.id = a.session_id
+      WHERE a.account = w.account AND a.deadline IS NOT NULL AND ${through(
+        sql`(${proven(sql`a.account`, sql`a.asset`)} + ${readOnly(sql`a.account`)})`,
+        sql`s.opened_after`,
+      )} < w.network_from - 1) AS needs_pages
+  FROM settlement.watched_accounts w
+  CROSS JOIN LATERAL (
+    SELECT count(*)::int AS n, coalesce(json_agg(DISTINCT a.asset), '[]') AS assets, min(s.opened_after) AS first
+    FROM settlement.active_sessions a LEFT JOIN checkout_sessions s ON s.id = a.session_id
+    WHERE a.account = w.account AND a.deadline IS NOT NULL) open
+  WHERE ${condition} ORDER BY w.read_at NULLS FIRST`;
 
 /** Every watched account, the least recently read first. */
 export async function watchedAccounts(db: Db): Promise<WatchedAccount[]> {
-  const { rows } = await db.execute<{
-    account: string;
-    cursor: string;
-    through_ledger: string;
-    through_time: string;
-    read_at: string | null;
-    open_sessions: number;
-    needs_pages: boolean;
-  }>(sql`
-    SELECT w.account, w.cursor, w.through_ledger, w.through_time::text, w.read_at::text,
-      (SELECT count(*)::int FROM settlement.active_sessions a
-       WHERE a.account = w.account AND a.deadline IS NOT NULL) AS open_sessions,
-      w.network_from IS NULL OR EXISTS (
-        SELECT FROM settlement.active_sessions a
-        LEFT JOIN settlement.asset_coverage c ON c.account = a.account AND c.asset = a.asset
-        WHERE a.account = w.account AND a.deadline IS NOT NULL
-          AND w.network_from > greatest(w.through_ledger, c.through_ledger) + 1) AS needs_pages
-    FROM settlement.watched_accounts w ORDER BY w.read_at NULLS FIRST`);
-  return rows.map((row) => ({
-    account: row.account,
-    cursor: row.cursor,
-    throughLedger: Number(row.through_ledger),
-    throughTime: new Date(row.through_time),
-    readAt: row.read_at === null ? null : new Date(row.read_at),
-    openSessions: row.open_sessions,
-    needsPages: row.needs_pages,
-  }));
+  const { rows } = await db.execute<WatchedRow>(WATCHED(sql`true`));
+  return rows.map(toWatched);
 }
 
-/** Where the reading of an account stands; null when nobody watches it. */
-export async function accountToRead(
+/** One watched account; null when it is not watched. */
+export async function watchedAccount(db: Db, account: string): Promise<WatchedAccount | null> {
+  const { rows } = await db.execute<WatchedRow>(WATCHED(sql`w.account = ${account}`));
+  return rows[0] === undefined ? null : toWatched(rows[0]);
+}
+
+type WatchedRow = {
+  account: string;
+  through_ledger: string;
+  known_record: string | null;
+  read_at: string | null;
+  open_sessions: number;
+  assets: string[];
+  read_through: string;
+  seen_in: string;
+  needs_pages: boolean;
+};
+
+function toWatched(row: WatchedRow): WatchedAccount {
+  return {
+    account: row.account,
+    start: { afterLedger: Number(row.through_ledger), known: row.known_record },
+    readAt: row.read_at === null ? null : new Date(row.read_at),
+    openSessions: row.open_sessions,
+    assets: row.assets,
+    readThrough: Number(row.read_through),
+    seenIn: Number(row.seen_in),
+    needsPages: row.needs_pages,
+  };
+}
+
+/**
+ * Lets the pages of an account go on behind what other evidence covers, from the newest record of the inbox there: the
+ * record that they began with is no longer shown. Returns where they begin now.
+ */
+export async function movePageStart(
   db: Db,
   account: string,
-): Promise<Pick<WatchedAccount, 'account' | 'cursor'> | null> {
-  const { rows } = await db.execute<{ cursor: string }>(
-    sql`SELECT cursor FROM settlement.watched_accounts WHERE account = ${account}`,
-  );
-  return rows[0] === undefined ? null : { account, cursor: rows[0].cursor };
+  { afterLedger, known }: PageStart,
+): Promise<PageStart> {
+  const { rows } = await db.execute<{ through_ledger: string; known_record: string | null }>(sql`
+    UPDATE settlement.watched_accounts w SET through_ledger = next.ledger, known_record = next.record
+    FROM (SELECT w.account, ${READ_THROUGH} AS ledger, coalesce((
+        SELECT lp.operation_id::text FROM settlement.ledger_payments lp
+        WHERE lp.account = w.account AND lp.ledger <= ${READ_THROUGH}
+        ORDER BY lp.operation_id DESC LIMIT 1), w.known_record) AS record
+      FROM settlement.watched_accounts w WHERE w.account = ${account}) next
+    WHERE w.account = next.account AND w.through_ledger = ${afterLedger}
+      AND w.known_record IS NOT DISTINCT FROM ${known}
+    RETURNING w.through_ledger, w.known_record`);
+  const [row] = rows;
+  return row === undefined
+    ? { afterLedger, known }
+    : { afterLedger: Number(row.through_ledger), known: row.known_record };
+}
+
+/** Marks an account as looked at: nothing has moved in it, so no page was read. */
+export async function noteRead(db: Db, account: string): Promise<void> {
+  await db.execute(sql`
+    UPDATE settlement.watched_accounts SET read_at = now(), problem = NULL WHERE account = ${account}`);
 }
 
 /** When any account was last read, and what is wrong with one; null when none is watched or none was ever read. */
@@ -114,68 +150,49 @@ export async function newestReading(db: Db): Promise<{ at: Date | null; problem:
   return { at: at === null ? null : new Date(at), problem: rows[0]?.problem ?? null };
 }
 
-/** An asset on an account whose coverage some session is waiting for. */
-export type AwaitedCoverage = {
-  readonly account: string;
-  readonly asset: string;
-  readonly throughLedger: number;
-  readonly throughTime: Date;
-};
+/** Ledgers that must still be proven for an account before sessions on it can end. */
+export type MissingLedgers = { readonly account: string; readonly ledgers: readonly number[] };
+
+/** Ledgers asked for at once for one account: three minutes of them on the public network. */
+const MOST_LEDGERS = 36;
 
 /**
- * Coverage that falls short of the deadline of a session whose deadline is over at `at` (a ledger's close time). What the
- * reading of the network covers is not awaited where that goes on by itself.
+ * Ledgers that keep sessions from ending whose deadline the chain has passed: the oldest of each account. What the
+ * reading of the network will cover by itself is left to it.
  */
-export async function awaitedCoverage(
-  db: Db,
-  at: Date,
-  strategy: ReadStrategy,
-): Promise<AwaitedCoverage[]> {
-  const { rows } = await db.execute<{
-    account: string;
-    asset: string;
-    through_ledger: string;
-    through_time: string;
-  }>(sql`
-    SELECT DISTINCT a.account, a.asset,
-      ${THROUGH_LEDGER} AS through_ledger, (${THROUGH_TIME})::text AS through_time
-    FROM settlement.active_sessions a
-    JOIN settlement.watched_accounts w ON w.account = a.account
-    LEFT JOIN settlement.asset_coverage c ON c.account = a.account AND c.asset = a.asset
-    ${JOIN_NETWORK}
-    WHERE a.deadline <= ${at.toISOString()} AND a.deadline > ${THROUGH_TIME}
-      AND (n.id IS NULL OR ${strategy} <> 'ledgers')`);
-  return rows.map((row) => ({
-    account: row.account,
-    asset: row.asset,
-    throughLedger: Number(row.through_ledger),
-    throughTime: new Date(row.through_time),
-  }));
+export async function missingLedgers(db: Db, strategy: ReadStrategy): Promise<MissingLedgers[]> {
+  const { rows } = await db.execute<{ account: string; ledgers: string[] }>(sql`
+    WITH due AS MATERIALIZED (
+      SELECT DISTINCT a.account, a.asset, s.opened_after AS first, ${firstLedgerAfter(sql`a.deadline`)} AS last
+      FROM settlement.active_sessions a JOIN checkout_sessions s ON s.id = a.session_id
+      WHERE a.deadline < (SELECT max(closed_at) FROM settlement.ledgers) AND s.opened_after IS NOT NULL
+        AND s.closed_through_ledger IS NULL AND s.status <> 'paid'),
+    missing AS (
+      SELECT due.account, n FROM due,
+        unnest(int8multirange(int8range(due.first + 1, greatest(due.last, due.first + 1)))
+          - ${proven(sql`due.account`, sql`due.asset`)}) AS gap,
+        generate_series(lower(gap), least(upper(gap) - 1, lower(gap) + ${MOST_LEDGERS})) AS n
+      WHERE ${strategy} <> 'ledgers' OR n < coalesce((SELECT w.network_from FROM settlement.watched_accounts w
+        WHERE w.account = due.account), 0))
+    SELECT account, (array_agg(DISTINCT n ORDER BY n))[1:${sql.raw(String(MOST_LEDGERS))}] AS ledgers
+    FROM missing GROUP BY account`);
+  return rows.map(({ account, ledgers }) => ({ account, ledgers: ledgers.map(Number) }));
 }
 
-/**
- * Moves the coverage of one asset by the evidence of DESIGN §6 (b): its entry was last modified in a ledger that is
- * covered, so nothing arrived since. The condition is judged against what is stored now, not against what the
- * reader remembers. Returns whether the evidence held.
- */
-export async function extendCoverage(
+/** Writes down that a node does not show some ledgers. When that lasts (`HOLE_AFTER`), crediting goes on behind it, and a session across it waits for a person. */
+export async function noteHole(
   db: Db,
-  account: string,
-  asset: string,
-  lastModifiedLedger: number,
-  proof: Proof,
-): Promise<boolean> {
-  const { rowCount } = await db.execute(sql`
-    INSERT INTO settlement.asset_coverage AS stored (account, asset, through_ledger, through_time)
-    SELECT w.account, ${asset}, ${proof.throughLedger}, ${proof.throughTime.toISOString()}::timestamptz
-    FROM settlement.watched_accounts w
-    LEFT JOIN settlement.asset_coverage c ON c.account = w.account AND c.asset = ${asset}
-    ${JOIN_NETWORK}
-    WHERE w.account = ${account} AND ${THROUGH_LEDGER} >= ${lastModifiedLedger}
-    ON CONFLICT (account, asset) DO UPDATE SET
-      through_ledger = greatest(stored.through_ledger, excluded.through_ledger),
-      through_time = greatest(stored.through_time, excluded.through_time)`);
-  return (rowCount ?? 0) > 0;
+  accounts: readonly string[],
+  { from, through: to }: { from: number; through: number },
+  problem: string,
+): Promise<void> {
+  await db.execute(sql`
+    INSERT INTO settlement.history_holes (account, ledgers, problem)
+    SELECT w.account, int8range(${from}, ${to + 1}), ${problem}
+    FROM unnest(${sql.param(accounts)}::text[]) AS w(account)
+    WHERE NOT EXISTS (SELECT FROM settlement.history_holes h
+      WHERE h.account = w.account AND h.ledgers @> ${from}::bigint)
+    ON CONFLICT DO NOTHING`);
 }
 
 /** Remembers why an account cannot be read, for the operator; a page that is stored clears it. */

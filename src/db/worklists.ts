@@ -3,7 +3,7 @@ import { sql } from 'drizzle-orm';
 import { assetKey } from '../domain/asset.ts';
 import { effectiveDeadline, type Session } from '../domain/session.ts';
 import type { Db } from './connection.ts';
-import { ASSET_KEY, JOIN_NETWORK, THROUGH_TIME } from './coverage.ts';
+import { ASSET_KEY, firstLedgerAfter, proven, readOnly } from './coverage.ts';
 
 /** Rows taken from a work list at once: one settle commit's worth. */
 const BATCH = 200;
@@ -14,7 +14,11 @@ export async function sessionsWithUndecided(db: Db): Promise<string[]> {
     WITH undecided AS (
       SELECT lp.account, lp.reference, lp.assigned_to FROM (
         SELECT * FROM settlement.undecided_payments ORDER BY since LIMIT ${BATCH * 5}) u
-      JOIN settlement.ledger_payments lp USING (tx_hash, op_index, sub_index))
+      JOIN settlement.ledger_payments lp USING (tx_hash, op_index, sub_index)
+      -- What lies beyond what is read has no meaning yet.
+      WHERE lp.assigned_to IS NOT NULL OR lp.ledger <= (SELECT greatest(
+        upper(${proven(sql`lp.account`, sql`CASE WHEN lp.asset_issuer IS NULL THEN 'native'
+          ELSE lp.asset_code || ':' || lp.asset_issuer END`)}), upper(${readOnly(sql`lp.account`)}), 0) - 1))
     SELECT s.id FROM undecided u
     JOIN checkout_sessions s ON s.receiving_account = u.account AND s.memo = u.reference
     WHERE u.assigned_to IS NULL
@@ -45,30 +49,27 @@ export async function markUnmatched(db: Db): Promise<{ txHash: string; payment: 
 }
 
 /**
- * The furthest that anything is covered. A range has this upper bound and a lower one that excludes nothing: PostgreSQL
+ * The close time of the newest ledger. A range has this upper bound and a lower one that excludes nothing: PostgreSQL
  * takes half a range for a third of the table, and a whole one for a two-hundredth (DEFAULT_RANGE_INEQ_SEL), as it is.
  */
-const COVERED_ANYWHERE = sql`BETWEEN '-infinity' AND greatest(
-  (SELECT max(through_time) FROM settlement.watched_accounts),
-  (SELECT max(through_time) FROM settlement.asset_coverage),
-  (SELECT through_time FROM settlement.network_reading))`;
+const OVER_BY_NOW = sql`BETWEEN '-infinity' AND
+  (SELECT max(closed_at) - interval '1 microsecond' FROM settlement.ledgers)`;
 
 /**
- * Open sessions whose effective deadline the coverage of their account and asset has passed. First by the furthest that
- * anything is covered, which an index knows: few sessions are due and not yet closed, however many accounts are watched.
+ * Open sessions that end: the chain has a ledger that closed strictly after the effective deadline, and everything from
+ * the opening up to that ledger is proven. First by the deadline, which an index knows: few sessions are due and not
+ * yet closed, however many accounts are watched.
  */
 export async function sessionsToClose(db: Db): Promise<string[]> {
   const { rows } = await db.execute<{ id: string }>(sql`
     SELECT a.session_id AS id FROM (
-      SELECT * FROM settlement.active_sessions WHERE deadline ${COVERED_ANYWHERE} OFFSET 0) a
-    JOIN settlement.watched_accounts w ON w.account = a.account
-    LEFT JOIN settlement.asset_coverage c ON c.account = a.account AND c.asset = a.asset
-    ${JOIN_NETWORK}
-    WHERE a.deadline <= ${THROUGH_TIME}
-      -- Coverage that begins after the opening proves no ending; such a session has attention instead.
-      AND (SELECT s.created_at FROM checkout_sessions s WHERE s.id = a.session_id) >= w.from_time
+      SELECT * FROM settlement.active_sessions WHERE deadline ${OVER_BY_NOW} OFFSET 0) a
+    JOIN checkout_sessions s ON s.id = a.session_id
+    CROSS JOIN LATERAL (SELECT ${firstLedgerAfter(sql`a.deadline`)} AS ledger) over
+    WHERE s.opened_after IS NOT NULL
+      AND ${proven(sql`a.account`, sql`a.asset`)} @> int8range(s.opened_after + 1, greatest(over.ledger, s.opened_after + 1))
       AND NOT EXISTS (SELECT FROM settlement.parked_records r
-        WHERE r.account = a.account AND r.resolved_at IS NULL)
+        WHERE r.account = a.account AND r.resolved_at IS NULL AND r.ledger < over.ledger)
     LIMIT ${BATCH * 5}`);
   return rows.map(({ id }) => id);
 }
@@ -104,8 +105,8 @@ export async function returnWakes(db: Db, sessionIds: readonly string[]): Promis
 /** Has the watcher wake these sessions; one that is not over and that nobody has in care comes into the work list whole. */
 export async function wakeSessions(tx: Db, sessionIds: readonly string[]): Promise<void> {
   await tx.execute(sql`
-    INSERT INTO settlement.active_sessions AS a (session_id, account, asset, deadline, wake_after)
-    SELECT s.id, s.receiving_account, ${ASSET_KEY},
+    INSERT INTO settlement.active_sessions AS a (session_id, live_session, account, asset, deadline, wake_after)
+    SELECT s.id, s.id, s.receiving_account, ${ASSET_KEY},
       CASE WHEN s.status <> 'paid' AND s.closed_through_ledger IS NULL AND s.legacy IS NOT TRUE
         THEN least(s.expires_at, s.cancel_at) END, now()
     FROM checkout_sessions s WHERE s.id = ANY(${sql.param(sessionIds)}::uuid[]) ORDER BY s.id
@@ -125,23 +126,10 @@ export async function activate(
   session: Pick<Session, 'id' | 'receivingAccount' | 'asset' | 'expiresAt' | 'cancelAt'>,
   options: { wake: boolean },
 ): Promise<void> {
+  const deadline = effectiveDeadline({ ...session, finalDeadline: null });
   await tx.execute(sql`
-    INSERT INTO settlement.active_sessions (session_id, account, asset, deadline, wake_after)
-    VALUES (${session.id}, ${session.receivingAccount}, ${assetKey(session.asset)},
-      ${effectiveDeadline(session).toISOString()}, CASE WHEN ${options.wake} THEN now() END)
+    INSERT INTO settlement.active_sessions (session_id, live_session, account, asset, deadline, wake_after)
+    VALUES (${session.id}, ${session.id}, ${session.receivingAccount}, ${assetKey(session.asset)},
+      ${deadline.toISOString()}, CASE WHEN ${options.wake} THEN now() END)
     ON CONFLICT (session_id) DO NOTHING`);
-}
-
-/**
- * Sessions made by the backend itself that nobody watches yet: created since `since`, not settled by us, not in the
- * work list. Oldest first.
- */
-export async function discoverSessions(db: Db, since: Date): Promise<string[]> {
-  const { rows } = await db.execute<{ id: string }>(sql`
-    SELECT s.id FROM checkout_sessions s
-    WHERE s.created_at >= ${since.toISOString()} AND s.closed_through_ledger IS NULL
-      AND s.status <> 'paid' AND s.legacy IS NOT TRUE
-      AND NOT EXISTS (SELECT FROM settlement.active_sessions a WHERE a.session_id = s.id)
-    ORDER BY s.created_at LIMIT ${BATCH}`);
-  return rows.map(({ id }) => id);
 }

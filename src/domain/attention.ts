@@ -1,6 +1,6 @@
 import type { Judged, Judgement, Verdict } from './judge.ts';
 import { formatAmount } from './money.ts';
-import { effectiveDeadline, type Session } from './session.ts';
+import type { Session } from './session.ts';
 import type { SessionFacts } from './settle.ts';
 
 /** Why a person must look. Each is explained in docs/operations.md. */
@@ -12,7 +12,8 @@ export type AttentionKind =
   | 'paid_but_short'
   | 'paid_after_cancellation'
   | 'undecoded_record'
-  | 'opening_not_covered';
+  | 'opening_not_covered'
+  | 'told_in_another_order';
 
 /** Reasons that stand or fall with the facts of a session. The others stand until a person answers them. */
 const OF_FACTS: readonly AttentionKind[] = [
@@ -64,7 +65,7 @@ function attentionFor(
     });
   }
   const unproven = session.status === 'paid' && facts.paymentRow === null && completing === null;
-  if (unproven && isReadFar(session, facts)) {
+  if (unproven && isReadFar(facts)) {
     found.push({
       kind: 'paid_without_evidence',
       detail: `The session is paid, but there is no payments row and the ledger shows ${formatAmount(credited)} of ${formatAmount(session.price)}.`,
@@ -95,30 +96,35 @@ function attentionFor(
       detail: `Everybody was told that the session is cancelled; then ${name(afterCancellation)} was found, sent in time.`,
     });
   }
+  const placed = judged.find((j) => j.placedAfter !== null && j.payment.placedAfter === null);
+  if (placed) {
+    found.push({
+      kind: 'told_in_another_order',
+      detail: `${name(placed)} lies before payments that were decided without it: it was not shown then. It counts behind them; the events stay as they were sent.`,
+    });
+  }
   if (neverProven(session, facts)) {
     found.push({
       kind: 'opening_not_covered',
-      detail: `Its account is read only from ${facts.coverage?.fromTime.toISOString()} on, after its opening: no reading can prove how it ended.`,
+      detail: `Its account is proven only through ledger ${facts.coverage?.provenThrough}, and no node shows the ledgers behind it: no reading can prove how it ended.`,
     });
   }
   return found;
 }
 
 /** The ledger is read as far as evidence for the session can lie: through its deadline, or to where the ledger is now. */
-function isReadFar(session: Session, { coverage, now }: SessionFacts): boolean {
+function isReadFar({ coverage }: SessionFacts): boolean {
   if (coverage === null) return false;
-  const far = Math.min(effectiveDeadline(session).getTime(), now.getTime() - READ_LAG_MS);
-  return coverage.throughTime.getTime() >= far;
+  const { readThrough, endLedger, newestLedger } = coverage;
+  return readThrough >= Math.min(endLedger ?? newestLedger, newestLedger - READ_LAG_LEDGERS);
 }
 
-/** The reading may be this far behind the ledger and still count as being there. */
-const READ_LAG_MS = 120_000;
+/** The reading may be this far behind the chain and still count as being there: two minutes. */
+const READ_LAG_LEDGERS = 24;
 
-/** Its deadline is covered, but its opening is not and never will be: coverage does not grow backwards. */
+/** Its deadline is over, and ledgers before it are missing that no node shows. */
 function neverProven(session: Session, { coverage, legacyEnding }: SessionFacts): boolean {
   const isOver = session.status === 'paid' || session.closedThroughLedger !== null || legacyEnding;
-  if (coverage === null || isOver) return false;
-  return (
-    coverage.fromTime > session.createdAt && coverage.throughTime >= effectiveDeadline(session)
-  );
+  if (coverage === null || coverage.endLedger === null || isOver) return false;
+  return coverage.hasHole && coverage.provenThrough < coverage.endLedger - 1;
 }

@@ -19,24 +19,26 @@ export type Session = {
   readonly createdAt: Date;
   readonly expiresAt: Date;
   readonly cancelAt: Date | null;
-  /** Set when *we* wrote the ending, with the ledger that proved it; an ending without it is not ours. */
+  /** Set when *we* wrote the ending: the first ledger that closed after the deadline. An ending without it is not ours. */
   readonly closedThroughLedger: number | null;
+  /** The effective deadline by which it was decided; null until it is over. Later edits of the deadline change nothing. */
+  readonly finalDeadline: Date | null;
   readonly metadata: unknown;
 };
 
+/** What a session's deadline depends on. */
+type Deadlines = Pick<Session, 'expiresAt' | 'cancelAt' | 'finalDeadline'>;
+
 /** After this instant a payment is late: the session's own deadline, or its cancellation where that is earlier. */
-export function effectiveDeadline(session: Pick<Session, 'expiresAt' | 'cancelAt'>): Date {
-  const { expiresAt, cancelAt } = session;
+export function effectiveDeadline({ expiresAt, cancelAt, finalDeadline }: Deadlines): Date {
+  if (finalDeadline !== null) return finalDeadline;
   return cancelAt !== null && cancelAt < expiresAt ? cancelAt : expiresAt;
 }
 
 /** How a session ends that is short when its effective deadline is covered. Cancelled in the same instant is cancelled. */
-export function endingOf(
-  session: Pick<Session, 'expiresAt' | 'cancelAt'>,
-): 'cancelled' | 'expired' {
-  return session.cancelAt !== null && session.cancelAt <= session.expiresAt
-    ? 'cancelled'
-    : 'expired';
+export function endingOf(session: Deadlines): 'cancelled' | 'expired' {
+  const { cancelAt } = session;
+  return cancelAt !== null && cancelAt <= effectiveDeadline(session) ? 'cancelled' : 'expired';
 }
 
 /** Whether the session still takes payments, as its status says. */

@@ -15,13 +15,20 @@ import {
   type SessionStatus,
 } from './session.ts';
 
-/** The interval of the ledger that was provably read for the session's account and asset. */
+/** How far the ledger is read for a session's account and asset, from the session's opening on without a hole. */
 export type Coverage = {
-  /** Payments that closed after this time are within it. */
-  readonly fromTime: Date;
-  readonly throughLedger: number;
-  /** Every payment that closed at or before this time is in the inbox. */
-  readonly throughTime: Date;
+  /** A ledger that closed before the session was opened. */
+  readonly openedAfter: number;
+  /** Read through this ledger, by whatever reading: crediting rests on it. */
+  readonly readThrough: number;
+  /** Proven through this ledger, by whole ledgers and entries that did not move: an ending rests on it. */
+  readonly provenThrough: number;
+  /** The first ledger of the chain that closed after the effective deadline; null while there is none. */
+  readonly endLedger: number | null;
+  /** No node shows some of the ledgers that are missing: nothing will prove them. */
+  readonly hasHole: boolean;
+  /** The newest ledger of the chain; 0 before the first. */
+  readonly newestLedger: number;
 };
 
 /** The session's live row in `payments`: who wrote it does not matter. */
@@ -39,8 +46,9 @@ export type SessionFacts = {
   readonly paymentRow: PaymentRow | null;
   /** Another session has the same reference on the same account. */
   readonly ambiguous: boolean;
+  /** Null while the session is not in care: nothing of it is credited then, and it does not end. */
   readonly coverage: Coverage | null;
-  /** The account has a record that could not be decoded and that nobody has resolved. */
+  /** The account has an unresolved record that could not be decoded, of a ledger before the end of the session. */
   readonly undecoded: boolean;
   /** When the latest unanswered report was made; null without one. */
   readonly reportedAt: Date | null;
@@ -71,8 +79,8 @@ export type Decision = {
   readonly judgement: Judgement;
   readonly status: SessionStatus;
   readonly cause: string;
-  readonly cancelAt: Date | null;
   readonly closedThroughLedger: number | null;
+  readonly finalDeadline: Date | null;
   readonly processingSince: Date | null;
   /** Verdicts that are new or changed. */
   readonly verdicts: readonly Judged[];
@@ -94,21 +102,20 @@ export const PROCESSING_SHOWN_MS = 120_000;
 
 /** Computes the one right state of a session. Running it again on its own result changes nothing. */
 export function decide(facts: SessionFacts): Decision {
-  const session = withCancellation(facts);
-  const judgement = judge(session, facts.payments, {
-    ambiguous: facts.ambiguous,
-    paidByTxHash: facts.paymentRow?.txHash ?? null,
-  });
+  const { session } = facts;
+  const judgement = judgementOf(facts);
   const enough = judgement.completing !== null;
   const paid = facts.paymentRow !== null || enough || facts.session.status === 'paid';
   const ending = paid ? null : endingProven(session, facts);
   const { status, cause, processingSince } = nextStatus(session, facts, paid, ending);
   const closedThroughLedger = ending ?? session.closedThroughLedger;
-  const settled: Session = { ...session, status, closedThroughLedger };
+  const isOver = status === 'paid' || closedThroughLedger !== null;
+  const finalDeadline = isOver ? effectiveDeadline(session) : session.finalDeadline;
+  const settled: Session = { ...session, status, closedThroughLedger, finalDeadline };
   const verdicts = judgement.judged.filter((j) => j.verdict !== j.payment.verdict);
   const newPayment =
     facts.paymentRow === null && judgement.completing !== null
-      ? paymentFor(judgement.completing, judgement.credited)
+      ? paymentFor(judgement.completing, judgement.completed)
       : null;
   const newEvents = dueEvents(settled, judgement, facts.paymentRow ?? newPayment).filter(
     ({ type, fact }) =>
@@ -135,14 +142,14 @@ export function decide(facts: SessionFacts): Decision {
     legacyEnding !== facts.legacyEnding ||
     status !== facts.session.status ||
     closedThroughLedger !== facts.session.closedThroughLedger ||
-    session.cancelAt?.getTime() !== facts.session.cancelAt?.getTime() ||
+    finalDeadline?.getTime() !== session.finalDeadline?.getTime() ||
     processingSince?.getTime() !== facts.session.processingSince?.getTime();
   return {
     judgement,
     status,
     cause,
-    cancelAt: session.cancelAt,
     closedThroughLedger,
+    finalDeadline,
     processingSince,
     verdicts,
     newPayment,
@@ -155,29 +162,25 @@ export function decide(facts: SessionFacts): Decision {
   };
 }
 
-/**
- * An older backend cancels by writing the status alone. That is a request like any other: the session stops taking
- * payments at the latest moment anybody can have seen, and is over when the ledger is covered to there.
- */
-function withCancellation({ session, coverage, payments, now }: SessionFacts): Session {
-  const foreign = session.status === 'cancelled' && session.closedThroughLedger === null;
-  if (!foreign || session.cancelAt !== null) return session;
-  const seen = [
-    now,
-    ...(coverage ? [coverage.throughTime] : []),
-    ...payments.map((p) => p.closedAt),
-  ];
-  const at = Math.max(...seen.map((d) => d.getTime()));
-  return { ...session, cancelAt: new Date(Math.min(at, session.expiresAt.getTime())) };
+/** What the ledger payments of a session mean, from its facts. */
+export function judgementOf(facts: SessionFacts): Judgement {
+  const { session, payments, ambiguous, paymentRow, coverage } = facts;
+  return judge(session, payments, {
+    ambiguous,
+    paidByTxHash: paymentRow?.txHash ?? null,
+    openedAfter: coverage?.openedAfter ?? 0,
+    readThrough: coverage?.readThrough ?? 0,
+  });
 }
 
-/** The ledger that proves the ending of a short session (P4), or null while nothing proves it. */
+/**
+ * The ledger that proves the ending of a short session (P4), or null while nothing proves it: the first one that closed
+ * strictly after the deadline (another may close in the deadline's own second, CAP-88), with everything before it proven.
+ */
 function endingProven(session: Session, { coverage, undecoded }: SessionFacts): number | null {
   if (session.closedThroughLedger !== null) return session.closedThroughLedger;
-  if (coverage === null || undecoded) return null;
-  const fromOpening = coverage.fromTime <= session.createdAt;
-  const toDeadline = coverage.throughTime >= effectiveDeadline(session);
-  return fromOpening && toDeadline ? coverage.throughLedger : null;
+  if (coverage === null || coverage.endLedger === null || undecoded) return null;
+  return coverage.provenThrough >= coverage.endLedger - 1 ? coverage.endLedger : null;
 }
 
 /**
@@ -188,7 +191,7 @@ function endedBeforeOurTime(session: Session, { coverage, historyFrom }: Session
   if (historyFrom === null || session.createdAt >= historyFrom) return false;
   const isEnded = session.status === 'expired' || session.status === 'cancelled';
   if (!isEnded || session.closedThroughLedger !== null) return false;
-  return coverage === null || coverage.fromTime > session.createdAt;
+  return coverage === null;
 }
 
 function nextStatus(

@@ -1,4 +1,4 @@
-import { missingPayments, storeFindings } from '../../db/inbox.ts';
+import { missingPayments } from '../../db/inbox.ts';
 import {
   accountsToReadAgain,
   noteNotReadAgain,
@@ -7,8 +7,11 @@ import {
 } from '../../db/read-again.ts';
 import { addTallies, NOTHING, tally, untouched, type Tally } from '../../domain/discrepancy.ts';
 import { reasonOf } from '../../domain/failure.ts';
-import { ledgerPaymentKey } from '../../domain/ledger-payment.ts';
+import type { LedgerHeader } from '../../domain/evidence.ts';
+import { ledgerPaymentKey, type LedgerPayment } from '../../domain/ledger-payment.ts';
+import { advanceChain } from '../watch/chain.ts';
 import { settleDue } from '../watch/settle-due.ts';
+import { readWholeLedgers } from '../watch/whole-ledgers.ts';
 import type { ReconcileDeps } from './deps.ts';
 import type { PageOutcome, PageRequest } from './page.ts';
 
@@ -21,8 +24,8 @@ const ACCOUNTS = 50;
 
 /**
  * Reads once more what the watcher has read, account by account: Horizon may show in a ledger today what it did not show
- * when that was read (a gap filled in, a node that was wrong). What is new is stored and settled; cursors and
- * coverage stay where they are. Fifty accounts a run, those read again the longest time ago first, within half of the
+ * when that was read (a gap filled in, a node that was wrong). A page is only a hint: the ledgers that it names are read
+ * whole, and what is new is stored from them and settled. Fifty accounts a run, those read again the longest time ago first, within half of the
  * request budget; an account that is not finished goes on where it was in the next run.
  */
 export async function readAgain(
@@ -34,13 +37,14 @@ export async function readAgain(
   const accounts = await accountsToReadAgain(deps.database.db, ACCOUNTS);
   if (accounts.length === 0) return { ...NOTHING, next: null };
   const { oldestLedger } = await deps.source.head();
-  const allowance = { requests: deps.requestsToReadAgain - 1 }; // the head was one
+  const { newest } = await advanceChain(deps);
+  const allowance = { requests: deps.requestsToReadAgain - 2 }; // the head and the chain
   for (const account of accounts) {
     if (allowance.requests <= 0 || failures === MOST_FAILURES || deps.draining.aborted) break;
     try {
       sum = addTallies(
         sum,
-        await readAccountAgain(deps, account, { oldestLedger, allowance, dryRun }),
+        await readAccountAgain(deps, account, { oldestLedger, newest, allowance, dryRun }),
       );
     } catch (error) {
       const why = reasonOf(error);
@@ -66,9 +70,15 @@ async function readAccountAgain(
   { account, from, until }: ReadAgain,
   {
     oldestLedger,
+    newest,
     allowance,
     dryRun,
-  }: { oldestLedger: number; allowance: { requests: number }; dryRun: boolean },
+  }: {
+    oldestLedger: number;
+    newest: LedgerHeader;
+    allowance: { requests: number };
+    dryRun: boolean;
+  },
 ): Promise<Tally> {
   let cursor = from;
   let sum: Tally = NOTHING;
@@ -80,8 +90,7 @@ async function readAccountAgain(
     const page = await deps.source.page(account, cursor, PAGE);
     const known = page.payments.filter((p) => BigInt(p.operationId) <= BigInt(until));
     const missing = await missingPayments(deps.database.db, known);
-    if (!dryRun)
-      await storeFindings(deps.database.pool, { payments: known, undecoded: page.undecoded });
+    if (!dryRun) await readWhole(deps, account, missing, newest, allowance);
     for (const p of missing) {
       deps.log.error(
         { account, txHash: p.txHash, payment: ledgerPaymentKey(p) },
@@ -97,4 +106,19 @@ async function readAccountAgain(
   if (!dryRun)
     await noteReadAgain(deps.database.db, account, cursor, BigInt(cursor) >= BigInt(until));
   return sum;
+}
+
+/** Reads the ledgers whole that hold what the inbox lacks; one by one, as far as the allowance goes. */
+async function readWhole(
+  deps: ReconcileDeps,
+  account: string,
+  missing: readonly LedgerPayment[],
+  newest: LedgerHeader,
+  allowance: { requests: number },
+): Promise<void> {
+  for (const sequence of new Set(missing.map(({ ledger }) => ledger))) {
+    if (sequence > newest.sequence) continue;
+    allowance.requests -= 1;
+    await readWholeLedgers(deps, [{ sequence, accounts: [account] }], newest, deps.draining);
+  }
 }

@@ -6,24 +6,20 @@ import {
   whyLeft,
   type SessionDiscrepancy,
 } from '../../db/discrepancies.ts';
-import { accountToRead } from '../../db/watching.ts';
+import { watchedAccount } from '../../db/watching.ts';
+import type { LedgerHeader } from '../../domain/evidence.ts';
+import { findSession } from '../../db/sessions.ts';
 import { foresee } from '../../db/settle.ts';
 import { NOTHING, tally, untouched } from '../../domain/discrepancy.ts';
 import { reasonOf } from '../../domain/failure.ts';
 import type { Deps } from '../deps.ts';
 import { reportSettled } from '../report-settled.ts';
-import { takeIntoCare, watchAccountOf } from '../watch/care.ts';
-import { extendAwaitedCoverage } from '../watch/evidence.ts';
+import { takeIntoCare } from '../watch/care.ts';
+import { advanceChain } from '../watch/chain.ts';
+import { readMissingLedgers } from '../watch/evidence.ts';
 import { readAccount } from '../watch/read-account.ts';
 import { settleDue } from '../watch/settle-due.ts';
 import type { PageOutcome, PageRequest } from './page.ts';
-
-/** Kinds whose truth lies in ledgers that may not be read yet: they stand in the work list until those are. */
-const AWAITED: readonly SessionDiscrepancy[] = [
-  'not_in_care',
-  'foreign_ending',
-  'paid_without_payment',
-];
 
 /**
  * Repairs a page of sessions: asks Horizon for what their accounts have received, then settles them. A session whose
@@ -77,8 +73,13 @@ async function repair(
   if (kind === 'stuck_processing') await timeProcessing(deps.database.db, readable);
   const failed = await settle(deps, readable);
   if (kind === 'foreign_ending' || kind === 'overdue') {
-    await extendAwaitedCoverage(deps, new Date(), false);
-    await settleDue(deps);
+    try {
+      const { newest } = await advanceChain(deps);
+      await readMissingLedgers(deps, newest, deps.draining);
+      await settleDue(deps);
+    } catch (error) {
+      deps.log.warn({ err: error }, 'Ledgers could not be read whole; the watcher tries again.');
+    }
   }
   return new Map([...problems, ...failed]);
 }
@@ -93,24 +94,24 @@ async function readFor(
   const problems = new Map<string, string>();
   if (kind === 'foreign_ending') await settle(deps, found);
   const sessions = kind === 'foreign_ending' ? await stillSo(db, kind, found) : found;
-  let oldestLedger: number;
+  let newest: LedgerHeader;
   try {
-    ({ oldestLedger } = await deps.source.head());
+    ({ newest } = await advanceChain(deps));
   } catch (error) {
     return new Map(sessions.map((id) => [id, reasonOf(error)]));
   }
   const accounts = new Map<string, string[]>();
   for (const id of sessions) {
     try {
-      const account = await watchAccountOf(deps, id);
-      if (AWAITED.includes(kind)) await takeIntoCare(deps, id);
+      await takeIntoCare(deps, id);
+      const { receivingAccount: account } = await findSession(db, id);
       accounts.set(account, [...(accounts.get(account) ?? []), id]);
     } catch (error) {
       problems.set(id, reasonOf(error));
     }
   }
   for (const [account, ids] of accounts) {
-    const problem = await readToTheEnd(deps, account, oldestLedger);
+    const problem = await readToTheEnd(deps, account, newest);
     if (problem !== null) for (const id of ids) problems.set(id, problem);
   }
   await settleDue(deps);
@@ -120,17 +121,13 @@ async function readFor(
 async function readToTheEnd(
   deps: Deps,
   account: string,
-  oldestLedger: number,
+  newest: LedgerHeader,
 ): Promise<string | null> {
   for (;;) {
-    const watched = await accountToRead(deps.database.db, account);
+    const watched = await watchedAccount(deps.database.db, account);
     if (watched === null) return `${account} is not watched.`;
-    const { pages, isAtEnd, problem } = await readAccount(
-      deps,
-      watched,
-      oldestLedger,
-      deps.draining,
-    );
+    const options = { newest, thorough: true, signal: deps.draining };
+    const { pages, isAtEnd, problem } = await readAccount(deps, watched, options);
     if (problem !== null || isAtEnd) return problem;
     // Another reader is at it: what it reads is what we would read.
     if (pages === 0) return null;

@@ -1,37 +1,85 @@
+import {
+  placeOpening,
+  surelyBefore,
+  takeSeen,
+  unseenSessions,
+  type Unseen,
+} from '../../db/care.ts';
+import { lastLedgerBefore } from '../../db/ledgers.ts';
 import { findSession } from '../../db/sessions.ts';
-import { findAccount, registerAccount } from '../../db/watching.ts';
-import { activate } from '../../db/worklists.ts';
+import { isWatchedFrom, registerAccount } from '../../db/watching.ts';
 import type { Deps } from '../deps.ts';
-import { registrationAt } from './registration.ts';
+import { advanceChain, extendChainBack, type ChainDeps } from './chain.ts';
 
-/** Watches the account of a session from a ledger before its opening, unless it is watched already. Returns the account. */
-export async function watchAccountOf(deps: Deps, sessionId: string): Promise<string> {
+/** Ledgers closed faster than this on no network yet: where the chain ends, an opening is dated too early, never too late. */
+const SHORTEST_LEDGER_MS = 1_000;
+
+/** Watches an account from behind a ledger on, unless it is read from there already. */
+export async function watchAccount(
+  deps: Pick<Deps, 'database' | 'source'>,
+  account: string,
+  afterLedger: number,
+): Promise<void> {
   const { db } = deps.database;
-  const { receivingAccount } = await findSession(db, sessionId);
-  if ((await findAccount(db, receivingAccount)) === null) {
-    await registerAccount(db, await registrationAt(deps, receivingAccount));
-  }
-  return receivingAccount;
+  if (await isWatchedFrom(db, account, afterLedger)) return;
+  const known = await deps.source.lastRecord(account, afterLedger);
+  await registerAccount(db, { account, start: { afterLedger, known } });
 }
 
 /**
- * Takes a session into care that a backend wrote without telling anybody: its account is watched, and it stands in the
- * work list, so that its workflow is woken and its end is awaited.
+ * Takes a session into care that the backend wrote by itself, or edited: its opening is dated by the ledger, its account is
+ * watched from there, and it stands in the work list as its row is now.
  */
 export async function takeIntoCare(deps: Deps, sessionId: string): Promise<void> {
   const { db } = deps.database;
-  await watchAccountOf(deps, sessionId);
   const row = await findSession(db, sessionId);
-  await activate(
-    db,
-    {
-      id: row.id,
-      receivingAccount: row.receivingAccount,
-      asset: { code: row.assetCode, issuer: row.assetIssuer },
-      expiresAt: row.expiresAt,
-      cancelAt: row.cancelAt,
-    },
-    { wake: true },
-  );
-  deps.log.info({ sessionId }, 'A session of the backend is taken into care.');
+  const openedAfter = row.openedAfter ?? (await dateOpening(deps, sessionId));
+  await watchAccount(deps, row.receivingAccount, openedAfter);
+  await takeSeen(db, [sessionId]);
+}
+
+/** A ledger that surely closed before a session was opened of which only `created_at` is known. */
+async function dateOpening(deps: ChainDeps, sessionId: string): Promise<number> {
+  const { db } = deps.database;
+  await advanceChain(deps);
+  const time = await surelyBefore(db, sessionId);
+  const first = await extendChainBack(deps, time);
+  const before = await lastLedgerBefore(db, time);
+  if (before !== null) return placeOpening(db, sessionId, before.sequence);
+  if (first === null) throw new Error('The chain of ledgers has not begun.');
+  const earlier = Math.ceil((first.closedAt.getTime() - time.getTime()) / SHORTEST_LEDGER_MS);
+  return placeOpening(db, sessionId, Math.max(first.sequence - earlier, 1));
+}
+
+/**
+ * Follows what the backend wrote since the last time. A session that cannot be taken in does not stop the others; it is
+ * found again by the next turn. Returns the sessions whose rows are to be settled anew.
+ */
+export async function followBackend(deps: Deps): Promise<string[]> {
+  const followed: string[] = [];
+  for (let after = '00000000-0000-0000-0000-000000000000'; ;) {
+    const page = await unseenSessions(deps.database.db, after);
+    for (const session of page) {
+      if (await follow(deps, session)) followed.push(session.id);
+    }
+    const last = page.at(-1);
+    if (last === undefined) return followed;
+    after = last.id;
+  }
+}
+
+async function follow(deps: Deps, session: Unseen): Promise<boolean> {
+  try {
+    // What ended before our time stands by its row: nothing is read for it.
+    if (session.isHistory && session.openedAfter === null) await takeSeen(deps.database.db, [session.id]);
+    else await takeIntoCare(deps, session.id);
+    deps.log.info({ sessionId: session.id }, 'A session of the backend is taken into account.');
+    return true;
+  } catch (error) {
+    deps.log.error(
+      { sessionId: session.id, err: error },
+      'A session of the backend could not be taken into account; it is tried again.',
+    );
+    return false;
+  }
 }

@@ -1,14 +1,34 @@
-import { discoverSessions } from '../../db/worklists.ts';
+import { deletedSessions, forgetSessions, placeOpenings } from '../../db/care.ts';
 import type { Deps } from '../deps.ts';
-import { takeIntoCare } from './care.ts';
+import { reportSettled } from '../report-settled.ts';
+import { followBackend } from './care.ts';
 
-/** How far back the first turn of a stretch looks for sessions of the backend; older ones are reconciliation's to find. */
-const FIRST_LOOK_BACK_MS = 24 * 60 * 60 * 1000;
-/** Every later turn: longer than any transaction that might still insert a session with an older created_at. */
-const LOOK_BACK_MS = 10 * 60 * 1000;
+/**
+ * Follows what the backend wrote by itself since the last turn: new sessions, edits, deletions. `newestLedger` is the
+ * newest one before this is asked. Returns how many sessions were settled for it.
+ */
+export async function discoverForeignSessions(deps: Deps, newestLedger: number): Promise<number> {
+  const { db } = deps.database;
+  await placeOpenings(db, newestLedger);
+  const followed = await followBackend(deps);
+  await forgetDeleted(deps);
+  let settled = 0;
+  for (const [sessionId, result] of await deps.queue.settleAll(followed)) {
+    if (result instanceof Error) {
+      deps.log.error({ sessionId, err: result }, 'A session could not be settled; it is tried again.');
+      continue;
+    }
+    settled += 1;
+    reportSettled(deps, result);
+  }
+  return settled;
+}
 
-/** Takes sessions into care that a backend wrote without telling anybody. */
-export async function discoverForeignSessions(deps: Deps, firstTurn: boolean): Promise<void> {
-  const since = new Date(Date.now() - (firstTurn ? FIRST_LOOK_BACK_MS : LOOK_BACK_MS));
-  for (const id of await discoverSessions(deps.database.db, since)) await takeIntoCare(deps, id);
+async function forgetDeleted(deps: Deps): Promise<void> {
+  const deleted = await deletedSessions(deps.database.db);
+  if (deleted.length === 0) return;
+  await forgetSessions(deps.database.db, deleted);
+  deps.log.warn({ sessionIds: deleted }, 'The backend deleted sessions in care.');
+  // Their runs look once more, find no session and end.
+  await Promise.allSettled(deleted.map((id) => deps.wake(id)));
 }

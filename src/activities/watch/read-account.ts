@@ -1,12 +1,21 @@
+import { storeUnmoved } from '../../db/coverage.ts';
 import { storePage } from '../../db/inbox.ts';
+import { movePageStart, noteProblem, noteRead, type WatchedAccount } from '../../db/watching.ts';
+import type { AccountEntries, AccountPage } from '../../domain/evidence.ts';
 import { reasonOf } from '../../domain/failure.ts';
-import { noteProblem, type WatchedAccount } from '../../db/watching.ts';
+import type { LedgerHeader } from '../../domain/evidence.ts';
 import type { Deps } from '../deps.ts';
+import { agreesWithChain } from './entry-check.ts';
+import { readWholeLedgers } from './whole-ledgers.ts';
 
 /** Horizon's largest page. */
 const PAGE = 200;
-/** Pages of one account in one turn, so that a backlog of one does not starve the others for long. */
+/** Pages of one account in one turn, so that a backlog of one does not keep the others waiting for long. */
 const PAGES_PER_TURN = 50;
+/** Ledgers read whole in one turn where the pages of an account cannot be used: three minutes of them. */
+const LEDGERS_PER_TURN = 36;
+/** Pages are asked for again this long after an entry moved: another node may answer, and lag. */
+const RECENT_LEDGERS = 12;
 
 /** What reading one account brought. */
 export type AccountReading = {
@@ -17,57 +26,132 @@ export type AccountReading = {
   problem: string | null;
 };
 
+/** How an account is read. */
+export type ReadOptions = {
+  /** The chain's newest ledger. */
+  readonly newest: LedgerHeader;
+  /** Pages are read even where the entry has not moved: a transfer of zero moves none, and an issuer has none. */
+  readonly thorough: boolean;
+  readonly signal: AbortSignal;
+};
+
 /**
- * Reads an account from its cursor to the end, page by page; each page is stored with its proof before the next is
- * asked for. A problem is written down for the operator and ends this account's turn, never the watcher's.
+ * Reads one account. Its entry says whether anything can have arrived since it last moved; if so, its pages say what, and
+ * where those do not show that they begin where they were asked to, whole ledgers do. Every step is stored with its proof
+ * before the next is asked for. A problem is written down for the operator and ends this account's turn, never the
+ * watcher's.
  */
 export async function readAccount(
   deps: Deps,
-  { account, cursor: start }: Pick<WatchedAccount, 'account' | 'cursor'>,
-  oldestLedger: number,
-  signal: AbortSignal,
+  watched: WatchedAccount,
+  options: ReadOptions,
 ): Promise<AccountReading> {
   const reading: AccountReading = { pages: 0, payments: 0, isAtEnd: false, problem: null };
-  let cursor = start;
+  const { account } = watched;
   try {
-    refuseGap(account, cursor, oldestLedger);
-    while (reading.pages < PAGES_PER_TURN && !signal.aborted) {
-      const page = await deps.source.page(account, cursor, PAGE);
-      const stored = await storePage(deps.database.pool, { account, cursor, ...page });
-      // Another watcher moved the cursor meanwhile: what it read is what we would read.
-      if (!stored) break;
-      reading.pages += 1;
-      reading.payments += page.payments.length;
-      for (const { operationId, problem } of page.undecoded) {
-        deps.log.error(
-          { account, operationId, problem },
-          'A record could not be decoded; it is kept.',
-        );
-      }
-      cursor = page.nextCursor;
-      reading.isAtEnd = page.records < PAGE;
-      if (reading.isAtEnd) break;
+    const entries = await deps.source.accountEntries(account);
+    const moved = entries === null ? null : await storeEntries(deps, entries, watched, options);
+    if (!shouldReadPages(watched, moved, options)) {
+      await noteRead(deps.database.db, account);
+      return { ...reading, isAtEnd: true };
     }
+    const isProven = await readPages(deps, watched, options, reading);
+    if (!isProven) await readLedgersInstead(deps, watched, moved, options, reading);
   } catch (error) {
     reading.problem = reasonOf(error);
-    deps.log.warn(
-      { account, cursor, err: error },
-      'An account could not be read; it is tried again.',
-    );
+    deps.log.warn({ account, err: error }, 'An account could not be read; it is tried again.');
     await noteProblem(deps.database.db, account, reading.problem);
   }
   return reading;
 }
 
-/**
- * Horizon silently moves a cursor below its oldest ledger to that ledger (facts: stellar-horizon, asc paging), so a
- * gap would go unseen. It is refused here; what lies in it must be read from another Horizon.
- */
-function refuseGap(account: string, cursor: string, oldestLedger: number): void {
-  const ledger = Number(BigInt(cursor) >> 32n);
-  if (ledger >= oldestLedger) return;
-  throw new Error(
-    `Horizon's history begins at ledger ${oldestLedger}, but ${account} is read only up to ${ledger}. ` +
-      'Point HORIZON_URL at a Horizon with older history; nothing is skipped.',
+/** Stores what the entry proves for the assets that sessions ask for. Returns the last ledger in which any of it moved. */
+async function storeEntries(
+  deps: Deps,
+  entries: AccountEntries,
+  { account, assets }: WatchedAccount,
+  { newest }: ReadOptions,
+): Promise<number | null> {
+  const { db } = deps.database;
+  if (!(await agreesWithChain(db, entries, newest))) return null;
+  for (const asset of assets.length > 0 ? assets : ['native']) {
+    const unmoved = entries.unmoved(asset);
+    if (unmoved !== null) await storeUnmoved(db, account, unmoved, newest.sequence);
+  }
+  const { accountModifiedLedger, trustlines } = entries.shown;
+  return Math.max(
+    accountModifiedLedger,
+    ...[...trustlines.values()].map((line) => line.lastModifiedLedger),
   );
+}
+
+/** A hint is enough here: what is not read now is found by the next thorough turn. */
+function shouldReadPages(
+  { account, assets, readThrough, seenIn }: WatchedAccount,
+  moved: number | null,
+  { newest, thorough }: ReadOptions,
+): boolean {
+  const isIssuer = assets.some((asset) => asset.endsWith(`:${account}`));
+  if (moved === null || thorough || isIssuer) return true;
+  return moved > seenIn || (moved > readThrough && newest.sequence - moved <= RECENT_LEDGERS);
+}
+
+/** Returns false when a page did not show that it begins where it was asked to. */
+async function readPages(
+  deps: Deps,
+  { account, start: from }: WatchedAccount,
+  { signal }: ReadOptions,
+  reading: AccountReading,
+): Promise<boolean> {
+  let start = from;
+  while (reading.pages < PAGES_PER_TURN && !signal.aborted) {
+    const page = await deps.source.accountPage(account, start, PAGE);
+    if (page === null) return false;
+    // Another reader moved on meanwhile: what it read is what we would read.
+    if (!(await storePage(deps.database.pool, page))) return true;
+    reading.pages += 1;
+    reading.payments += page.payments.length;
+    logUndecoded(deps, page);
+    start = page.next;
+    reading.isAtEnd = !page.isFull;
+    if (reading.isAtEnd) return true;
+  }
+  return true;
+}
+
+function logUndecoded(deps: Deps, { account, undecoded }: AccountPage): void {
+  for (const { operationId, problem } of undecoded) {
+    deps.log.error(
+      { account, operationId, problem },
+      'A record could not be decoded; it is kept.',
+    );
+  }
+}
+
+/**
+ * The record with which the pages should begin is not shown: a node with a shorter history, or an account that had none.
+ * The ledgers up to where its entry last moved are read whole, and the pages go on behind what is covered then.
+ */
+async function readLedgersInstead(
+  deps: Deps,
+  { account, start, readThrough }: WatchedAccount,
+  moved: number | null,
+  { newest, signal }: ReadOptions,
+  reading: AccountReading,
+): Promise<void> {
+  const last = Math.min(
+    moved ?? readThrough,
+    newest.sequence,
+    readThrough + LEDGERS_PER_TURN,
+  );
+  const wanted = Array.from({ length: Math.max(last - readThrough, 0) }, (_, i) => ({
+    sequence: readThrough + 1 + i,
+    accounts: [account],
+  }));
+  const read = await readWholeLedgers(deps, wanted, newest, signal);
+  reading.pages += read.ledgers;
+  reading.payments += read.payments;
+  reading.isAtEnd = moved === null || readThrough + read.ledgers >= Math.min(moved, newest.sequence);
+  await movePageStart(deps.database.db, account, start);
+  await noteRead(deps.database.db, account);
 }

@@ -1,7 +1,9 @@
+import { ledgerHeaders } from '../../db/ledgers.ts';
 import { networkReading, beginNetworkReading, storeLedger } from '../../db/network-reading.ts';
-import type { Head } from '../../domain/ledger-source.ts';
 import { reasonOf } from '../../domain/failure.ts';
+import type { LedgerHeader } from '../../domain/evidence.ts';
 import type { Deps } from '../deps.ts';
+import { wholeLedger } from './whole-ledgers.ts';
 
 /** Ledgers read in one turn, so that a backlog does not keep the rest waiting: a quarter of an hour of them. */
 const LEDGERS_PER_TURN = 180;
@@ -13,29 +15,28 @@ export type LedgersReading = { ledgers: number; payments: number; problem: strin
 
 /**
  * Reads the network's ledgers whole, one after the other, for all accounts at once. Each is stored with its rows before
- * the next is asked for; a node that does not have it yet ends the turn.
+ * the next is asked for; a node that does not show all of it yet ends the turn.
  */
 export async function readLedgers(
   deps: Deps,
   accounts: readonly string[],
-  head: Head,
+  newest: Pick<LedgerHeader, 'sequence'>,
   signal: AbortSignal,
 ): Promise<LedgersReading> {
   const reading: LedgersReading = { ledgers: 0, payments: 0, problem: null };
   if (accounts.length === 0) return reading;
+  const { db, pool } = deps.database;
   try {
-    let { throughLedger } = await startingPoint(deps, head);
+    const after = await startingPoint(deps, newest.sequence);
+    const last = Math.min(newest.sequence, after + LEDGERS_PER_TURN);
     const watched = new Set(accounts);
-    while (reading.ledgers < LEDGERS_PER_TURN && throughLedger < head.latestLedger) {
+    const wanted = Array.from({ length: last - after }, (_, i) => after + 1 + i);
+    for (const header of await ledgerHeaders(db, wanted)) {
       if (signal.aborted) break;
-      throughLedger += 1;
-      const findings = await deps.source.ledgerPayments(throughLedger, watched);
-      const ledger = findings === null ? null : await deps.source.ledger(throughLedger);
-      if (findings === null || ledger === null) break;
-      const proof = { throughLedger, throughTime: ledger.closedAt };
-      if (!(await storeLedger(deps.database.pool, proof, accounts, findings))) break;
+      const whole = await wholeLedger(deps, header, watched);
+      if (whole === null || !(await storeLedger(pool, whole))) break;
       reading.ledgers += 1;
-      reading.payments += findings.payments.length;
+      reading.payments += whole.payments.length;
     }
   } catch (error) {
     reading.problem = reasonOf(error);
@@ -44,19 +45,11 @@ export async function readLedgers(
   return reading;
 }
 
-/** Where the reading goes on: where it stood, or at the head when it has never begun or a gap cannot be read. */
-async function startingPoint(deps: Deps, head: Head): Promise<{ throughLedger: number }> {
+/** The ledger after which the reading goes on: where it stood, or the newest one when it never began or is far behind. */
+async function startingPoint(deps: Deps, newest: number): Promise<number> {
   const stood = await networkReading(deps.database.db);
-  const isNear =
-    stood !== null &&
-    head.latestLedger - stood.throughLedger <= LEDGERS_BEHIND &&
-    head.oldestLedger <= stood.throughLedger + 1;
-  if (isNear) return stood;
-  const begin = { throughLedger: head.latestLedger, throughTime: head.latestClosedAt };
-  await beginNetworkReading(deps.database.pool, begin);
-  deps.log.info(
-    { after: begin.throughLedger, stood },
-    'The network is read ledger by ledger from here.',
-  );
-  return begin;
+  if (stood !== null && newest - stood <= LEDGERS_BEHIND) return stood;
+  await beginNetworkReading(deps.database.pool, newest);
+  deps.log.info({ after: newest, stood }, 'The network is read ledger by ledger from here.');
+  return newest;
 }

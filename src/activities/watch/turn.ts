@@ -1,10 +1,11 @@
+import { completeCancels, waitingCancels } from '../../db/sessions.ts';
 import { watchedAccounts, type WatchedAccount } from '../../db/watching.ts';
 import type { Deps } from '../deps.ts';
+import { advanceChain } from './chain.ts';
 import { discoverForeignSessions } from './discover.ts';
-import { extendAwaitedCoverage } from './evidence.ts';
+import { readMissingLedgers } from './evidence.ts';
 import { readAccount } from './read-account.ts';
 import { readLedgers } from './read-ledgers.ts';
-import { refuseReset } from './refuse-reset.ts';
 import { settleDue } from './settle-due.ts';
 
 /** Accounts without open sessions are still read (late and double payments come), but this much more rarely. */
@@ -15,16 +16,16 @@ const DAY_MS = 24 * 60 * 60 * 1000;
 
 /** How a turn is taken. */
 export type TurnOptions = {
-  /** The first one of a stretch looks further back for sessions that nobody told us of. */
+  /** The first one of a stretch. */
   readonly isFirst: boolean;
-  /** Take the evidence of account entries for every open session, not only for those that wait for it. */
+  /** Read the pages of every account that is due, also where its entry says that nothing has moved. */
   readonly thorough: boolean;
   readonly signal: AbortSignal;
 };
 
 /** What a turn did. */
 export type TurnReport = {
-  /** Pages of accounts, and ledgers of the network. */
+  /** Pages of accounts, and ledgers read whole. */
   pages: number;
   payments: number;
   settled: number;
@@ -33,22 +34,26 @@ export type TurnReport = {
 };
 
 /**
- * One turn of the watcher: settles what is left, reads every account that is due, and closes what is covered.
- * Everything it needs to know is in the database, so any worker can take the next one.
+ * One turn of the watcher: settles what is left, extends the chain, follows what the backend wrote, reads every account
+ * that is due, and closes what is proven. Everything it needs to know is in the database, so any worker can take the
+ * next one.
  */
 export async function takeTurn(deps: Deps, options: TurnOptions): Promise<TurnReport> {
-  const { isFirst, thorough, signal } = options;
+  const { thorough, signal } = options;
+  const { db } = deps.database;
   // What is undecided is settled first: it may be left from a worker that died.
   let settled = await settleDue(deps);
-  const head = await deps.source.head();
-  const report = { pages: 0, payments: 0, settled, problems: 0, headLedger: head.latestLedger };
-  await refuseReset(deps, head, thorough);
-  await discoverForeignSessions(deps, isFirst);
-  const accounts = await watchedAccounts(deps.database.db);
+  // Before the ledger is asked: its answer dates only what was requested earlier.
+  const cancels = await waitingCancels(db);
+  const { newest, isShown } = await advanceChain(deps);
+  if (isShown) await completeCancels(db, cancels);
+  settled += await discoverForeignSessions(deps, newest.sequence);
+  const report = { pages: 0, payments: 0, problems: 0, headLedger: newest.sequence };
+  const accounts = await watchedAccounts(db);
   for (const account of accounts) {
     if (signal.aborted) break;
     if (!isDue(account, deps)) continue;
-    const read = await readAccount(deps, account, head.oldestLedger, signal);
+    const read = await readAccount(deps, account, { newest, thorough, signal });
     report.pages += read.pages;
     report.payments += read.payments;
     report.problems += read.problem === null ? 0 : 1;
@@ -56,13 +61,15 @@ export async function takeTurn(deps: Deps, options: TurnOptions): Promise<TurnRe
   }
   if (deps.readStrategy === 'ledgers') {
     const names = accounts.map(({ account }) => account);
-    const read = await readLedgers(deps, names, head, signal);
+    const read = await readLedgers(deps, names, newest, signal);
     report.pages += read.ledgers;
     report.payments += read.payments;
     report.problems += read.problem === null ? 0 : 1;
     settled += await settleDue(deps);
   }
-  await extendAwaitedCoverage(deps, head.latestClosedAt, thorough);
+  const missing = await readMissingLedgers(deps, newest, signal);
+  report.pages += missing.ledgers;
+  report.payments += missing.payments;
   settled += await settleDue(deps);
   return { ...report, settled };
 }

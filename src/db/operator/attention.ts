@@ -20,7 +20,7 @@ export type OpenAttention = {
   readonly whatToDo: string;
 };
 
-const WHAT_TO_DO: Readonly<Record<AttentionKind | 'network_reset', string>> = {
+const WHAT_TO_DO: Readonly<Record<AttentionKind | 'network_reset' | 'history_gap', string>> = {
   ambiguous_reference:
     'Find out who paid, then give the payment to its session (`settle payments assign`) or return it (`settle payments returned`).',
   paid_without_evidence:
@@ -36,7 +36,11 @@ const WHAT_TO_DO: Readonly<Record<AttentionKind | 'network_reset', string>> = {
   undecoded_record:
     '`settle payments parked` shows it; `settle payments re-decode` after an upgrade, or `settle payments dismiss` when it is no payment.',
   opening_not_covered:
-    'Look on the ledger what the account received before its reading began: report what paid the session, or settle it with the merchant, then resolve this.',
+    'Point HORIZON_URL at a Horizon with older history: what is missing is then read. Otherwise look on the ledger what the account received meanwhile, settle the session with the merchant, then resolve this.',
+  told_in_another_order:
+    'Compare the events of the session with `settle payments why`: tell the merchant what the ledger alone says, where that differs, then resolve this.',
+  history_gap:
+    'Point HORIZON_URL at a Horizon that has the ledgers of the gap, or settle the sessions that it keeps open with their merchants, then resolve this.',
   network_reset:
     'Point HORIZON_URL at the right network and resolve this; when a test network did begin anew, `settle network accept-reset`.',
 };

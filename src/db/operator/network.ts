@@ -2,8 +2,8 @@
 import { sql } from 'drizzle-orm';
 import { Refusal } from '../../domain/failure.ts';
 import type { LedgerSource } from '../../domain/ledger-source.ts';
-import { remembered } from '../checkpoint.ts';
 import type { Database, Db } from '../connection.ts';
+import { newestLedger } from '../ledgers.ts';
 import { serializable } from '../serializable.ts';
 import { writeDown, type By } from './decision.ts';
 import { headOfNetwork, networkOf } from './evidence.ts';
@@ -15,7 +15,7 @@ export type AcceptedReset = {
   readonly fromTime: string;
   /** Accounts that are read again from there. */
   readonly accounts: number;
-  /** Sessions that wait for an ending no reading can prove: Horizon does not have the new ledger from its beginning. */
+  /** Sessions that may wait for an ending no reading can prove: Horizon does not have the new ledger from its beginning. */
   readonly unprovable: number;
 };
 
@@ -28,49 +28,48 @@ const FIRST_CHECKPOINT = 64;
 /**
  * Begins the reading anew, in one transaction.
  *
- * What was paid on the old ledger stays as it was judged; its coverage is gone. Coverage of the new one starts at its
- * beginning. `from_time` stays where it was, before the opening of every session in our care: before its first ledger
- * a network has seen no payment, so whatever closed after `from_time` will be in the inbox. Without that, sessions that
- * were open at the reset could never end, though the money they were waiting for is worthless or must come on the new
- * ledger. Where Horizon has forgotten the beginning, coverage starts at its oldest ledger, and proves nothing before.
- *
- * The source must be a fresh one: an older one may remember close times of the old ledgers.
+ * What was paid on the old ledger stays as it was judged, and counts before everything on the new one; what was known of
+ * the old ledger is gone. Sessions in care count as opened before the first ledger of the new one: the money that they
+ * were waiting for is worthless or must come there. Where Horizon has forgotten the beginning, the ledgers before its
+ * oldest one are missing, and a person decides about sessions whose account moved in them.
  * @throws Refusal, and nothing is written, on the public network, when no reset was noticed, or when Horizon still
  * shows the ledger that was read
  */
 export async function acceptReset(
   { pool, db }: Pick<Database, 'pool' | 'db'>,
-  source: Pick<LedgerSource, 'head' | 'ledger' | 'ledgerHash'>,
+  source: Pick<LedgerSource, 'head' | 'ledger'>,
   publicPassphrase: string,
   by: By,
 ): Promise<AcceptedReset> {
   const passphrase = await refuseUnnoticed(db, publicPassphrase);
   const { oldest, whole } = await newBeginning(db, source);
-  const throughTime = new Date(oldest.closedAt.getTime() - 1000).toISOString();
-  const closedAt = oldest.closedAt.toISOString();
+  const after = whole ? oldest.sequence - 1 : 0;
   const { value } = await serializable(pool, async (tx) => {
     await refuseUnnoticed(tx, publicPassphrase);
     const before = await state(tx);
-    await tx.execute(sql`
-      UPDATE settlement.network SET reset_at = now(), checkpoint_ledger = NULL, checkpoint_hash = NULL`);
+    await tx.execute(sql`UPDATE settlement.network SET reset_at = now(), discovered_after = NULL`);
     await tx.execute(sql`DELETE FROM settlement.network_reading`);
-    await tx.execute(sql`DELETE FROM settlement.asset_coverage`);
-    // The oldest ledger itself is still to be read: its close time, whole seconds, is not covered yet.
+    await tx.execute(sql`DELETE FROM settlement.coverage`);
+    await tx.execute(sql`DELETE FROM settlement.history_holes`);
+    await tx.execute(sql`DELETE FROM settlement.ledgers`);
     const { rowCount } = await tx.execute(sql`
-      UPDATE settlement.watched_accounts SET cursor = ${(BigInt(oldest.sequence) << 32n).toString()},
-        from_ledger = ${oldest.sequence - 1}, through_ledger = ${oldest.sequence - 1},
-        through_time = ${throughTime}::timestamptz,
-        from_time = CASE WHEN ${whole} THEN from_time ELSE greatest(from_time, ${closedAt}::timestamptz) END,
+      UPDATE settlement.watched_accounts SET known_record = NULL, read_ledgers = '{}', through_ledger = ${after},
         read_at = NULL, problem = NULL, network_from = NULL, recheck_cursor = NULL, rechecked_at = NULL`);
+    await tx.execute(sql`
+      WITH waiting AS (
+        UPDATE checkout_sessions s SET opened_after = ${after} FROM settlement.active_sessions a
+        WHERE a.session_id = s.id AND a.deadline IS NOT NULL AND s.opened_after IS NOT NULL RETURNING s.id)
+      UPDATE settlement.ledger_payments lp SET placed_after = 0 FROM waiting
+      WHERE lp.session_id = waiting.id AND lp.verdict IS NOT NULL`);
     await tx.execute(sql`
       UPDATE settlement.attention SET resolved_at = now(), resolved_by = ${by.actor}, reason = ${by.reason}
       WHERE kind = 'network_reset' AND resolved_at IS NULL`);
     const result: AcceptedReset = {
       network: passphrase,
       fromLedger: oldest.sequence,
-      fromTime: closedAt,
+      fromTime: oldest.closedAt.toISOString(),
       accounts: rowCount ?? 0,
-      unprovable: await unprovable(tx),
+      unprovable: whole ? 0 : await waiting(tx),
     };
     const detail = { ...result, before };
     await writeDown(tx, by, { action: 'network reset accepted', subject: 'network', detail });
@@ -95,13 +94,13 @@ async function refuseUnnoticed(db: Db, publicPassphrase: string): Promise<string
 }
 
 /** What Horizon has of the new ledger. It must be this network's, and not the one that was read. */
-async function newBeginning(db: Db, source: Pick<LedgerSource, 'head' | 'ledger' | 'ledgerHash'>) {
+async function newBeginning(db: Db, source: Pick<LedgerSource, 'head' | 'ledger'>) {
   const head = await headOfNetwork(db, source);
-  const { checkpoint } = await remembered(db);
-  const hash = checkpoint === null ? null : await source.ledgerHash(checkpoint.ledger);
-  if (checkpoint !== null && hash === checkpoint.hash) {
+  const newest = await newestLedger(db);
+  const shown = newest === null ? null : await source.ledger(newest.sequence);
+  if (newest !== null && shown?.hash === newest.hash) {
     throw no(
-      `Horizon shows ledger ${checkpoint.ledger} with the hash it had: this is the ledger that was read, and was not reset. ` +
+      `Horizon shows ledger ${newest.sequence} with the hash it had: this is the ledger that was read, and was not reset. ` +
         'Give the workers this HORIZON_URL and resolve the attention (`settle attention resolve network network_reset`).',
     );
   }
@@ -119,8 +118,9 @@ function no(problem: string): Refusal {
 /** What is overwritten, for the journal. */
 async function state(tx: Db): Promise<Record<string, unknown>> {
   const { rows } = await tx.execute<{ before: Record<string, unknown> }>(sql`
-    SELECT json_build_object('checkpointLedger', n.checkpoint_ledger, 'checkpointHash', n.checkpoint_hash,
-      'resetAt', n.reset_at,
+    SELECT json_build_object('resetAt', n.reset_at,
+      'newestLedger', (SELECT json_build_object('sequence', le.sequence, 'hash', le.hash)
+        FROM settlement.ledgers le ORDER BY le.sequence DESC LIMIT 1),
       'throughLedger', (SELECT max(through_ledger) FROM settlement.watched_accounts),
       'noticed', (SELECT a.detail FROM settlement.attention a
         WHERE a.kind = 'network_reset' AND a.resolved_at IS NULL LIMIT 1)) AS before
@@ -128,12 +128,9 @@ async function state(tx: Db): Promise<Record<string, unknown>> {
   return rows[0]?.before ?? {};
 }
 
-/** Sessions that are not over, opened before what their account's coverage will ever reach back to. */
-async function unprovable(tx: Db): Promise<number> {
+/** Sessions in care that are not over. */
+async function waiting(tx: Db): Promise<number> {
   const { rows } = await tx.execute<{ sessions: number }>(sql`
-    SELECT count(*)::int AS sessions FROM settlement.active_sessions a
-    JOIN settlement.watched_accounts w ON w.account = a.account
-    JOIN checkout_sessions s ON s.id = a.session_id
-    WHERE a.deadline IS NOT NULL AND s.created_at < w.from_time`);
+    SELECT count(*)::int AS sessions FROM settlement.active_sessions WHERE deadline IS NOT NULL`);
   return rows[0]?.sessions ?? 0;
 }

@@ -3,7 +3,7 @@ import { sql } from 'drizzle-orm';
 import type { Pool } from 'pg';
 import { Refusal } from '../../domain/failure.ts';
 import { ledgerPaymentKey } from '../../domain/ledger-payment.ts';
-import type { Decoded } from '../../domain/ledger-source.ts';
+import type { Decoded } from '../../domain/evidence.ts';
 import type { Database, Db } from '../connection.ts';
 import { missingPayments, storeRecords } from '../inbox.ts';
 import { serializable } from '../serializable.ts';

@@ -4,7 +4,7 @@ import { sql } from 'drizzle-orm';
 import { assetKey, sameAsset } from '../../domain/asset.ts';
 import { Refusal } from '../../domain/failure.ts';
 import { heldOf } from '../../domain/held.ts';
-import { judge } from '../../domain/judge.ts';
+import { judgementOf } from '../../domain/settle.ts';
 import { isTxHash, ledgerPaymentKey, type LedgerPayment } from '../../domain/ledger-payment.ts';
 import type { Found, LedgerSource } from '../../domain/ledger-source.ts';
 import { formatAmount, type Stroops } from '../../domain/money.ts';
@@ -118,7 +118,7 @@ function movementsBack(
 ): LedgerPayment[] {
   if (found.kind === 'not_found') {
     throw no(
-      `Transaction ${txHash} is not on the ledger as of ${found.asOfLedger}. Ask again when it is.`,
+      `Horizon does not show transaction ${txHash} now. Ask again when it does.`,
       'tx hash',
     );
   }
@@ -175,9 +175,7 @@ async function heldOfPayment(tx: Db, name: string, row: InboxRow): Promise<Stroo
 async function heldBySession(tx: Db, name: string, sessionId: string): Promise<Stroops> {
   const facts = (await gatherFacts(tx, [sessionId], 'locked')).get(sessionId);
   if (facts === undefined) return 0n;
-  const { session, payments, ambiguous, paymentRow } = facts;
-  const paidByTxHash = paymentRow?.txHash ?? null;
-  const held = heldOf(session, judge(session, payments, { ambiguous, paidByTxHash }));
+  const held = heldOf(facts.session, judgementOf(facts));
   return held.find((h) => ledgerPaymentKey(h.payment) === name)?.amount ?? 0n;
 }
 

@@ -94,6 +94,14 @@ export const checkoutSessions = pgTable('checkout_sessions', {
   }),
   /** Ours. It had ended before our time, and stands by its row; null for all others. */
   legacy: boolean('legacy'),
+  /** Ours. A ledger that closed before the session was opened: what is read of the ledger for it begins behind this. */
+  openedAfter: bigint('opened_after', { mode: 'number' }),
+  /** Ours. The effective deadline by which it was decided, once it is over: what is edited later changes nothing. */
+  finalDeadline: instant('final_deadline'),
+  /** Ours. Status, deadline and memo as they were last taken into account: a difference is an edit of the backend. */
+  seenStatus: sessionStatus('seen_status'),
+  seenExpiresAt: instant('seen_expires_at'),
+  seenMemo: text('seen_memo'),
 });
 
 export const payments = pgTable(

@@ -6,6 +6,7 @@ import { sql } from 'drizzle-orm';
 import {
   bigint,
   check,
+  foreignKey,
   index,
   integer,
   numeric,
@@ -15,7 +16,7 @@ import {
   unique,
   uuid,
 } from 'drizzle-orm/pg-core';
-import { instant, ledgerNumber, settlement } from './columns.ts';
+import { instant, ledgerInterval, ledgerNumber, ledgerSet, settlement } from './columns.ts';
 
 /** The one network this database belongs to; `settle migrate` writes it and refuses another. */
 export const network = settlement.table(
@@ -23,9 +24,8 @@ export const network = settlement.table(
   {
     id: smallint('id').primaryKey(),
     passphrase: text('passphrase').notNull(),
-    /** A ledger and its hash, as they were: after a reset of a test network the hash is another one. */
-    checkpointLedger: ledgerNumber('checkpoint_ledger'),
-    checkpointHash: text('checkpoint_hash'),
+    /** The newest ledger of the chain when the backend's new sessions were last looked for. */
+    discoveredAfter: ledgerNumber('discovered_after'),
     /** Sessions that had ended before this are judged by their row alone; null: none are. */
     historyFrom: instant('history_from'),
     /** When a worker first ran: what an older backend writes after this is somebody's mistake. */
@@ -37,55 +37,93 @@ export const network = settlement.table(
   (t) => [check('network_is_one_row', sql`${t.id} = 1`)],
 );
 
-/** An account we read, how far we read it, and what that proves. Coverage is [from, through] and only grows. */
-export const watchedAccounts = settlement.table(
-  'watched_accounts',
+/** The chain: headers of ledgers, each named by the one after it. The database refuses one that does not fit. */
+export const ledgers = settlement.table(
+  'ledgers',
   {
-    account: text('account').primaryKey(),
-    /** Horizon's paging token of the last record stored; moved by compare-and-set only. */
-    cursor: text('cursor').notNull(),
-    fromLedger: ledgerNumber('from_ledger').notNull(),
-    /** Every ledger payment that closed after this time is within the coverage. */
-    fromTime: instant('from_time').notNull(),
-    throughLedger: ledgerNumber('through_ledger').notNull(),
-    /** Every ledger payment that closed at or before this time is in the inbox. */
-    throughTime: instant('through_time').notNull(),
-    registeredAt: instant('registered_at').notNull().defaultNow(),
-    readAt: instant('read_at'),
-    /** Why the account cannot be read right now, in words; null while all is well. */
-    problem: text('problem'),
-    /** The first ledger that was read whole while this account was watched; null: none since the reading began. */
-    networkFrom: ledgerNumber('network_from'),
-    /** Horizon's paging token up to which what was read has been read once more (reconciliation). */
-    recheckCursor: text('recheck_cursor'),
-    /** When that second reading last reached the first one. */
-    recheckedAt: instant('rechecked_at'),
+    sequence: ledgerNumber('sequence').primaryKey(),
+    hash: text('hash').notNull(),
+    /** Null on an anchor: where the chain begins, nothing is known before it. */
+    prevHash: text('prev_hash'),
+    prevSequence: ledgerNumber('prev_sequence').generatedAlwaysAs(sql`sequence - 1`),
+    /** Whole seconds; consecutive ledgers may share one. */
+    closedAt: instant('closed_at').notNull(),
+    /** Operations of successful transactions: as many as a ledger that is read whole must show. */
+    operationCount: integer('operation_count').notNull(),
   },
-  (t) => [check('coverage_is_an_interval', sql`${t.throughLedger} >= ${t.fromLedger}`)],
+  (t) => [
+    unique('ledgers_by_hash').on(t.sequence, t.hash),
+    foreignKey({
+      name: 'ledgers_are_a_chain',
+      columns: [t.prevSequence, t.prevHash],
+      foreignColumns: [t.sequence, t.hash],
+    }),
+    index('ledgers_by_time').on(t.closedAt, t.sequence),
+  ],
 );
 
-/** Coverage of one asset on one account, where its ledger entry proves more than the pages did (DESIGN §6 b, c). */
-export const assetCoverage = settlement.table(
-  'asset_coverage',
+/**
+ * An account we read page by page, and how far. Pages that overlap show what a node has of it: crediting rests on
+ * that. Endings rest on `coverage`.
+ */
+export const watchedAccounts = settlement.table('watched_accounts', {
+  account: text('account').primaryKey(),
+  /** Its pages are read through this ledger; moved by compare-and-set only. */
+  throughLedger: ledgerNumber('through_ledger').notNull(),
+  /** Horizon's paging token of a record that the next page must begin with; null: the account had none. */
+  knownRecord: text('known_record'),
+  /** The ledgers that its pages were read through, all told. */
+  readLedgers: ledgerSet('read_ledgers').notNull().default('{}'),
+  registeredAt: instant('registered_at').notNull().defaultNow(),
+  readAt: instant('read_at'),
+  /** Why the account cannot be read right now, in words; null while all is well. */
+  problem: text('problem'),
+  /** The first ledger that was read whole while this account was watched; null: none since the reading began. */
+  networkFrom: ledgerNumber('network_from'),
+  /** Horizon's paging token up to which what was read has been read once more (reconciliation). */
+  recheckCursor: text('recheck_cursor'),
+  /** When that second reading last reached the first one. */
+  recheckedAt: instant('rechecked_at'),
+});
+
+/**
+ * Ledgers of which it is proven what they brought an account in one asset (`native`, CODE:ISSUER), or in all (`*`): read
+ * whole, or between the last change of the entry and the ledger it was asked for. In any order, holes included.
+ */
+export const coverage = settlement.table(
+  'coverage',
   {
     account: text('account').notNull(),
     asset: text('asset').notNull(),
-    throughLedger: ledgerNumber('through_ledger').notNull(),
-    throughTime: instant('through_time').notNull(),
+    ledgers: ledgerSet('ledgers').notNull(),
   },
   (t) => [primaryKey({ columns: [t.account, t.asset] })],
 );
 
 /**
- * How far the network's ledgers were read whole, one after the other (DESIGN §6 c). What it covers, it covers for every
- * account whose own coverage reaches to `network_from`.
+ * Ledgers that no node shows any more. Crediting goes on behind them, in the ledger's order; a session across one ends
+ * by a person only.
+ */
+export const historyHoles = settlement.table(
+  'history_holes',
+  {
+    account: text('account').notNull(),
+    ledgers: ledgerInterval('ledgers').notNull(),
+    notedAt: instant('noted_at').notNull().defaultNow(),
+    problem: text('problem').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.account, t.ledgers] })],
+);
+
+/**
+ * How far the network's ledgers were read whole, one after the other. What it covers, it covers for every account from
+ * its `network_from` on.
  */
 export const networkReading = settlement.table(
   'network_reading',
   {
     id: smallint('id').primaryKey(),
     throughLedger: ledgerNumber('through_ledger').notNull(),
-    throughTime: instant('through_time').notNull(),
     readAt: instant('read_at').notNull().defaultNow(),
   },
   (t) => [check('network_reading_is_one_row', sql`${t.id} = 1`)],
@@ -117,6 +155,11 @@ export const ledgerPayments = settlement.table(
     /** The session that an operator gave it to, whatever its reference says. */
     assignedTo: uuid('assigned_to'),
     decidedAt: instant('decided_at'),
+    /**
+     * It sorts behind this ledger, not at its own place: found, or given to the session by a person, when what lies
+     * there was decided already.
+     */
+    placedAfter: ledgerNumber('placed_after'),
     resolvedAt: instant('resolved_at'),
     resolvedBy: text('resolved_by'),
     resolution: text('resolution'),

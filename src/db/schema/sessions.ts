@@ -10,6 +10,7 @@ import {
   uniqueIndex,
   uuid,
 } from 'drizzle-orm/pg-core';
+import { checkoutSessions } from './backend.ts';
 import { instant, ledgerNumber, settlement } from './columns.ts';
 
 /** Work list: sessions not at rest. The watcher closes by `deadline` and wakes by `wakeAfter`. */
@@ -25,14 +26,30 @@ export const activeSessions = settlement.table(
     wakeAfter: instant('wake_after'),
     /** When reconciliation last made sure that its workflow runs. */
     checkedAt: instant('checked_at'),
+    /** The session again; null as soon as the backend deletes its row. */
+    liveSession: uuid('live_session').references(() => checkoutSessions.id, {
+      onDelete: 'set null',
+    }),
   },
   (t) => [
     index('active_sessions_by_deadline').on(t.account, t.deadline),
     index('active_sessions_by_wake').on(t.wakeAfter),
     index('active_sessions_overdue').on(t.deadline),
     index('active_sessions_unchecked').on(t.checkedAt.asc().nullsFirst()),
+    // The foreign key, and what was deleted: both by one index.
+    index('active_sessions_by_live_session').on(t.liveSession),
   ],
 );
+
+/**
+ * Cancellations that were requested and have no `cancel_at` yet: it is the close time of the newest ledger, and that
+ * has to be asked for after the request is committed.
+ */
+export const cancelRequests = settlement.table('cancel_requests', {
+  sessionId: uuid('session_id').primaryKey(),
+  requestedAt: instant('requested_at').notNull().defaultNow(),
+  actor: text('actor').notNull(),
+});
 
 /** The references we gave out: unique per account, so no two sessions of ours can claim one payment. */
 export const sessionReferences = settlement.table(

@@ -1,0 +1,129 @@
+import { firstLedger, newestLedger, storeRun } from '../../db/ledgers.ts';
+import { noteBrokenChain, noteReset, readThroughAnywhere } from '../../db/checkpoint.ts';
+import { HeaderRun, type LedgerHeader } from '../../domain/evidence.ts';
+import { OtherChain } from '../../domain/ledger-errors.ts';
+import type { Deps } from '../deps.ts';
+
+/** A node may lag, but not by this many ledgers (an hour and a half). */
+const MOST_BEHIND = 1_000;
+/** Ledgers that the network goes on without any node showing the newest one of the chain, until the chain begins anew. */
+const MOST_AHEAD = 720;
+/** Runs of 200 ledgers asked for at once: three hours and a half of the public network. */
+const RUNS_AT_ONCE = 20;
+/** Horizon's largest page: a shorter run has reached what the node has. */
+const FULL_RUN = 199;
+
+/** The ledger is not the one that was read: nothing is concluded from it until a person says so. */
+export class NetworkReset extends Error {
+  override readonly name = 'NetworkReset';
+}
+
+/** What the chain needs of an activity's dependencies. */
+export type ChainDeps = Pick<Deps, 'database' | 'source' | 'log'>;
+
+/**
+ * Extends the chain by what a node has closed since; begins it where there is none. Returns its newest ledger, and whether
+ * a node has shown that one now (and so everything that is stored). @throws NetworkReset; whatever the source throws
+ */
+export async function advanceChain(
+  deps: ChainDeps,
+): Promise<{ newest: LedgerHeader; isShown: boolean }> {
+  const { db } = deps.database;
+  let newest = await newestLedger(db);
+  if (newest === null) return { newest: await beginChain(deps), isShown: true };
+  for (let runs = 0; runs < RUNS_AT_ONCE; runs += 1) {
+    const run = await followed(deps, newest);
+    if (run === null) return await refuseOrWait(deps, newest, runs > 0);
+    await storeRun(db, run);
+    newest = run.headers.at(-1) ?? newest;
+    if (run.headers.length < FULL_RUN) break;
+  }
+  return { newest, isShown: true };
+}
+
+/** Extends the chain backwards until it has a ledger that closed before `time`, as far as nodes show it. */
+export async function extendChainBack(deps: ChainDeps, time: Date): Promise<LedgerHeader | null> {
+  const { db } = deps.database;
+  let first = await firstLedger(db);
+  for (let runs = 0; runs < RUNS_AT_ONCE && first !== null && first.closedAt >= time; runs += 1) {
+    const run = await deps.source.ledgersBefore(first);
+    if (run === null || run.headers.length < 2) return first;
+    await storeRun(db, run, { isAnchor: true });
+    first = await firstLedger(db);
+  }
+  return first;
+}
+
+/** A first ledger is believed as it is, but not one of another time than what earlier versions have read. */
+async function beginChain(deps: ChainDeps): Promise<LedgerHeader> {
+  const { db } = deps.database;
+  const anchor = await deps.source.newestLedger();
+  const read = await readThroughAnywhere(db);
+  if (anchor.sequence < read - MOST_BEHIND) {
+    await refuse(deps, `Horizon is at ledger ${anchor.sequence}, but ledger ${read} was read before`);
+  }
+  await storeRun(db, HeaderRun.anchor(anchor), { isAnchor: true });
+  deps.log.info({ ledger: anchor.sequence, hash: anchor.hash }, 'The chain of ledgers begins here.');
+  return (await newestLedger(db)) ?? anchor;
+}
+
+async function followed(deps: ChainDeps, newest: LedgerHeader): Promise<HeaderRun | null> {
+  try {
+    return await deps.source.ledgersAfter(newest);
+  } catch (error) {
+    if (error instanceof OtherChain) return refuse(deps, error.message.replace(/\.$/, ''));
+    throw error;
+  }
+}
+
+/**
+ * The node does not show the newest ledger. It may lag, be reset, or lack that ledger: the head is a hint about which, and
+ * decides nothing but whether a person is asked.
+ */
+async function refuseOrWait(
+  deps: ChainDeps,
+  newest: LedgerHeader,
+  isShown: boolean,
+): Promise<{ newest: LedgerHeader; isShown: boolean }> {
+  const head = await deps.source.head();
+  if (head.latestLedger < newest.sequence - MOST_BEHIND) {
+    await refuse(
+      deps,
+      `Horizon is at ledger ${head.latestLedger}, but ledger ${newest.sequence} was read before`,
+    );
+  }
+  if (head.latestLedger <= newest.sequence && head.latestClosedAt > newest.closedAt) {
+    await refuse(
+      deps,
+      `Ledger ${head.latestLedger} closed at ${head.latestClosedAt.toISOString()}, but ledger ${newest.sequence} was read before, of ${newest.closedAt.toISOString()}`,
+    );
+  }
+  if (head.latestLedger <= newest.sequence + MOST_AHEAD) return { newest, isShown };
+  return beginAnew(deps, newest);
+}
+
+/** No node shows the newest ledger any more, and the network has gone on: the chain begins anew behind the hole. */
+async function beginAnew(
+  deps: ChainDeps,
+  newest: LedgerHeader,
+): Promise<{ newest: LedgerHeader; isShown: boolean }> {
+  const { db } = deps.database;
+  const anchor = await deps.source.newestLedger();
+  if (anchor.sequence <= newest.sequence + MOST_AHEAD || anchor.closedAt < newest.closedAt) {
+    return { newest, isShown: false };
+  }
+  await noteBrokenChain(
+    db,
+    `No node shows ledger ${newest.sequence}, which was the newest one read. The chain goes on from ledger ${anchor.sequence}; sessions across the gap wait for a person. Point HORIZON_URL at a Horizon that has the ledgers between them.`,
+  );
+  await storeRun(db, HeaderRun.anchor(anchor), { isAnchor: true });
+  return { newest: anchor, isShown: true };
+}
+
+async function refuse(deps: ChainDeps, what: string): Promise<never> {
+  const detail =
+    `${what}: the network was reset, or HORIZON_URL leads to another one. Nothing is read, and no session ends. ` +
+    'A network that was reset is read anew after `settle network accept-reset`.';
+  await noteReset(deps.database.db, detail);
+  throw new NetworkReset(detail);
+}

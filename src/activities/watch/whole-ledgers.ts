@@ -1,0 +1,90 @@
+import { storeWhole } from '../../db/inbox.ts';
+import { ledgerHeaders, storeRun } from '../../db/ledgers.ts';
+import { noteHole } from '../../db/watching.ts';
+import type { LedgerHeader, WholeLedger } from '../../domain/evidence.ts';
+import { MoreThanCounted } from '../../domain/ledger-errors.ts';
+import type { Deps } from '../deps.ts';
+import { extendChainBack } from './chain.ts';
+
+/** A ledger that is this far behind and not shown may be gone for good: an hour of them. */
+const LONG_AGO = 720;
+
+/** A ledger that is to be read whole, and for which accounts. */
+export type WantedLedger = { readonly sequence: number; readonly accounts: readonly string[] };
+
+/** What reading whole ledgers brought. */
+export type LedgersRead = { ledgers: number; payments: number };
+
+/**
+ * Reads ledgers of the chain whole, and stores each with its coverage. One that is not shown now is asked for again by
+ * the next turn; a node that lacks it for long is written down as a hole.
+ */
+export async function readWholeLedgers(
+  deps: Deps,
+  wanted: readonly WantedLedger[],
+  newest: LedgerHeader,
+  signal: AbortSignal,
+): Promise<LedgersRead> {
+  const read: LedgersRead = { ledgers: 0, payments: 0 };
+  if (wanted.length === 0) return read;
+  const headers = await headersOf(deps, wanted);
+  for (const { sequence, accounts } of wanted) {
+    if (signal.aborted) break;
+    const header = headers.get(sequence);
+    const whole = header === undefined ? null : await wholeLedger(deps, header, new Set(accounts));
+    if (whole === null) {
+      if (newest.sequence - sequence > LONG_AGO) await noteMissing(deps, accounts, sequence);
+      continue;
+    }
+    await storeWhole(deps.database.pool, whole);
+    read.ledgers += 1;
+    read.payments += whole.payments.length;
+  }
+  return read;
+}
+
+/** A header that counts fewer operations than a node shows came from one that filters: it is asked for again. */
+export async function wholeLedger(
+  deps: Pick<Deps, 'database' | 'source'>,
+  header: LedgerHeader,
+  accounts: ReadonlySet<string>,
+): Promise<WholeLedger | null> {
+  try {
+    return await deps.source.wholeLedger(header, accounts);
+  } catch (error) {
+    if (!(error instanceof MoreThanCounted)) throw error;
+    const again = await deps.source.ledgersAfter({
+      sequence: header.sequence - 1,
+      hash: header.previousHash,
+    });
+    if (again !== null) await storeRun(deps.database.db, again);
+    return null;
+  }
+}
+
+async function headersOf(
+  deps: Deps,
+  wanted: readonly WantedLedger[],
+): Promise<Map<number, LedgerHeader>> {
+  const { db } = deps.database;
+  const sequences = wanted.map(({ sequence }) => sequence);
+  let found = await ledgerHeaders(db, sequences);
+  if (found.length < sequences.length) {
+    // Older than the chain: one step back at a time, the next turn goes on.
+    await extendChainBack(deps, new Date(0));
+    found = await ledgerHeaders(db, sequences);
+  }
+  return new Map(found.map((header) => [header.sequence, header]));
+}
+
+async function noteMissing(deps: Deps, accounts: readonly string[], ledger: number): Promise<void> {
+  const { oldestLedger } = await deps.source.head();
+  await noteHole(
+    deps.database.db,
+    accounts,
+    { from: ledger, through: Math.max(ledger, oldestLedger - 1) },
+    oldestLedger > ledger
+      ? `Horizon's history begins at ledger ${oldestLedger}.`
+      : `Horizon does not show ledger ${ledger}, or not all of it.`,
+  );
+}

@@ -1,0 +1,126 @@
+/**
+ * What the backend writes by itself: new sessions, edits of those in care, deletions. One index knows all of it, so it is
+ * followed within a turn of the watcher.
+ */
+import { sql, type SQL } from 'drizzle-orm';
+import type { Db } from './connection.ts';
+import { ASSET_KEY } from './coverage.ts';
+import { UNSEEN } from './suspects.ts';
+
+/** Sessions taken in at once. */
+const BATCH = 200;
+/** Within this many ledgers a payer may have known of a session that its transaction had not committed yet: a minute. */
+const MARGIN_LEDGERS = 12;
+/** The clock that wrote `created_at` may be ahead of the ledger's by this much, where nothing else dates an opening. */
+const CLOCK_MARGIN = "interval '2 hours'";
+
+const unseen = (after: string): SQL => sql`${sql.raw(`(${UNSEEN})`)} AND id > ${after}::uuid`;
+
+/**
+ * Dates the openings of new sessions by the ledger: behind the newest ledger of the last time that they were looked for,
+ * when they were not there. A clock can lengthen the reading, never shorten it: where `created_at` is earlier, that
+ * counts. Sessions older than the chain wait for `placeOldOpenings`. To be called with the newest ledger of *before*.
+ */
+export async function placeOpenings(db: Db, newestLedger: number): Promise<void> {
+  await db.execute(sql`
+    WITH last AS (SELECT discovered_after AS ledger FROM settlement.network),
+    placed AS (
+      UPDATE checkout_sessions s SET opened_after = least(last.ledger - ${MARGIN_LEDGERS}, (
+        SELECT le.sequence FROM settlement.ledgers le WHERE le.closed_at < s.created_at - interval '10 seconds'
+        ORDER BY le.closed_at DESC, le.sequence DESC LIMIT 1))
+      FROM last WHERE ${sql.raw(`(${UNSEEN})`)} AND s.opened_after IS NULL AND last.ledger IS NOT NULL
+        AND s.seen_status IS NULL AND s.created_at > (SELECT min(closed_at) + interval '10 seconds' FROM settlement.ledgers))
+    UPDATE settlement.network SET discovered_after = ${newestLedger}`);
+}
+
+/** A session that the backend wrote or edited since it was last taken into account. */
+export type Unseen = {
+  readonly id: string;
+  readonly openedAfter: number | null;
+  readonly createdAt: Date;
+  /** An older backend ended it before the time from which endings are judged anew: its row stands. */
+  readonly isHistory: boolean;
+  readonly receivingAccount: string;
+};
+
+/** A page of them, in the order of their ids. */
+export async function unseenSessions(db: Db, after: string): Promise<Unseen[]> {
+  const { rows } = await db.execute<{
+    id: string;
+    opened_after: string | null;
+    created_at: string;
+    is_history: boolean;
+    receiving_account: string;
+  }>(sql`
+    SELECT id, opened_after, created_at::text, receiving_account,
+      status IN ('expired', 'cancelled') AND created_at < coalesce(n.history_from, '-infinity') AS is_history
+    FROM checkout_sessions, settlement.network n WHERE ${unseen(after)} ORDER BY id LIMIT ${BATCH}`);
+  return rows.map((row) => ({
+    id: row.id,
+    openedAfter: row.opened_after === null ? null : Number(row.opened_after),
+    createdAt: new Date(row.created_at),
+    isHistory: row.is_history,
+    receivingAccount: row.receiving_account,
+  }));
+}
+
+/** The instant before which a ledger surely closed before the opening of a session of which only `created_at` is known. */
+export async function surelyBefore(db: Db, sessionId: string): Promise<Date> {
+  const { rows } = await db.execute<{ at: string }>(sql`
+    SELECT greatest(created_at - ${sql.raw(CLOCK_MARGIN)},
+      coalesce(n.history_from, '-infinity') - ${sql.raw(CLOCK_MARGIN)})::text AS at
+    FROM checkout_sessions, settlement.network n WHERE checkout_sessions.id = ${sessionId}`);
+  return new Date(rows[0]?.at ?? Number.NaN);
+}
+
+/** Dates an opening where nothing has dated it yet. Returns the ledger that counts. */
+export async function placeOpening(db: Db, sessionId: string, ledger: number): Promise<number> {
+  const { rows } = await db.execute<{ opened_after: string }>(sql`
+    UPDATE checkout_sessions SET opened_after = coalesce(opened_after, ${ledger})
+    WHERE id = ${sessionId} RETURNING opened_after`);
+  return Number(rows[0]?.opened_after ?? ledger);
+}
+
+/**
+ * Takes sessions into account as their rows are now: what they say is what counts from here on. Those that are open, or
+ * that somebody else has ended, stand in the work list with their present deadline and are woken; a cancellation of
+ * the backend's own becomes a request.
+ */
+export async function takeSeen(tx: Db, sessionIds: readonly string[]): Promise<void> {
+  if (sessionIds.length === 0) return;
+  await tx.execute(sql`
+    WITH seen AS (
+      UPDATE checkout_sessions s SET seen_status = s.status, seen_expires_at = s.expires_at, seen_memo = s.memo
+      WHERE s.id = ANY(${sql.param(sessionIds)}::uuid[]) RETURNING s.*),
+    cancelled AS (
+      INSERT INTO settlement.cancel_requests (session_id, actor)
+      SELECT s.id, 'backend' FROM seen s WHERE s.status = 'cancelled' AND s.cancel_at IS NULL
+        AND s.closed_through_ledger IS NULL AND s.legacy IS NOT TRUE AND s.opened_after IS NOT NULL
+      ON CONFLICT DO NOTHING)
+    INSERT INTO settlement.active_sessions AS a (session_id, live_session, account, asset, deadline, wake_after)
+    SELECT s.id, s.id, s.receiving_account, ${ASSET_KEY},
+      CASE WHEN s.status <> 'paid' AND s.closed_through_ledger IS NULL AND s.legacy IS NOT TRUE
+        THEN least(s.expires_at, s.cancel_at) END, now()
+    FROM seen s WHERE s.opened_after IS NOT NULL ORDER BY s.id
+    ON CONFLICT (session_id) DO UPDATE SET deadline = excluded.deadline, wake_after = now()`);
+}
+
+/** Sessions of the work list whose row the backend has deleted. */
+export async function deletedSessions(db: Db): Promise<string[]> {
+  const { rows } = await db.execute<{ id: string }>(sql`
+    SELECT session_id AS id FROM settlement.active_sessions WHERE live_session IS NULL LIMIT ${BATCH}`);
+  return rows.map(({ id }) => id);
+}
+
+/** Lets go of deleted sessions: nothing is awaited of them any more, and their open questions are void. */
+export async function forgetSessions(db: Db, sessionIds: readonly string[]): Promise<void> {
+  if (sessionIds.length === 0) return;
+  await db.execute(sql`
+    WITH gone AS (
+      DELETE FROM settlement.active_sessions a WHERE a.session_id = ANY(${sql.param(sessionIds)}::uuid[])
+        AND NOT EXISTS (SELECT FROM checkout_sessions s WHERE s.id = a.session_id)
+      RETURNING a.session_id),
+    requests AS (DELETE FROM settlement.cancel_requests c USING gone WHERE c.session_id = gone.session_id)
+    UPDATE settlement.attention t SET resolved_at = now(), resolved_by = 'settle', reason = 'the session was deleted'
+    FROM gone WHERE t.subject = gone.session_id::text AND t.resolved_at IS NULL`);
+}

@@ -1,0 +1,105 @@
+/** The chain of ledgers: what closed when, each ledger named by the one after it. */
+import { sql } from 'drizzle-orm';
+import type { HeaderRun, LedgerHeader } from '../domain/evidence.ts';
+import type { Db } from './connection.ts';
+
+/** A ledger with everything that is needed to read it whole; the days that are kept are `pruneLedgers`'. */
+type LedgerRow = {
+  sequence: string;
+  hash: string;
+  prev_hash: string | null;
+  closed_at: string;
+  operation_count: number;
+};
+
+const COLUMNS = sql`sequence, hash, prev_hash, closed_at::text, operation_count`;
+
+function toHeader(row: LedgerRow): LedgerHeader {
+  return {
+    sequence: Number(row.sequence),
+    hash: row.hash,
+    previousHash: row.prev_hash ?? '',
+    closedAt: new Date(row.closed_at),
+    operationCount: row.operation_count,
+  };
+}
+
+/** The newest ledger of the chain; null before the first. */
+export async function newestLedger(db: Db): Promise<LedgerHeader | null> {
+  const { rows } = await db.execute<LedgerRow>(
+    sql`SELECT ${COLUMNS} FROM settlement.ledgers ORDER BY sequence DESC LIMIT 1`,
+  );
+  return rows[0] === undefined ? null : toHeader(rows[0]);
+}
+
+/** The first ledger of the chain's newest unbroken piece: where it can be extended backwards. */
+export async function firstLedger(db: Db): Promise<LedgerHeader | null> {
+  const { rows } = await db.execute<LedgerRow>(
+    sql`SELECT ${COLUMNS} FROM settlement.ledgers WHERE prev_hash IS NULL ORDER BY sequence DESC LIMIT 1`,
+  );
+  return rows[0] === undefined ? null : toHeader(rows[0]);
+}
+
+/** Headers of the chain, in order; those that it lacks are left out. */
+export async function ledgerHeaders(db: Db, sequences: readonly number[]): Promise<LedgerHeader[]> {
+  const { rows } = await db.execute<LedgerRow>(sql`
+    SELECT ${COLUMNS} FROM settlement.ledgers
+    WHERE sequence = ANY(${sql.param(sequences)}::bigint[]) ORDER BY sequence`);
+  return rows.map(toHeader);
+}
+
+/** The last ledger of the chain that closed before `time`; null when the chain begins later. */
+export async function lastLedgerBefore(db: Db, time: Date): Promise<LedgerHeader | null> {
+  const { rows } = await db.execute<LedgerRow>(sql`
+    SELECT ${COLUMNS} FROM settlement.ledgers WHERE closed_at < ${time.toISOString()}
+    ORDER BY closed_at DESC, sequence DESC LIMIT 1`);
+  return rows[0] === undefined ? null : toHeader(rows[0]);
+}
+
+/**
+ * Stores ledgers that are chained to what is stored. The foreign key refuses one that does not fit; one that is there
+ * already stays, with the larger count (a node that filters counts too few). `isAnchor`: nothing before it is known.
+ */
+export async function storeRun(db: Db, run: HeaderRun, { isAnchor = false } = {}): Promise<void> {
+  if (run.headers.length === 0) return;
+  const document = JSON.stringify(
+    run.headers.map((h, i) => ({
+      sequence: h.sequence,
+      hash: h.hash,
+      prev_hash: isAnchor && i === 0 ? null : h.previousHash,
+      closed_at: h.closedAt,
+      operation_count: h.operationCount,
+    })),
+  );
+  await db.execute(sql`
+    INSERT INTO settlement.ledgers AS known (sequence, hash, prev_hash, closed_at, operation_count)
+    SELECT sequence, hash, prev_hash, closed_at, operation_count
+    FROM jsonb_to_recordset(${document}::jsonb) AS x(sequence bigint, hash text, prev_hash text,
+      closed_at timestamptz, operation_count int)
+    ON CONFLICT (sequence) DO UPDATE SET
+      operation_count = greatest(known.operation_count, excluded.operation_count),
+      prev_hash = coalesce(known.prev_hash, excluded.prev_hash)
+    WHERE known.hash = excluded.hash AND (known.operation_count < excluded.operation_count
+      OR (known.prev_hash IS NULL AND excluded.prev_hash IS NOT NULL))`);
+}
+
+/** How long headers are kept: longer than any session that Horizon can still be asked about within its usual budget. */
+const KEPT = '30 days';
+
+/** Forgets headers that no session in care can need any more. Returns how many. */
+export async function pruneLedgers(db: Db): Promise<number> {
+  const { rows } = await db.execute<{ n: number }>(sql`
+    WITH bound AS (
+      SELECT least((SELECT max(closed_at) FROM settlement.ledgers) - ${KEPT}::interval, (
+        SELECT l.closed_at FROM settlement.ledgers l WHERE l.sequence >= (
+          SELECT min(s.opened_after) FROM settlement.active_sessions a
+          JOIN checkout_sessions s ON s.id = a.session_id WHERE a.deadline IS NOT NULL)
+        ORDER BY l.sequence LIMIT 1)) AS at),
+    first AS (SELECT l.sequence FROM settlement.ledgers l, bound WHERE l.closed_at >= bound.at
+      ORDER BY l.sequence LIMIT 1),
+    anchored AS (UPDATE settlement.ledgers l SET prev_hash = NULL FROM first
+      WHERE l.sequence = first.sequence AND l.prev_hash IS NOT NULL RETURNING l.sequence),
+    gone AS (DELETE FROM settlement.ledgers l USING anchored WHERE l.sequence < anchored.sequence RETURNING 1)
+    SELECT count(*)::int AS n FROM gone`);
+  return rows[0]?.n ?? 0;
+}
