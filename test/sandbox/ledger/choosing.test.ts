@@ -67,7 +67,7 @@ describe('a request is answered', () => {
     'by a slow node as of when it was asked, though others overtake it',
     onNetwork(async (network) => {
       const { ledger, get } = network;
-      ledger.nodes.set([{ name: 'slow', path: '^/$', delayMs: 300 }]);
+      ledger.nodes.set([{ name: 'slow', path: '^/$', delayMs: 1000 }]);
       const slow = get('/').then(({ body }) => body['history_latest_ledger']);
       // It has read when it is counted.
       while (ledger.nodes.list()[0]?.answered === 0) await get('/ledgers?limit=1');
