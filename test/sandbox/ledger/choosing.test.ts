@@ -42,7 +42,7 @@ describe('a request is answered', () => {
   );
 
   test(
-    'by the first of its path, by one drawn with a seed, or by whom a function names',
+    'by the first of its path, by one drawn with a seed, or by the one that a function returns',
     onNetwork(async (network) => {
       const { nodes } = network.ledger;
       const two = [{ name: 'a', path: 'desc' }, { name: 'b' }];
@@ -149,11 +149,11 @@ describe('nodes are set', () => {
   );
 
   test(
-    'unless there can be none such',
+    'but refused when they contradict themselves',
     onNetwork(async ({ ledger }) => {
       const { nodes } = ledger;
       nodes.set([{ name: 'kept' }]);
-      const account = 'nobody';
+      const account = 'not an address';
       for (const wrong of [
         [{ name: 'x', path: '(' }],
         [{ name: 'x' }, { name: 'x' }],
