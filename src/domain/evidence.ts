@@ -5,6 +5,7 @@
  * (docs/decisions/0012-one-answer-one-fact.md). Private fields keep the classes nominal: no object of the same shape
  * passes for one.
  */
+import { MoreThanCounted, OtherChain } from './ledger-errors.ts';
 import type { LedgerPayment, UndecodedRecord } from './ledger-payment.ts';
 
 /** The header of a ledger that has closed. It never changes; its hash names it. */
@@ -20,11 +21,6 @@ export type LedgerHeader = {
 
 /** A ledger by its number and hash. */
 export type LedgerName = Pick<LedgerHeader, 'sequence' | 'hash'>;
-
-/** A node shows another hash for a ledger that was read: another network, or one that was reset. */
-export class OtherChain extends Error {
-  override readonly name = 'OtherChain';
-}
 
 /** Ledgers that are chained to each other by their hashes, and to one that is known already. */
 export class HeaderRun {
@@ -144,11 +140,6 @@ export type Decoded = {
   readonly undecoded: readonly UndecodedRecord[];
 };
 
-/** A ledger shows more operations than its header counts: the header came from a node that filters. */
-export class MoreThanCounted extends Error {
-  override readonly name = 'MoreThanCounted';
-}
-
 /** Everything that one ledger of the chain moved into some accounts, read whole. */
 export class WholeLedger {
   readonly #header: LedgerHeader;
@@ -179,7 +170,8 @@ export class WholeLedger {
     let last = 0n;
     for (const { id, closedAt } of operations) {
       const isOfLedger = Number(id >> 32n) === header.sequence;
-      if (!isOfLedger || id <= last || closedAt.getTime() !== header.closedAt.getTime()) return null;
+      if (!isOfLedger || id <= last || closedAt.getTime() !== header.closedAt.getTime())
+        return null;
       last = id;
     }
     if (operations.length > header.operationCount) {
@@ -257,8 +249,8 @@ export class AccountPage {
   }
 
   /**
-   * Null when the page does not show that it begins where it was asked to: with the known record, or with the
-   * account's creation where no record was known.
+   * Null when the page does not show that it begins where it was asked to (with the known record, or with the account's
+   * creation where no record was known), or when its records are out of order.
    */
   static of(
     account: string,
@@ -272,6 +264,10 @@ export class AccountPage {
     if (first === undefined || last === undefined) return null;
     const begins = start.known === null ? first.createsAccount : first.token === start.known;
     if (!begins) return null;
+    const isOrdered = records.every(
+      ({ token }, i) => BigInt(token) > BigInt(records[i - 1]?.token ?? -1),
+    );
+    if (!isOrdered) return null;
     return new AccountPage(account, start, decoded, last, records.length >= limit);
   }
 

@@ -1,9 +1,9 @@
 /** From Horizon's records to ledger payments. Decoding a record never throws: what cannot be read is kept as it is. */
 import { z } from 'zod';
 import { isAssetCode, NATIVE, type Asset } from '../domain/asset.ts';
+import type { Decoded } from '../domain/evidence.ts';
 import type { UndecodedRecord } from '../domain/ledger-payment.ts';
-import type { Decoded } from '../domain/ledger-source.ts';
-import { movementsOf } from './movements.ts';
+import { isOtherOperation, movementsOf } from './movements.ts';
 import { joinedSchema, operationSchema } from './records.ts';
 
 /**
@@ -58,6 +58,17 @@ export function decodeAll(
     undecoded: decoded.flatMap(({ undecoded }) => undecoded),
   };
 }
+
+/** Reads all operations of a ledger, most of which are no payments: those of a known other type are skipped. */
+export function decodeOperations(
+  records: readonly unknown[],
+  watched: ReadonlySet<string>,
+): Decoded {
+  const mayPay = records.filter((record) => !isOtherOperation(typeSchema.safeParse(record).data));
+  return decodeAll(mayPay, watched);
+}
+
+const typeSchema = z.object({ type: z.string() }).transform(({ type }) => type);
 
 /** How Horizon writes an asset, everywhere. */
 export type HorizonAsset = {

@@ -5,6 +5,16 @@ export class HorizonUnavailable extends Error {
   override readonly name = 'HorizonUnavailable';
 }
 
+/** The answer is above the limit of size or of time: a page of fewer records may stay below it. */
+export class HorizonTooMuch extends HorizonUnavailable {
+  readonly limit: 'size' | 'time';
+
+  constructor(message: string, limit: 'size' | 'time', options?: ErrorOptions) {
+    super(message, options);
+    this.limit = limit;
+  }
+}
+
 /** 429: the budget of the address is used up. */
 export class HorizonRateLimited extends Error {
   override readonly name = 'HorizonRateLimited';

@@ -1,11 +1,16 @@
 /** GET from Horizon: one request, one answer, one reason why not. */
 import { Agent, request } from 'undici';
 import { createBudget } from './budget.ts';
-import { HorizonRateLimited, HorizonRefused, HorizonUnavailable } from './errors.ts';
+import {
+  HorizonRateLimited,
+  HorizonRefused,
+  HorizonTooMuch,
+  HorizonUnavailable,
+} from './errors.ts';
 
 /** Longer than any page takes on a healthy node, shorter than the 55 s after which Horizon itself gives up. */
 const ANSWER_WITHIN_MS = 10_000;
-/** A full page of 200 joined records has some 600 kB. */
+/** A full page of 200 joined records has some 600 kB; a payer can make it 35 MB, which is then read in parts. */
 const LARGEST_ANSWER = 16 * 1024 * 1024;
 /** What a 429 without a word about when costs. */
 const DEFAULT_PAUSE_MS = 1_000;
@@ -34,7 +39,7 @@ export type HorizonOptions = {
 
 /**
  * Opens a connection pool to a Horizon. Every request goes through the budget; a 429 stops all of them for as long
- * as Horizon asks. @throws HorizonUnavailable, HorizonRateLimited, HorizonRefused from `get`
+ * as Horizon asks. @throws HorizonUnavailable (HorizonTooMuch), HorizonRateLimited, HorizonRefused from `get`
  */
 export function createHorizonHttp(options: HorizonOptions): HorizonHttp {
   const answerWithinMs = options.answerWithinMs ?? ANSWER_WITHIN_MS;
@@ -66,7 +71,10 @@ export function createHorizonHttp(options: HorizonOptions): HorizonHttp {
     } catch (error) {
       options.onAnswer?.(0);
       const reason = error instanceof Error ? error.message : String(error);
-      throw new HorizonUnavailable(`Horizon did not answer ${shown}: ${reason}`, { cause: error });
+      const message = `Horizon did not answer ${shown}: ${reason}`;
+      const limit = limitOf(error);
+      if (limit !== null) throw new HorizonTooMuch(message, limit, { cause: error });
+      throw new HorizonUnavailable(message, { cause: error });
     }
   }
 
@@ -85,7 +93,9 @@ export function createHorizonHttp(options: HorizonOptions): HorizonHttp {
       }
       if (status >= 500 || status === 499 || status === 408) {
         if (headers['retry-after'] !== undefined) budget.pause(retryAfterMs(headers));
-        throw new HorizonUnavailable(`Horizon answered ${status} to ${shown}: ${excerpt(text)}`);
+        const message = `Horizon answered ${status} to ${shown}: ${excerpt(text)}`;
+        if (status === 504 || status === 408) throw new HorizonTooMuch(message, 'time');
+        throw new HorizonUnavailable(message);
       }
       if (status !== 200) {
         throw new HorizonRefused(`Horizon refused ${shown} with ${status}: ${excerpt(text)}`);
@@ -97,6 +107,15 @@ export function createHorizonHttp(options: HorizonOptions): HorizonHttp {
 }
 
 type Headers = Record<string, string | string[] | undefined>;
+
+/** Which limit an answer was above; null when there was none for another reason (undici's error codes). */
+function limitOf(error: unknown): 'size' | 'time' | null {
+  if (!(error instanceof Error)) return null;
+  const code = 'code' in error ? error.code : null;
+  if (code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE') return 'size';
+  const isLate = code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT';
+  return isLate || error.name === 'TimeoutError' ? 'time' : null;
+}
 
 function parse(text: string, url: string): unknown {
   try {

@@ -1,60 +1,106 @@
-import type { ClosedLedger, Head } from '../domain/ledger-source.ts';
+/** Headers and whole ledgers of Horizon: what the chain is made of. */
+import {
+  HeaderRun,
+  WholeLedger,
+  type CountedOperation,
+  type LedgerHeader,
+} from '../domain/evidence.ts';
+import type { LedgerEvidence, LedgerHints } from '../domain/ledger-source.ts';
+import { decodeOperations } from './decode.ts';
 import { HorizonUnavailable } from './errors.ts';
 import type { HorizonHttp } from './http.ts';
-import { ledgerSchema } from './records.ts';
+import { MOST, placeOf, readPage, startOf, type PageRequest } from './pages.ts';
+import { ledgerSchema, placedOperationSchema } from './records.ts';
 
-/** Ledgers remembered: an hour and a half of them on the public network. */
-const REMEMBERED = 1000;
-/** About how long a ledger takes. Only a first guess: the search checks what it finds. */
-const LEDGER_MS = 5_000;
+type Ledgers = Pick<
+  LedgerEvidence,
+  'newestLedger' | 'ledgersAfter' | 'ledgersBefore' | 'wholeLedger'
+> &
+  Pick<LedgerHints, 'ledger'>;
 
-/** The part of the ledger source that knows when ledgers closed. */
-export function createLedgers(http: HorizonHttp, head: () => Promise<Head>) {
-  const known = new Map<number, ClosedLedger>();
+/** The hash before ledger 1, as its header has it. */
+const NO_HASH = '0'.repeat(64);
 
-  async function ledger(sequence: number): Promise<ClosedLedger | null> {
-    const remembered = known.get(sequence);
-    if (remembered) return remembered;
-    const read = await readLedger(http, sequence);
-    if (read === null) return null;
-    const found = { sequence, closedAt: read.closed_at };
-    known.set(sequence, found);
-    const [oldest] = known.keys();
-    if (known.size > REMEMBERED && oldest !== undefined) known.delete(oldest);
-    return found;
-  }
-
-  /** Steps back from the head in doubling strides, so that a time long ago costs some twenty requests at most. */
-  async function ledgerClosedBefore(time: Date): Promise<ClosedLedger> {
-    const { latestLedger, latestClosedAt, oldestLedger } = await head();
-    if (latestClosedAt < time) return { sequence: latestLedger, closedAt: latestClosedAt };
-    let stride = Math.ceil((latestClosedAt.getTime() - time.getTime()) / LEDGER_MS) + 1;
-    for (;;) {
-      const sequence = Math.max(latestLedger - stride, oldestLedger);
-      const found = await ledger(sequence);
-      if (found === null) {
-        throw new HorizonUnavailable(
-          `Horizon does not show ledger ${sequence}, which it said it has.`,
-        );
-      }
-      if (found.closedAt < time || sequence === oldestLedger) return found;
-      stride *= 2;
-    }
-  }
-
+/** The part of the ledger source that is about ledgers. Nothing is remembered: each answer is of the node as it is now. */
+export function createLedgers(http: HorizonHttp): Ledgers {
   return {
-    ledger,
-    ledgerClosedBefore,
-    ledgerHash: async (sequence: number) => (await readLedger(http, sequence))?.hash ?? null,
+    newestLedger: async () => {
+      const [newest] = await readHeaders(http, { cursor: null, order: 'desc', limit: 1 });
+      if (newest === undefined) throw new HorizonUnavailable('Horizon shows no ledger yet.');
+      return newest;
+    },
+    // Both begin with the known ledger itself: cursors are exclusive in either direction (db2/page_query.go).
+    ledgersAfter: async (tip) => {
+      const cursor = startOf(tip.sequence) - 1n;
+      return HeaderRun.after(tip, await readHeaders(http, { cursor, order: 'asc', limit: MOST }));
+    },
+    ledgersBefore: async (first) => {
+      const cursor = startOf(first.sequence + 1);
+      return HeaderRun.before(
+        first,
+        await readHeaders(http, { cursor, order: 'desc', limit: MOST }),
+      );
+    },
+    ledger: async (sequence) => {
+      const answer = await http.get(`/ledgers/${sequence}`);
+      if (answer === null) return null;
+      const header = headerOf(answer.body);
+      if (header?.sequence === sequence) return header;
+      throw new HorizonUnavailable(`Horizon's answer about ledger ${sequence} cannot be read.`);
+    },
+    wholeLedger: (header, accounts) => readWhole(http, header, accounts),
   };
 }
 
-async function readLedger(http: HorizonHttp, sequence: number) {
-  const answer = await http.get(`/ledgers/${sequence}`);
-  if (answer === null) return null;
-  const parsed = ledgerSchema.safeParse(answer.body);
-  if (!parsed.success || parsed.data.sequence !== sequence) {
-    throw new HorizonUnavailable(`Horizon's answer about ledger ${sequence} cannot be read.`);
+/** Ledgers of a page; none where the node's history begins later (410, or 404 from a proxy). */
+async function readHeaders(
+  http: HorizonHttp,
+  request: Omit<PageRequest, 'path'>,
+): Promise<LedgerHeader[]> {
+  const page = await readPage(http, { path: '/ledgers', ...request });
+  return (page?.records ?? []).map((record) => {
+    const header = headerOf(record);
+    if (header !== null) return header;
+    throw new HorizonUnavailable("Horizon's page of ledgers has a header that cannot be read.");
+  });
+}
+
+function headerOf(body: unknown): LedgerHeader | null {
+  const parsed = ledgerSchema.safeParse(body);
+  if (!parsed.success) return null;
+  const { sequence, hash, prev_hash, closed_at, operation_count } = parsed.data;
+  const previousHash = prev_hash ?? (sequence === 1 ? NO_HASH : null);
+  if (previousHash === null) return null;
+  return { sequence, hash, previousHash, closedAt: closed_at, operationCount: operation_count };
+}
+
+/**
+ * Reads up to one operation more than the header counts, so that a count that is too low is noticed. Operations of failed
+ * transactions are not counted, should a node list them. One that does not say where it stands leaves the ledger unproven.
+ */
+async function readWhole(
+  http: HorizonHttp,
+  header: LedgerHeader,
+  accounts: ReadonlySet<string>,
+): Promise<WholeLedger | null> {
+  const path = `/ledgers/${header.sequence}/operations`;
+  const raw: unknown[] = [];
+  const counted: CountedOperation[] = [];
+  let cursor = startOf(header.sequence);
+  while (counted.length <= header.operationCount) {
+    const limit = Math.min(MOST, header.operationCount + 1 - counted.length);
+    const page = await readPage(http, { path, cursor, order: 'asc', limit, join: 'transactions' });
+    if (page === null) return null;
+    for (const record of page.records) {
+      const parsed = placedOperationSchema.safeParse(record);
+      const id = placeOf(record);
+      if (!parsed.success || id === null) return null;
+      if (parsed.data.transaction_successful === false) continue;
+      counted.push({ id, closedAt: parsed.data.created_at });
+      raw.push(record);
+    }
+    if (page.records.length < page.limit || page.nextCursor === null) break;
+    cursor = page.nextCursor;
   }
-  return parsed.data;
+  return WholeLedger.of(header, accounts, counted, decodeOperations(raw, accounts));
 }

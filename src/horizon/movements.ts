@@ -25,6 +25,39 @@ export type Movement = Reference &
 const NATIVE = { asset_type: 'native' };
 
 /**
+ * Operations that Horizon does not list among payments: all but the six of MovementType
+ * (go-stellar-sdk, protocols/horizon/operations/main.go, TypeNames).
+ */
+const OTHER_OPERATIONS: ReadonlySet<unknown> = new Set([
+  'manage_sell_offer',
+  'create_passive_sell_offer',
+  'set_options',
+  'change_trust',
+  'allow_trust',
+  'inflation',
+  'manage_data',
+  'bump_sequence',
+  'manage_buy_offer',
+  'create_claimable_balance',
+  'claim_claimable_balance',
+  'begin_sponsoring_future_reserves',
+  'end_sponsoring_future_reserves',
+  'revoke_sponsorship',
+  'clawback',
+  'clawback_claimable_balance',
+  'set_trust_line_flags',
+  'liquidity_pool_deposit',
+  'liquidity_pool_withdraw',
+  'extend_footprint_ttl',
+  'restore_footprint',
+]);
+
+/** Whether a type of operation is known, and known to be no payment. An unknown one may be anything. */
+export function isOtherOperation(type: unknown): boolean {
+  return OTHER_OPERATIONS.has(type);
+}
+
+/**
  * The movements of a successful operation. Amounts are what was received. @throws when the operation is of a type that
  * Horizon does not list among payments today, or lacks a field: better kept unread than read wrongly.
  */

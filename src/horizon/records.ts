@@ -5,8 +5,11 @@
 import { z } from 'zod';
 
 const digits = z.string().regex(/^\d{1,19}$/, 'is no number of up to 19 digits');
-const hash = z.string().regex(/^[0-9a-f]{64}$/, 'is no transaction hash');
-const instant = z.iso.datetime({ offset: true }).transform((text) => new Date(text));
+const hash = z.string().regex(/^[0-9a-f]{64}$/, 'is no hash');
+/** In whole seconds, as the ledger has them: another version of Horizon may print milliseconds. */
+const instant = z.iso
+  .datetime({ offset: true })
+  .transform((text) => new Date(Math.floor(Date.parse(text) / 1000) * 1000));
 
 /** The transaction an operation belongs to, joined by `join=transactions`. The memo stands only here. */
 export const transactionSchema = z.object({
@@ -29,6 +32,12 @@ export const operationSchema = z.object({
   type: z.string(),
   created_at: instant,
   transaction_hash: hash,
+});
+
+/** What counting the operations of a ledger needs of each of them. */
+export const placedOperationSchema = z.object({
+  transaction_successful: z.boolean().optional(),
+  created_at: instant,
 });
 
 /** The same with its transaction, which every record of ours must bring. */
@@ -55,6 +64,9 @@ export const createAccountSchema = z.object({
   account: z.string(),
   starting_balance: z.string(),
 });
+
+/** As far as it says whose account it creates. */
+export const creationSchema = z.object({ type: z.literal('create_account'), account: z.string() });
 
 export const accountMergeSchema = z.object({
   account: z.string(),
@@ -86,11 +98,26 @@ export const rootSchema = z.object({
   network_passphrase: z.string(),
 });
 
-export const ledgerSchema = z.object({ sequence: z.int().positive(), closed_at: instant, hash });
+/** A header (resourceadapter/ledger.go). Ledger 1 follows none, so its `prev_hash` is left out. */
+export const ledgerSchema = z.object({
+  sequence: z.int().positive(),
+  hash,
+  prev_hash: hash.optional(),
+  closed_at: instant,
+  operation_count: z.int().nonnegative(),
+});
+
+/** The place of an operation in the ledger: both are its TOID. */
+export const placeSchema = z.union([
+  z.object({ paging_token: digits }).transform((record) => record.paging_token),
+  z.object({ id: digits }).transform((record) => record.id),
+]);
 
 export const accountSchema = z.object({
   account_id: z.string(),
   last_modified_ledger: z.int().positive(),
+  /** Null where the history no longer has that ledger. */
+  last_modified_time: instant.nullish(),
   balances: z.array(
     z.object({
       ...asset,
