@@ -1,5 +1,6 @@
 /** Whether the ledger that is read is still the one that was read: test networks are reset and begin anew. */
 import { sql } from 'drizzle-orm';
+import { storable } from '../domain/text.ts';
 import type { Db } from './connection.ts';
 
 /** What was remembered of the ledger: the last one covered anywhere with its close time, and one with its hash. */
@@ -40,7 +41,8 @@ export async function storeCheckpoint(db: Db, ledger: number, hash: string): Pro
 }
 
 /** Tells the operator, once, and at every account, that the network is another one now. */
-export async function noteReset(db: Db, detail: string): Promise<void> {
+export async function noteReset(db: Db, reason: string): Promise<void> {
+  const detail = storable(reason);
   await db.execute(sql`
     WITH noted AS (UPDATE settlement.watched_accounts SET problem = ${detail}
       WHERE problem IS DISTINCT FROM ${detail})
