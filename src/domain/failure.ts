@@ -1,6 +1,6 @@
-/** Refusals: what a caller did wrong, in a closed list of codes that survive Temporal and reach the client typed. */
 import { storable } from './text.ts';
 
+/** Refusals: what a caller did wrong, in a closed list of codes that survive Temporal and reach the client typed. */
 export type RefusalCode =
   | 'SessionNotFound'
   | 'MerchantNotFound'
