@@ -217,3 +217,23 @@ test('an attempt that hung, and was accepted after all, ends what a later one ha
   });
   expect(await delivery()).toMatchObject({ status: 'delivered', attempts: 2 });
 });
+
+test.each([503, 410])(
+  'an attempt that hung, and failed in the end (%d), decides nothing while a later one is under way',
+  async (status) => {
+    answering(status);
+    await deliver(session, 0, async () => {
+      await startAttempt(database.db, await head(), new Date());
+    });
+    expect(await delivery()).toEqual({
+      status: 'pending',
+      attempts: 2,
+      nextRetryAt: null,
+      deadReason: null,
+    });
+    expect(await recorded()).toEqual([
+      { attempt: 1, status, isFinished: true },
+      { attempt: 2, status: null, isFinished: false },
+    ]);
+  },
+);
