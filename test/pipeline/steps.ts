@@ -103,7 +103,7 @@ export async function take(scene: Scene, step: Step): Promise<void> {
       return scene.openLast();
     case 'cancel': {
       const when = new Date(world.now().getTime() + step.skew * 1000);
-      return requestCancel(world.database.pool, at(step.session).id, when);
+      return requestCancel(world.database.pool, at(step.session).id);
     }
     case 'report': {
       const known = world.ledger.chain.history.ledgers
