@@ -2,7 +2,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { LedgerHeader } from '../../src/domain/evidence.ts';
 import { MoreThanCounted } from '../../src/domain/ledger-errors.ts';
-import { HorizonUnavailable } from '../../src/horizon/errors.ts';
+import { HorizonTooMuch, HorizonUnavailable } from '../../src/horizon/errors.ts';
 import type { HorizonHttp } from '../../src/horizon/http.ts';
 import { createLedgers } from '../../src/horizon/ledgers.ts';
 import { placeOf } from '../../src/horizon/pages.ts';
@@ -32,7 +32,7 @@ function over(answers: Record<string, unknown>) {
     },
     close: async () => {},
   };
-  return { ledgers: createLedgers(http), asked };
+  return { ledgers: createLedgers(http), http, asked };
 }
 
 describe('a header', () => {
@@ -106,6 +106,22 @@ test('headers are asked for from the known one on, in either direction', async (
     { cursor: String(start + 2n ** 32n), order: 'desc', limit: '200' },
     { order: 'desc', limit: '1' },
   ]);
+});
+
+test('a page of headers never shrinks to the known one alone, which would look like the end', async () => {
+  const next = { ...RECORDED, sequence: SEQUENCE + 1, prev_hash: RECORDED['hash'] };
+  const headers = [RECORDED, { ...next, paging_token: String(BigInt(SEQUENCE + 1) << 32n) }];
+  const { http } = over({ '/ledgers': headers });
+  const slow: HorizonHttp = {
+    ...http,
+    get: async (path, query) => {
+      if (Number(query?.['limit']) > 2) throw new HorizonTooMuch('slow', 'time');
+      return await http.get(path, query);
+    },
+  };
+  const known = { sequence: SEQUENCE, hash: String(RECORDED['hash']) };
+  const run = await createLedgers(slow).ledgersAfter(known);
+  expect(run?.headers.map(({ sequence }) => sequence)).toEqual([SEQUENCE + 1]);
 });
 
 describe('a whole ledger', () => {

@@ -155,6 +155,19 @@ describe('a page of an account that shows where it begins', () => {
   );
 
   test(
+    'does not begin with the creation of another account',
+    inTown(async (town) => {
+      const { source, shop } = town;
+      const afterLedger = headOf(town);
+      await shop.createAccount(noOne, '5');
+      const asked = source.accountPage(shop.address, { afterLedger, known: null }, 200);
+      expect(await asked).toBeNull();
+      const created = await source.accountPage(noOne, { afterLedger, known: null }, 200);
+      expect(created?.payments).toMatchObject([{ type: 'create_account', account: noOne }]);
+    }),
+  );
+
+  test(
     'begins with a record that brought nothing in, too',
     inTown(async (town) => {
       const { source, shop, customer } = town;
