@@ -5,12 +5,13 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { answerOf, type Answer } from './answer.ts';
-import { copyHistory, reapBelow } from './copy-history.ts';
+import { copyHistory, reapBelow, tearGap } from './copy-history.ts';
 import { createHorizonTables, startHorizon, type Horizon } from './horizon.ts';
 import { binary, reality } from './reality.ts';
 import { isRecording, record, recorded, recordedNames } from './recorded.ts';
 import { AFTER_REAPING } from './requests-after-reaping.ts';
-import { REQUESTS } from './requests.ts';
+import { gapOf, OF_LEDGERS, OVER_A_GAP } from './requests-of-ledgers.ts';
+import { REQUESTS as OTHERS } from './requests.ts';
 import { play, type Scenario } from './scenario.ts';
 
 /** Fields that are not the sandbox's to get right; `at` is a path into the answer. */
@@ -26,6 +27,8 @@ const DIFFERENT: readonly { path: RegExp; at: string; because: string }[] = [
   },
   { path: /^\/+$/, at: 'body._links', because: 'the sandbox links to what it serves' },
 ];
+
+const REQUESTS = [...OTHERS, ...OF_LEDGERS];
 
 let scenario: Scenario;
 let database: TestDatabase;
@@ -81,6 +84,26 @@ reality('the sandbox answers as the real Horizon does to', () => {
     const kept = recordedNames().map((name) => recorded(name)?.path);
     expect(new Set(kept)).toEqual(new Set(asked));
     expect(kept).toHaveLength(asked.length);
+  });
+
+  describe('requests about what was never ingested', () => {
+    let ends: readonly [number, number];
+    let putBack: () => Promise<void>;
+    beforeAll(async () => {
+      ends = gapOf(scenario);
+      scenario.ledger.nodes.set([{ name: 'torn', gaps: [ends] }]);
+      putBack = await tearGap(database.pool, ends);
+    });
+
+    afterAll(async () => {
+      scenario.ledger.nodes.clear();
+      await putBack();
+    });
+
+    test.each(OVER_A_GAP)('$name', async ({ path }) => {
+      const { sandbox, real } = await both(path(scenario));
+      expect(sandbox).toEqual(real);
+    });
   });
 
   describe('requests about what was reaped', () => {

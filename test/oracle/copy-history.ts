@@ -33,17 +33,44 @@ export async function copyHistory(chain: Chain, pool: Pool, dictated: Dictated):
   }
 }
 
+/** Where Horizon's tables say which ledger a row is of: the column is a TOID. */
+const HISTORY: readonly (readonly [table: string, toid: string])[] = [
+  ['history_ledgers', 'id'],
+  ['history_transactions', 'id'],
+  ['history_operations', 'id'],
+  ['history_effects', 'history_operation_id'],
+  ['history_operation_participants', 'history_operation_id'],
+  ['history_transaction_participants', 'history_transaction_id'],
+];
+
 /** Forgets what is below a ledger, as Horizon's reaper does: `history_accounts` stay. */
 export async function reapBelow(pool: Pool, ledger: number): Promise<void> {
   const first = BigInt(ledger) << 32n;
-  await pool.query('DELETE FROM history_ledgers WHERE id < $1', [first]);
-  await pool.query('DELETE FROM history_transactions WHERE id < $1', [first]);
-  await pool.query('DELETE FROM history_operations WHERE id < $1', [first]);
-  await pool.query('DELETE FROM history_effects WHERE history_operation_id < $1', [first]);
-  for (const kind of ['operation', 'transaction']) {
-    const table = `history_${kind}_participants`;
-    await pool.query(`DELETE FROM ${table} WHERE history_${kind}_id < $1`, [first]);
+  for (const [table, toid] of HISTORY) {
+    await pool.query(`DELETE FROM ${table} WHERE ${toid} < $1`, [first]);
   }
+}
+
+/** Takes ledgers out, as if they had never been ingested; the function returned puts them back. */
+export async function tearGap(
+  pool: Pool,
+  [from, through]: readonly [number, number],
+): Promise<() => Promise<void>> {
+  const range = [BigInt(from) << 32n, BigInt(through + 1) << 32n];
+  for (const [table, toid] of HISTORY) {
+    const where = `${toid} >= $1 AND ${toid} < $2`;
+    await pool.query(`CREATE TABLE torn_${table} AS TABLE ${table} WITH NO DATA`);
+    await pool.query(
+      `WITH torn AS (DELETE FROM ${table} WHERE ${where} RETURNING *)
+       INSERT INTO torn_${table} SELECT * FROM torn`,
+      range,
+    );
+  }
+  return async () => {
+    for (const [table] of HISTORY) {
+      await pool.query(`INSERT INTO ${table} SELECT * FROM torn_${table}`);
+    }
+  };
 }
 
 async function copyLedger(

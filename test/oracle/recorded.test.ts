@@ -12,9 +12,13 @@ const ROOT = Keypair.fromRawEd25519Seed(digest(SANDBOX_PASSPHRASE)).publicKey();
 const EVERYBODY = new Set([SHOP, CUSTOMER, ISSUER, addressOf('newcomer'), addressOf('other')]);
 
 const body = (name: string): unknown => recorded(name)?.body;
-const pages = recordedNames().filter(
-  (name) => (body(name) as { _embedded?: unknown })._embedded !== undefined,
-);
+const pagesOf = (path: RegExp) =>
+  recordedNames().filter((name) => {
+    const page = body(name) as { _embedded?: unknown };
+    return page._embedded !== undefined && path.test(recorded(name)?.path ?? '');
+  });
+const pages = pagesOf(/\/payments(\?|$)/);
+const runs = pagesOf(/^\/ledgers\?/);
 
 describe('recorded answers of Horizon', () => {
   test('include pages of payments', () => {
@@ -24,6 +28,35 @@ describe('recorded answers of Horizon', () => {
   test.each(pages)('%s: every record can be read', (name) => {
     const { undecoded } = decodeAll(recordsIn(name), EVERYBODY);
     expect(undecoded).toEqual([]);
+  });
+
+  test('include runs of ledgers', () => {
+    expect(runs).toHaveLength(3);
+  });
+
+  test.each(runs)('%s: every ledger names the one before it', (name) => {
+    const records = recordsIn(name).map((one) => ({ ...one, ...ledgerSchema.parse(one) }));
+    const ascending = records.toSorted((a, b) => a.sequence - b.sequence);
+    expect(ascending.length).toBeGreaterThan(0);
+    for (const [i, one] of ascending.entries()) {
+      const next = ascending[i + 1];
+      if (!next) continue;
+      expect(next).toMatchObject({ sequence: one.sequence + 1, prev_hash: one.hash });
+    }
+  });
+
+  test('the operations of a ledger are all there, in order, of one time', () => {
+    const operations = recordsIn('all operations of the ledger of: several operations');
+    expect(operations.map((one) => one['type'])).toEqual([
+      'payment',
+      'manage_data',
+      'payment',
+      'payment',
+      'payment',
+    ]);
+    const ids = operations.map((one) => BigInt(String(one['id'])));
+    expect(ids).toEqual([...new Set(ids)].toSorted((a, b) => (a < b ? -1 : 1)));
+    expect(new Set(operations.map((one) => one['created_at'])).size).toBe(1);
   });
 
   test('the payments to the shop are these', () => {

@@ -21,7 +21,7 @@ export type Reading = {
   readonly asked: Map<string, number>;
   readonly counted: ReadonlyMap<string, number>;
   wallet(): Promise<SandboxWallet>;
-  /** Moves the ledger's clock and closes a ledger. */
+  /** Moves the ledger's clock and closes a ledger; by 0 seconds, in the second of the one before. */
   pass(seconds: number): void;
   turn(thorough?: boolean): Promise<TurnReport>;
   close(): Promise<void>;
@@ -75,7 +75,7 @@ export async function startReading(
     },
     pass: (seconds) => {
       time += seconds * 1000;
-      ledger.closeLedger();
+      ledger.closeLedger({ sameSecond: seconds === 0 });
     },
     turn: (thorough = false) => {
       asked.clear();

@@ -3,13 +3,15 @@ import { z } from 'zod';
 import type { BalanceChange } from './contract-call.ts';
 import type { Fault, Faults } from './faults.ts';
 import type { Json } from './history.ts';
+import type { Node, Nodes } from './nodes.ts';
 import { invalidField, notFound } from './problem.ts';
 
 /** What can be done to a running sandbox ledger beside what Horizon offers. Accounts are G addresses, assets `native` or `CODE:ISSUER`. */
 export type Controls = {
   readonly faults: Faults;
-  /** Closes a ledger now; answers its number. */
-  closeLedger(): number;
+  readonly nodes: Nodes;
+  /** Closes a ledger now; answers its number. `sameSecond`: in the second of the one before, as since Protocol 30. */
+  closeLedger(options?: { readonly sameSecond?: boolean }): number;
   /** Gives an account lumens from the root account, creating it if need be; answers the ledger. */
   fund(account: string, xlm: string): Promise<number>;
   /** What GET /friendbot does: creates the account with 10,000 lumens and answers the transaction. */
@@ -64,12 +66,38 @@ const faultSchema = z.discriminatedUnion('kind', [
   }),
 ]);
 
+const holdings = {
+  head: z
+    .union([z.strictObject({ behind: z.int().nonnegative() }), z.strictObject({ at: z.int() })])
+    .optional(),
+  oldest: z.union([z.strictObject({ at: z.int() }), z.strictObject({ keeps: z.int() })]).optional(),
+  gaps: z.array(z.tuple([z.int(), z.int()])).optional(),
+  filter: z.strictObject({ accounts: z.array(text) }).optional(),
+};
+const nodesSchema = z.strictObject({
+  nodes: z.array(
+    z.strictObject({
+      ...holdings,
+      name: text,
+      path: text.optional(),
+      operations: z.strictObject(holdings).optional(),
+      passphrase: text.optional(),
+      version: z.strictObject({ horizon: text.optional(), core: text.optional() }).optional(),
+      delayMs: z.number().optional(),
+    }),
+  ),
+  choice: z.union([z.enum(['in_turn', 'first']), z.strictObject({ seed: z.number() })]).optional(),
+});
+
 type Reply = { status: number; body: Json };
 
 const done = (body: Json = {}): Reply => ({ status: 200, body });
 
 const COMMANDS: Readonly<Record<string, (controls: Controls, input: unknown) => Promise<Reply>>> = {
-  close: async (controls) => done({ ledger: controls.closeLedger() }),
+  close: async (controls, input) => {
+    const { sameSecond } = z.object({ sameSecond: z.boolean().default(false) }).parse(input);
+    return done({ ledger: controls.closeLedger({ sameSecond }) });
+  },
   fund: async (controls, input) => {
     const { account, xlm } = z.object({ account: text, xlm: text }).parse(input);
     return done({ ledger: await controls.fund(account, xlm) });
@@ -87,6 +115,11 @@ const COMMANDS: Readonly<Record<string, (controls: Controls, input: unknown) => 
   'faults/clear': async (controls, input) => {
     controls.faults.clear(z.object({ id: z.number().optional() }).parse(input).id);
     return done({ faults: controls.faults.list() });
+  },
+  nodes: async (controls, input) => {
+    const { nodes, choice } = nodesSchema.parse(input);
+    controls.nodes.set(nodes as Node[], choice);
+    return done(nodesJson(controls));
   },
   reset: async (controls, input) => {
     const { firstLedger } = z.object({ firstLedger: z.number().optional() }).parse(input);
@@ -123,12 +156,21 @@ const COMMANDS: Readonly<Record<string, (controls: Controls, input: unknown) => 
   },
 };
 
-/** Carries out `POST /sandbox/<command>` with its JSON body; `GET /sandbox/faults` lists the faults. */
+/** Without the network that a node may serve, which is no JSON. */
+function nodesJson({ nodes }: Controls): Json {
+  const shown = nodes.list().map(({ node, answered }) => {
+    return { node: { ...node, network: undefined }, answered };
+  });
+  return { nodes: shown };
+}
+
+/** Carries out `POST /sandbox/<command>` with its JSON body; GET of `faults` and `nodes` lists them. */
 export async function admin(controls: Controls, url: URL, body: string): Promise<Reply> {
   const name = url.pathname.slice('/sandbox/'.length);
   const command = COMMANDS[name];
   if (!command) throw notFound();
   if (name === 'faults' && body === '') return done({ faults: controls.faults.list() });
+  if (name === 'nodes' && body === '') return done(nodesJson(controls));
   try {
     return await command(controls, body === '' ? {} : JSON.parse(body));
   } catch (error) {

@@ -24,6 +24,14 @@ type Pending = { readonly submission: Submission; readonly settle: (ending: Endi
 /** All lumens there are, in stroops: the root account starts with them. */
 const TOTAL_COINS = 1_000_000_000_000_000_000n;
 
+/** `sharedSeconds`: a ledger may close in the second of the one before, as since Protocol 30. */
+export type ChainOptions = {
+  readonly passphrase: string;
+  readonly clock: () => Date;
+  readonly firstLedger: number;
+  readonly sharedSeconds: boolean;
+};
+
 /** One Stellar network with one validator. */
 export class Chain {
   readonly passphrase: string;
@@ -40,10 +48,12 @@ export class Chain {
   private closeWaiters: ((sequence: number) => void)[] = [];
   private epoch = 0;
   private readonly clock: () => Date;
+  private readonly sharedSeconds: boolean;
 
-  constructor(passphrase: string, clock: () => Date, firstLedger: number) {
+  constructor({ passphrase, clock, firstLedger, sharedSeconds }: ChainOptions) {
     this.passphrase = passphrase;
     this.clock = clock;
+    this.sharedSeconds = sharedSeconds;
     // As in stellar-core: the key of the account that owns all lumens is the network id itself.
     this.rootKeypair = Keypair.fromRawEd25519Seed(hash(Buffer.from(passphrase)));
     this.history = this.genesis(firstLedger);
@@ -70,10 +80,10 @@ export class Chain {
     return this.queue.size + this.calls.length + this.injected.length;
   }
 
-  /** The close time the next ledger would get now: whole seconds, later than the last one. */
+  /** The close time the next ledger would get now: whole seconds, never before the last one's. */
   nextCloseTime(): number {
     const now = Math.floor(this.clock().getTime() / 1000);
-    return Math.max(this.history.latest().closedAt + 1, now);
+    return Math.max(this.history.latest().closedAt + (this.sharedSeconds ? 0 : 1), now);
   }
 
   /**
@@ -118,10 +128,11 @@ export class Chain {
     this.injected.push({ account, record });
   }
 
-  /** Closes a ledger over everything that waits, and answers its number. */
-  closeLedger(): number {
+  /** Closes a ledger over everything that waits, and answers its number. `sameSecond`: as the one before, whatever the clock. */
+  closeLedger({ sameSecond = false }: { readonly sameSecond?: boolean } = {}): number {
     const previous = this.history.latest();
-    const ledger = this.newLedger(previous.sequence + 1, this.nextCloseTime(), previous.hash);
+    const closedAt = sameSecond ? previous.closedAt : this.nextCloseTime();
+    const ledger = this.newLedger(previous.sequence + 1, closedAt, previous.hash);
     const ws = new Workspace(this.accounts, ledger.sequence);
     const { rates, contracts, passphrase } = this;
     const world = { rates, contracts, passphrase };
@@ -134,6 +145,7 @@ export class Chain {
     }
     for (const call of this.calls) recordContractCall(call, ws, ledger, this.passphrase);
     this.injected.forEach((one, i) => this.recordInjected(one, i, ws, ledger));
+    ledger.hash = this.hashOf(ledger);
     this.forgetQueue();
     this.accounts.commit(ws);
     this.history.append(ledger);
@@ -203,8 +215,18 @@ export class Chain {
   }
 
   private newLedger(sequence: number, closedAt: number, previousHash: string): LedgerRecord {
-    const text = `${this.passphrase} ${this.epoch} ${sequence} ${closedAt} ${previousHash}`;
-    const ledgerHash = createHash('sha256').update(text).digest('hex');
-    return { sequence, closedAt, hash: ledgerHash, previousHash, transactions: [], operations: [] };
+    const lists = { transactions: [], operations: [] };
+    const ledger: LedgerRecord = { sequence, closedAt, hash: '', previousHash, ...lists };
+    ledger.hash = this.hashOf(ledger);
+    return ledger;
+  }
+
+  /** Names the ledger with its contents, so that no two ledgers have one hash. */
+  private hashOf({ sequence, closedAt, previousHash, ...ledger }: LedgerRecord): string {
+    const hashes = ledger.transactions.map((one) => one.hash);
+    const injected = ledger.operations.flatMap(({ raw }) => (raw ? [JSON.stringify(raw)] : []));
+    const header = [this.passphrase, this.epoch, sequence, closedAt, previousHash];
+    const text = [...header, ...hashes, ...injected].join(' ');
+    return createHash('sha256').update(text).digest('hex');
   }
 }

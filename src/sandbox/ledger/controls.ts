@@ -5,6 +5,7 @@ import type { Controls } from './admin.ts';
 import type { Chain } from './chain.ts';
 import { checkContractCall, contractCallHash } from './contract-record.ts';
 import { Faults } from './faults.ts';
+import { Nodes } from './nodes.ts';
 import { invalidField, transactionFailed } from './problem.ts';
 import { transactionJson } from './render.ts';
 
@@ -17,7 +18,8 @@ export function createControls(chain: Chain, manual: boolean): Controls {
   };
   return {
     faults: new Faults(() => chain.history.latest().sequence),
-    closeLedger: () => chain.closeLedger(),
+    nodes: new Nodes(),
+    closeLedger: (options) => chain.closeLedger(options),
     fund: async (account, xlm) => {
       if (!StrKey.isValidEd25519PublicKey(account)) {
         throw new RangeError(`Not an account (G…): ${account}.`);

@@ -7,11 +7,11 @@ import type { Stroops } from '../../domain/money.ts';
 /** A JSON object as it goes over the wire. */
 export type Json = Record<string, unknown>;
 
-/** One closed ledger. `closedAt` is whole seconds since 1970. */
+/** One closed ledger. `closedAt` is whole seconds since 1970. `hash` covers the contents: it is final when it has closed. */
 export type LedgerRecord = {
   readonly sequence: number;
   readonly closedAt: number;
-  readonly hash: string;
+  hash: string;
   readonly previousHash: string;
   readonly transactions: TransactionRecord[];
   readonly operations: OperationRecord[];

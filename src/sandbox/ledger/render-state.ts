@@ -82,12 +82,15 @@ function trustlineJson(asset: AssetKey, line: TrustLine): Json {
   };
 }
 
-/** A closed ledger. The header's XDR is left empty. */
-export function ledgerJson(ledger: LedgerRecord, base: string): Json {
-  const self = `${base}/ledgers/${ledger.sequence}`;
+/** A closed ledger, with the counts of what the node ingested. The header's XDR is left empty. */
+export function ledgerJson(ledger: LedgerRecord, view: View): Json {
+  const self = `${view.base}/ledgers/${ledger.sequence}`;
   const paged = (name: string) => ({ href: `${self}/${name}${PAGED}`, templated: true });
-  const successful = ledger.transactions.filter((one) => one.successful);
-  const count = (list: typeof successful) => list.reduce((sum, one) => sum + one.operationCount, 0);
+  const { transactions, injected } = view.ingested(ledger);
+  const successful = transactions.filter((one) => one.successful);
+  // An injected record stands for a successful transaction of one operation.
+  const count = (list: typeof successful) =>
+    list.reduce((sum, one) => sum + one.operationCount, injected);
   return {
     _links: {
       self: { href: self },
@@ -101,10 +104,10 @@ export function ledgerJson(ledger: LedgerRecord, base: string): Json {
     hash: ledger.hash,
     ...(ledger.sequence > 1 ? { prev_hash: ledger.previousHash } : {}),
     sequence: ledger.sequence,
-    successful_transaction_count: successful.length,
-    failed_transaction_count: ledger.transactions.length - successful.length,
+    successful_transaction_count: successful.length + injected,
+    failed_transaction_count: transactions.length - successful.length,
     operation_count: count(successful),
-    tx_set_operation_count: count(ledger.transactions),
+    tx_set_operation_count: count(transactions),
     closed_at: isoSeconds(ledger.closedAt),
     total_coins: '100000000000.0000000',
     fee_pool: '0.0000000',
@@ -136,8 +139,8 @@ export function rootJson(view: View): Json {
       transaction: plain('/transactions/{hash}'),
       transactions: plain(`/transactions${PAGED}`),
     },
-    horizon_version: 'sandbox',
-    core_version: 'sandbox',
+    horizon_version: view.version.horizon,
+    core_version: view.version.core,
     ingest_latest_ledger: head.sequence,
     history_latest_ledger: head.sequence,
     history_latest_ledger_closed_at: isoSeconds(head.closedAt),

@@ -112,7 +112,7 @@ function oneLedger({ view }: Request, id: string): Answer {
   if (view.isBeforeHistory(sequence)) throw beforeHistory();
   const found = view.ledger(sequence);
   if (!found) throw notFound();
-  return { body: ledgerJson(found, view.base) };
+  return { body: ledgerJson(found, view) };
 }
 
 /** Ledger 0 is no filter: Horizon then shows the operations of all ledgers. */
@@ -130,7 +130,7 @@ function ofLedger(request: Request, id: string, payments: boolean): Answer {
 function ledgers({ view, url }: Request): Answer {
   const range = pageRange(url.searchParams, view);
   if (range.index !== null) throw badRequest();
-  const records = view.ledgers(range).map((one) => ledgerJson(one, view.base));
+  const records = view.ledgers(range).map((one) => ledgerJson(one, view));
   return { body: page(records, url, range) };
 }
 
@@ -144,13 +144,9 @@ function transaction({ view }: Request, hash: string): Answer {
   return { body: transactionJson(find(view, hash), hash, view.base) };
 }
 
-function operationsOf(record: TransactionRecord): OperationRecord[] {
-  return record.ledger.operations.filter((one) => one.transaction === record);
-}
-
 /** Of one transaction, failed operations are shown without being asked for. */
 function ofTransaction(request: Request, hash: string, payments: boolean): Answer {
-  const list: Find = (view) => operationsOf(find(view, hash));
+  const list: Find = (view) => view.operationsOf(find(view, hash));
   return operations(request, list, { payments, failedToo: true });
 }
 
@@ -189,7 +185,7 @@ function effects({ view, url }: Request, find: Find): Answer {
 }
 
 function transactionEffects(request: Request, hash: string): Answer {
-  return effects(request, (view) => operationsOf(find(view, hash)));
+  return effects(request, (view) => view.operationsOf(find(view, hash)));
 }
 
 /** Operation 0 is no filter. */

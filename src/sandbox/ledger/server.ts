@@ -78,11 +78,17 @@ async function respond(
     if (url.pathname === '/transactions_async') return await submitAsync(chain, form);
     throw notFound();
   }
+  const node = controls.nodes.choose(url.pathname + url.search);
   if (trouble.ignoreCursor) url.searchParams.delete('cursor');
-  return { status: 200, ...route({ view: new View(chain, trouble.behind, base), url }) };
+  const reply = await answer(() => {
+    const view = new View(chain, node, trouble.behind, base);
+    return { status: 200, ...route({ view, url }) };
+  });
+  if (node.delayMs) await delay(node.delayMs, undefined, { ref: false });
+  return { ...reply, headers: { ...reply.headers, 'Sandbox-Node': node.name } };
 }
 
-async function answer(work: () => Promise<Reply>): Promise<Reply> {
+async function answer(work: () => Reply | Promise<Reply>): Promise<Reply> {
   try {
     return await work();
   } catch (error) {

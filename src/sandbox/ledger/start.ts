@@ -13,10 +13,12 @@ export type SandboxLedgerOptions = {
   /** 0 (the default) takes a free one. */
   readonly port?: number;
   readonly networkPassphrase?: string;
-  /** Milliseconds between ledgers; null closes only by hand. 1000, because close times are whole, growing seconds. */
+  /** Milliseconds between ledgers; null closes only by hand. 1000, because close times grow by whole seconds unless `sharedSeconds`. */
   readonly closeEveryMs?: number | null;
   readonly clock?: () => Date;
   readonly firstLedger?: number;
+  /** Ledgers may share a second, as since Protocol 30: then `closeEveryMs` may be below 1000. */
+  readonly sharedSeconds?: boolean;
   /** How long POST /transactions waits for its ledger before it answers 504; Horizon's 30 s unless given. */
   readonly submitTimeoutMs?: number;
 };
@@ -39,7 +41,12 @@ export async function startSandboxLedger(
   const networkPassphrase = options.networkPassphrase ?? SANDBOX_PASSPHRASE;
   const closeEveryMs = options.closeEveryMs === undefined ? 1000 : options.closeEveryMs;
   const clock = options.clock ?? (() => new Date());
-  const chain = new Chain(networkPassphrase, clock, options.firstLedger ?? 1);
+  const chain = new Chain({
+    passphrase: networkPassphrase,
+    clock,
+    firstLedger: options.firstLedger ?? 1,
+    sharedSeconds: options.sharedSeconds ?? false,
+  });
   const controls = createControls(chain, closeEveryMs === null);
   const server = createLedgerServer({
     chain,

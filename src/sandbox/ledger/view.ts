@@ -1,31 +1,48 @@
-/** What one request sees: the network as of a head ledger, which a lagging node has behind the real one. */
+/** What one request sees: the network as one node has it, at one moment. */
 import type { Chain } from './chain.ts';
 import type { AccountEntry } from './entries.ts';
+import { Held } from './held.ts';
 import { slice } from './history.ts';
 import type { LedgerRecord, OperationRecord, Range, TransactionRecord } from './history.ts';
+import type { Node } from './nodes.ts';
+import { serverError } from './problem.ts';
 
-/** Reads that are all of one node, at one moment. */
+/**
+ * Reads of one request. What is looked up (ledger, account, transaction) comes from the node's own database,
+ * operations from its second replica where it has one.
+ */
 export class View {
   readonly head: LedgerRecord;
   /** `http://host:port`, for links. */
   readonly base: string;
   private readonly chain: Chain;
+  private readonly node: Node;
+  private readonly held: Held;
+  private readonly replica: Held;
 
-  constructor(chain: Chain, behind: number, base: string) {
-    this.chain = chain;
+  /** The node lags `behind` ledgers or more. @throws Problem when it has no ledger */
+  constructor(chain: Chain, node: Node, behind: number, base: string) {
+    this.chain = node.network ?? chain;
+    this.node = node;
     this.base = base;
-    const latest = chain.history.latest().sequence;
-    const sequence = Math.max(latest - behind, chain.history.elder);
-    this.head = chain.history.ledger(sequence) ?? chain.history.latest();
+    const { history } = this.chain;
+    this.held = new Held(history, node, behind);
+    this.replica = node.operations ? new Held(history, node.operations, behind) : this.held;
+    this.head = history.ledger(this.held.head) ?? history.latest();
   }
 
   get passphrase(): string {
-    return this.chain.passphrase;
+    return this.node.passphrase ?? this.chain.passphrase;
+  }
+
+  /** What the root document says of the programs. */
+  get version(): { horizon: string; core: string } {
+    return { horizon: 'sandbox', core: 'sandbox', ...this.node.version };
   }
 
   /** The oldest ledger that the node still shows. */
   get elder(): number {
-    return this.chain.history.elder;
+    return this.held.elder;
   }
 
   /** The account as of the head. */
@@ -38,35 +55,52 @@ export class View {
     return sequence < this.elder;
   }
 
-  /** A ledger the node has: not beyond its head, not reaped. */
+  /** A ledger the node has: not beyond its head, not reaped, not in a gap. */
   ledger(sequence: number): LedgerRecord | undefined {
-    if (sequence > this.head.sequence || sequence < this.elder) return undefined;
-    return this.chain.history.ledger(sequence);
+    return this.held.hasLedger(sequence) ? this.chain.history.ledger(sequence) : undefined;
   }
 
-  /** A page of ledgers. */
+  /** A page of ledgers. A gap is jumped over. */
   ledgers(range: Omit<Range, 'head'>): LedgerRecord[] {
     const idOf = ({ sequence }: LedgerRecord) => BigInt(sequence) << 32n;
-    return slice(this.chain.history.ledgers, idOf, this.ranged(range), (one) => this.shows(one));
+    const { head } = this.held;
+    return slice(this.chain.history.ledgers, idOf, { ...range, head }, ({ sequence }) =>
+      this.held.hasLedger(sequence),
+    );
+  }
+
+  /** What the node counted when it ingested a ledger: transactions, and injected records. */
+  ingested(ledger: LedgerRecord): { transactions: TransactionRecord[]; injected: number } {
+    const injected = ledger.operations.filter(
+      (one) => one.transaction === null && this.held.ingestsInjected(one),
+    );
+    const transactions = ledger.transactions.filter((one) => this.held.ingests(one));
+    return { transactions, injected: injected.length };
   }
 
   /** A transaction by outer or inner hash. */
   transaction(hash: string): TransactionRecord | undefined {
     const found = this.chain.history.transaction(hash);
-    return found && !found.hidden && this.ledger(found.ledger.sequence) ? found : undefined;
+    return found && this.held.hasTransaction(found) ? found : undefined;
+  }
+
+  /** The operations of a transaction. */
+  operationsOf(record: TransactionRecord): OperationRecord[] {
+    return record.ledger.operations.filter(
+      (one) => one.transaction === record && this.replica.hasOperation(one),
+    );
   }
 
   /** One operation by its id. */
   operation(id: string): OperationRecord | undefined {
     const found = this.chain.history.operations.get(id);
-    return found && !found.transaction?.hidden && this.shows(found.ledger) ? found : undefined;
+    return found && this.shows(found) ? this.dated(found) : undefined;
   }
 
   /** All operations an account took part in, or undefined when the node has never seen one (gaps count as unseen). */
   ofAccount(id: string): readonly OperationRecord[] | undefined {
     const list = this.chain.history.ofAccount(id);
-    const first = list?.find(({ transaction }) => transaction?.hidden !== true);
-    return first && first.ledger.sequence <= this.head.sequence ? list : undefined;
+    return list?.some((one) => this.held.hasSeen(one)) ? list : undefined;
   }
 
   /** All payments of the network. */
@@ -76,9 +110,7 @@ export class View {
 
   /** All operations of the network. */
   get operations(): readonly OperationRecord[] {
-    return [...this.chain.history.operations.values()].filter(
-      (one) => this.shows(one.ledger) && one.transaction?.hidden !== true,
-    );
+    return [...this.chain.history.operations.values()].filter((one) => this.shows(one));
   }
 
   /** A page out of a sorted list of operations. */
@@ -87,16 +119,19 @@ export class View {
     range: Omit<Range, 'head'>,
     test: (operation: OperationRecord) => boolean,
   ): OperationRecord[] {
-    const visible = (one: OperationRecord) =>
-      this.shows(one.ledger) && one.transaction?.hidden !== true && test(one);
-    return slice(list, (one) => one.id, this.ranged(range), visible);
+    const { head } = this.replica;
+    const idOf = ({ id }: OperationRecord) => id;
+    const visible = (one: OperationRecord) => this.shows(one) && test(one);
+    return slice(list, idOf, { ...range, head }, visible).map((one) => this.dated(one));
   }
 
-  private shows(ledger: LedgerRecord): boolean {
-    return ledger.sequence <= this.head.sequence && ledger.sequence >= this.elder;
+  private shows(one: OperationRecord): boolean {
+    return one.ledger.sequence >= this.elder && this.replica.hasOperation(one);
   }
 
-  private ranged(range: Omit<Range, 'head'>): Range {
-    return { ...range, head: this.head.sequence };
+  /** The time of an operation is its ledger's, a row that Horizon reads last: without it the answer is 500. */
+  private dated(one: OperationRecord): OperationRecord {
+    if (!this.held.hasLedger(one.ledger.sequence)) throw serverError();
+    return one;
   }
 }
