@@ -5,6 +5,7 @@ import type { PageStart } from '../../src/domain/evidence.ts';
 import { MoreThanCounted } from '../../src/domain/ledger-errors.ts';
 import { HorizonUnavailable } from '../../src/horizon/errors.ts';
 import type { Node } from '../../src/sandbox/ledger/nodes.ts';
+import { paymentTo } from '../../src/sandbox/ledger/wallet.ts';
 import { inTown, type Town } from './town.ts';
 
 const LEDGERS = 14;
@@ -49,7 +50,9 @@ async function lived(town: Town) {
   const { source, ledger, shop, customer, issuer } = town;
   const first = ledger.chain.history.latest().sequence + 1;
   for (let i = 0; i < LEDGERS / 2; i += 1) {
-    await (i % 3 === 0 ? issuer : customer).pay(shop.address, String(i + 1));
+    const amounts = ['0.5', String(i + 1)].slice(i % 2);
+    const payer = i % 3 === 0 ? issuer : customer;
+    await payer.run(amounts.map((amount) => paymentTo(shop.address, amount)));
     ledger.closeLedger();
   }
   const accounts = new Set([shop.address]);
