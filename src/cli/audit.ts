@@ -92,8 +92,8 @@ async function compare(range: LedgerRange): Promise<HorizonReport> {
     const patient: LedgerToAudit = {
       head: () => again(() => source.head()),
       page: (account, cursor, limit) => again(() => source.page(account, cursor, limit)),
-      ledgerPayments: (ledger, accounts) => again(() => source.ledgerPayments(ledger, accounts)),
-      ledgerHash: (ledger) => again(() => source.ledgerHash(ledger)),
+      ledger: (sequence) => again(() => source.ledger(sequence)),
+      wholeLedger: (header, accounts) => again(() => source.wholeLedger(header, accounts)),
     };
     try {
       return await auditHorizon(db, patient, range);

@@ -39,7 +39,7 @@ export async function nextSessions(db: Db, after: string | null): Promise<string
   const { rows } = await db.execute<{ id: string }>(sql`
     SELECT s.id FROM checkout_sessions s
     JOIN settlement.watched_accounts w ON w.account = s.receiving_account
-    WHERE s.id > ${after ?? START}::uuid AND (s.created_at >= w.from_time
+    WHERE s.id > ${after ?? START}::uuid AND (s.opened_after IS NOT NULL
       OR EXISTS (SELECT FROM settlement.active_sessions a WHERE a.session_id = s.id)
       OR EXISTS (SELECT FROM settlement.session_journal j WHERE j.session_id = s.id)
       OR EXISTS (SELECT FROM settlement.events e WHERE e.session_id = s.id))
