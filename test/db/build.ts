@@ -26,7 +26,7 @@ type Fields = {
   createdAt: Date;
   expiresAt: Date;
   processingSince: Date | null;
-  /** The minutes between which its account was read; null: nobody watches it. */
+  /** The minutes between which its account was read, and that is proven; null: it is not watched. */
   covered: readonly [from: number, through: number] | null;
   /** Whether it stands in the work list. */
   active: boolean;
@@ -63,8 +63,10 @@ export async function insertSession(
   const merchantId = fields.merchantId ?? (await insertMerchant(database));
   await database.rows(
     `INSERT INTO checkout_sessions (id, merchant_id, amount, asset_code, asset_issuer, receiving_account, memo,
-       status, metadata, created_at, expires_at, processing_since)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+       status, metadata, created_at, expires_at, processing_since, opened_after, seen_status, seen_expires_at, seen_memo)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,
+       $13, CASE WHEN $13::bigint IS NOT NULL THEN $8::session_status END, CASE WHEN $13 IS NOT NULL THEN $11::timestamptz END,
+       CASE WHEN $13 IS NOT NULL THEN $7::text END)`,
     [
       s.id,
       merchantId,
@@ -78,12 +80,14 @@ export async function insertSession(
       s.createdAt,
       s.expiresAt,
       s.processingSince,
+      s.covered === null && !s.active ? null : ledgerAt(minutesOf(s.createdAt)) - 1,
     ],
   );
   if (s.covered !== null) await cover(database, s.account, ...s.covered);
   if (s.active) {
     await database.rows(
-      `INSERT INTO settlement.active_sessions (session_id, account, asset, deadline) VALUES ($1, $2, $3, $4)`,
+      `INSERT INTO settlement.active_sessions (session_id, live_session, account, asset, deadline)
+       VALUES ($1, $1, $2, $3, $4)`,
       [s.id, s.account, assetKey(s.asset), s.expiresAt],
     );
   }
@@ -95,19 +99,41 @@ export function newAccount(): string {
   return `G${randomBytes(28).toString('hex').toUpperCase().slice(0, 55)}`;
 }
 
-/** The account was read from one minute through another. Its cursor is the text `cursor`. */
+/** Minutes after minute 0, rounded down to whole ledgers. */
+function minutesOf(time: Date): number {
+  return Math.floor((time.getTime() - minute(0).getTime()) / 5_000) / 12;
+}
+
+/** The longest chain that a test gets: two days. */
+const LAST_MINUTE = 2_880;
+
+/** The chain has every ledger around minute 0 and on through a minute, one every 5 s. */
+export async function chain(database: TestDatabase, through: number): Promise<void> {
+  await database.rows(
+    `INSERT INTO settlement.ledgers (sequence, hash, closed_at, operation_count)
+     SELECT n, lpad(n::text, 64, '0'), $1::timestamptz + (n - $2::bigint) * interval '5 seconds', 0
+     FROM generate_series($2::bigint - 720, $3::bigint) AS n ON CONFLICT DO NOTHING`,
+    [minute(0), ledgerAt(0), ledgerAt(Math.min(through, LAST_MINUTE)) + 1],
+  );
+}
+
+/** The account was read after one minute through another, and that is proven; the chain goes on one ledger further. */
 export async function cover(
   database: TestDatabase,
   account: string,
   from: number,
   through: number,
 ): Promise<void> {
+  await chain(database, through);
   await database.rows(
-    `INSERT INTO settlement.watched_accounts
-       (account, cursor, from_ledger, from_time, through_ledger, through_time)
-     VALUES ($1, 'cursor', $2, $3, $4, $5)
-     ON CONFLICT (account) DO UPDATE SET through_ledger = $4, through_time = $5`,
-    [account, ledgerAt(from), minute(from), ledgerAt(through), minute(through)],
+    `WITH watched AS (
+       INSERT INTO settlement.watched_accounts AS w (account, through_ledger, read_ledgers)
+       VALUES ($1, $3, int8multirange(int8range($2::bigint + 1, $3::bigint + 1)))
+       ON CONFLICT (account) DO UPDATE SET through_ledger = $3, read_ledgers = w.read_ledgers + excluded.read_ledgers)
+     INSERT INTO settlement.coverage AS c (account, asset, ledgers)
+     VALUES ($1, '*', int8multirange(int8range($2::bigint + 1, $3::bigint + 1)))
+     ON CONFLICT (account, asset) DO UPDATE SET ledgers = c.ledgers + excluded.ledgers`,
+    [account, ledgerAt(from), ledgerAt(through)],
   );
 }
 
@@ -161,7 +187,9 @@ const TABLES = [
   'webhook_deliveries',
   'webhook_dead_letters',
   'settlement.active_sessions',
-  'settlement.asset_coverage',
+  'settlement.cancel_requests',
+  'settlement.coverage',
+  'settlement.history_holes',
   'settlement.attention',
   'settlement.delivery_attempts',
   'settlement.endpoint_state',

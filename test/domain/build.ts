@@ -24,6 +24,14 @@ export function minute(minutes: number): Date {
   return new Date(Date.parse('2026-03-01T12:00:00Z') + minutes * 60_000);
 }
 
+/** The number of the ledger that closed at a minute, or last before it; minute 0 is ledger 10000, one closes every 5 s. */
+export function ledgerOf(minutes: number): number {
+  return 10_000 + Math.floor(minutes * 12);
+}
+
+/** The ledger after which the session of `session()` was opened. */
+export const OPENED_AFTER = ledgerOf(0) - 1;
+
 /** The hash of the n-th transaction of a test. */
 export function txHash(n: number): string {
   return n.toString(16).padStart(64, '0');
@@ -44,6 +52,7 @@ export function session(fields: Partial<Session> = {}): Session {
     expiresAt: minute(30),
     cancelAt: null,
     closedThroughLedger: null,
+    finalDeadline: null,
     metadata: { order: 'A-17' },
     ...fields,
   };
@@ -74,6 +83,7 @@ export function pay(n: number, amount: string, fields: Partial<InboxPayment> = {
     reference: '4242',
     referenceSource: 'memo_id',
     verdict: null,
+    placedAfter: null,
     resolved: false,
     assigned: false,
     ...fields,
@@ -82,7 +92,13 @@ export function pay(n: number, amount: string, fields: Partial<InboxPayment> = {
 
 /** A context in which nobody else has the reference, and the session has no `payments` row. */
 export function context(fields: Partial<JudgeContext> = {}): JudgeContext {
-  return { ambiguous: false, paidByTxHash: null, ...fields };
+  return {
+    ambiguous: false,
+    paidByTxHash: null,
+    openedAfter: OPENED_AFTER,
+    readThrough: ledgerOf(1_000),
+    ...fields,
+  };
 }
 
 /** The `payments` row that names the n-th transaction. */
@@ -90,9 +106,28 @@ export function row(n: number, amount: string): PaymentRow {
   return { txHash: txHash(n), amount: parseAmount(amount), sender: PAYER, confirmedAt: minute(5) };
 }
 
-/** The ledger was read from one minute through another. Its last ledger has the number 777. */
-export function covered(from: number, through: number): Coverage {
-  return { fromTime: minute(from), throughTime: minute(through), throughLedger: 777 };
+/** Everything that pages can show is read, and nothing is proven: payments are credited, and nothing ends. */
+export const READ: Coverage = {
+  openedAfter: OPENED_AFTER,
+  readThrough: ledgerOf(1_000),
+  provenThrough: OPENED_AFTER,
+  endLedger: null,
+  hasHole: false,
+  newestLedger: ledgerOf(1_000),
+};
+
+/**
+ * The ledger is read and proven from one minute through another; the chain knows when the deadline was over. A reading that
+ * begins after minute 0 leaves a hole behind the opening.
+ */
+export function covered(from: number, through: number, deadline = 30): Coverage {
+  const reached = from > 0 ? OPENED_AFTER : Math.max(ledgerOf(through), OPENED_AFTER);
+  return {
+    ...READ,
+    readThrough: reached,
+    provenThrough: reached,
+    endLedger: ledgerOf(deadline) + 1,
+  };
 }
 
 /** What is known in minute 6 of a session that nobody has paid, reported or read the ledger for. */
@@ -102,7 +137,7 @@ export function facts(fields: Partial<SessionFacts> = {}): SessionFacts {
     payments: [],
     paymentRow: null,
     ambiguous: false,
-    coverage: null,
+    coverage: READ,
     undecoded: false,
     reportedAt: null,
     everReported: false,
@@ -121,18 +156,16 @@ export function facts(fields: Partial<SessionFacts> = {}): SessionFacts {
 
 /** The facts after a decision was written: what db/settle.ts does to the database. */
 export function apply(before: SessionFacts, decision: Decision): SessionFacts {
-  const { status, cancelAt, closedThroughLedger, processingSince } = decision;
-  const verdicts = new Map(
-    decision.verdicts.map(({ payment, verdict }) => [ledgerPaymentKey(payment), verdict]),
-  );
+  const { status, closedThroughLedger, finalDeadline, processingSince } = decision;
+  const verdicts = new Map(decision.verdicts.map((j) => [ledgerPaymentKey(j.payment), j]));
   const gone = new Set<string>(decision.goneAttention);
   return {
     ...before,
-    session: { ...before.session, status, cancelAt, closedThroughLedger, processingSince },
-    payments: before.payments.map((payment) => ({
-      ...payment,
-      verdict: verdicts.get(ledgerPaymentKey(payment)) ?? payment.verdict,
-    })),
+    session: { ...before.session, status, closedThroughLedger, finalDeadline, processingSince },
+    payments: before.payments.map((payment) => {
+      const { verdict, placedAfter } = verdicts.get(ledgerPaymentKey(payment)) ?? payment;
+      return { ...payment, verdict, placedAfter };
+    }),
     paymentRow: before.paymentRow ?? decision.newPayment,
     existingEvents: new Set([
       ...before.existingEvents,
