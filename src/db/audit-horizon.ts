@@ -195,7 +195,7 @@ function createLedgerReader(comparing: Comparing, account: string) {
 
 /** A ledger whole, by the chain's header; by the node's own where the chain lacks it, or counts too few operations. */
 async function readWhole(
-  { db, source }: Comparing,
+  { db, source, collector }: Comparing,
   ledger: number,
   accounts: ReadonlySet<string>,
 ): Promise<WholeLedger | null> {
@@ -204,6 +204,8 @@ async function readWhole(
     if (stored !== null) return await source.wholeLedger(stored, accounts);
   } catch (error) {
     if (!(error instanceof MoreThanCounted)) throw error;
+    const problem = error.message;
+    collector.add([{ promise: 'P4', check: 'chain', subject: `ledger ${ledger}`, problem }]);
   }
   const shown = await source.ledger(ledger);
   return shown === null ? null : source.wholeLedger(shown, accounts);
