@@ -34,13 +34,15 @@ export type SessionsAudited = {
 };
 
 /**
- * The next page of sessions that this system has taken into account, in id order. Others were settled before adoption,
- * their money came before, and they stand by their row alone.
+ * The next page of sessions in care, in id order: opened since their account is watched, or taken up since. Others were
+ * settled before adoption, their money came before, and they stand by their row alone.
  */
 export async function nextSessions(db: Db, after: string | null): Promise<string[]> {
   const { rows } = await db.execute<{ id: string }>(sql`
     SELECT s.id FROM checkout_sessions s
     WHERE s.id > ${after ?? START}::uuid AND (s.opened_after IS NOT NULL
+      OR EXISTS (SELECT FROM settlement.watched_accounts w
+        WHERE w.account = s.receiving_account AND s.created_at >= w.registered_at)
       OR EXISTS (SELECT FROM settlement.active_sessions a WHERE a.session_id = s.id)
       OR EXISTS (SELECT FROM settlement.session_journal j WHERE j.session_id = s.id)
       OR EXISTS (SELECT FROM settlement.events e WHERE e.session_id = s.id))

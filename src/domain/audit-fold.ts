@@ -130,8 +130,8 @@ function byPlace(openedAfter: number) {
       ledgerOf(a) - ledgerOf(b) ||
       isBehind(a) - isBehind(b) ||
       (operations === 0n ? 0 : operations < 0n ? -1 : 1) ||
-      a.opIndex - b.opIndex ||
-      a.subIndex - b.subIndex
+      a.subIndex - b.subIndex ||
+      (a.txHash < b.txHash ? -1 : a.txHash > b.txHash ? 1 : a.opIndex - b.opIndex)
     );
   };
 }
