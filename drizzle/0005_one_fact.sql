@@ -57,6 +57,10 @@ ALTER TABLE "settlement"."active_sessions" ADD CONSTRAINT "active_sessions_live_
 --> statement-breakpoint
 CREATE INDEX "active_sessions_by_live_session" ON "settlement"."active_sessions" USING btree ("live_session");
 --> statement-breakpoint
+ALTER TABLE "webhook_deliveries" ADD COLUMN IF NOT EXISTS "redeliveries" integer;
+--> statement-breakpoint
+ALTER TABLE "settlement"."endpoint_state" ADD COLUMN "decisions" integer DEFAULT 0 NOT NULL;
+--> statement-breakpoint
 -- What pages had covered stays read: crediting may rest on it, endings to come do not. A cursor that is no record's token
 -- (a TOID with an operation in it) was the beginning of a reading.
 UPDATE "settlement"."watched_accounts" SET

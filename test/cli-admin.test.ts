@@ -227,8 +227,9 @@ test('events that were given up are listed, shown, and sent again with progress'
   await receive(database, session, '10');
   await settleTogether(database.pool, [session.id]);
   const [head] = await nextDeliveries(database.db, session.id);
-  const { deliveryId = '' } = head ?? {};
-  await giveUp(database.db, deliveryId, 'max_attempts');
+  if (!head) throw new Error('Nothing is open.');
+  const { deliveryId } = head;
+  await giveUp(database.db, head, 'max_attempts');
   const of = ['--merchant', session.merchantId];
   const listed = await settle(['webhook', 'list', ...of]);
   expect(listed.out).toContain('payment.confirmed  dead (max_attempts), 0 attempt(s)');

@@ -5,7 +5,7 @@ import { findSession } from '../db/sessions.ts';
 import type { Settled } from '../db/settle.ts';
 import { watchedAccount } from '../db/watching.ts';
 import type { LedgerHeader } from '../domain/evidence.ts';
-import { formatAmount, parseAmount } from '../domain/money.ts';
+import { formatAmount, parseSum } from '../domain/money.ts';
 import { reasonOf } from '../domain/failure.ts';
 import type { Verdict } from '../domain/judge.ts';
 import type { ReportAnswer } from '../workflows/contract.ts';
@@ -40,7 +40,7 @@ export async function proveReport(deps: Deps, input: ReportInput): Promise<Repor
     answer = await ask(deps, session.receivingAccount, input);
   }
   if (answer.kind !== 'not_on_ledger' && answer.kind !== 'unknown') {
-    await recordAnswer(deps.database.db, sessionId, txHash, answer.kind, null);
+    await recordAnswer(deps.database.db, { sessionId, txHash, times }, answer.kind, null);
   }
   await settleSession(deps, sessionId);
   deps.log.info({ sessionId, txHash, answer: answer.kind }, 'A report was answered.');
@@ -146,7 +146,7 @@ const OTHER_VERDICTS = [
 
 function credited(settled: Settled, txHash: string): ReportAnswer {
   const { credited: sum, price } = settled;
-  const missing = parseAmount(price) - parseAmount(sum);
+  const missing = parseSum(price) - parseSum(sum);
   if (settled.status !== 'paid') {
     return { kind: 'underpaid', txHash, credited: sum, price, missing: formatAmount(missing) };
   }

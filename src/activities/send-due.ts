@@ -61,7 +61,7 @@ async function deliver(
   const { deliveryId, endpointId } = head;
   const hopeless = reasonToGiveUp(head, clock());
   if (hopeless !== null) {
-    await giveUp(db, deliveryId, hopeless);
+    await giveUp(db, head, hopeless);
     deps.log.warn({ deliveryId, event: head.event, reason: hopeless }, 'An event is given up.');
     return;
   }
@@ -71,7 +71,7 @@ async function deliver(
     return true;
   });
   if (sent !== null || putOffMs === undefined) return;
-  await postpone(db, deliveryId, new Date(clock().getTime() + putOffMs));
+  await postpone(db, head, new Date(clock().getTime() + putOffMs));
 }
 
 function reasonToGiveUp(head: NextDelivery, now: Date) {
@@ -87,7 +87,7 @@ async function attempt(deps: Deps, head: NextDelivery, clock: () => Date): Promi
   const begin = performance.now();
   const outcome = await post(deps, head);
   const now = clock();
-  const { deliveryId, endpointId, merchantId, event } = head;
+  const { deliveryId, event } = head;
   const next = afterAttempt({ deliveryId, attempts: started.attempts }, outcome, now);
   const durationMs = Math.round(performance.now() - begin);
   await finishAttempt(db, head, { attempt: started.attempt, outcome, next, now, durationMs });
@@ -99,11 +99,11 @@ async function attempt(deps: Deps, head: NextDelivery, clock: () => Date): Promi
     return;
   }
   deps.log.warn({ ...line, outcome, next }, 'A webhook failed.');
-  const failures = await countFailure(db, { endpointId, merchantId });
+  const failures = await countFailure(db, head);
   const pausedUntil = pauseAfter(failures, now);
-  if (pausedUntil !== null) await pauseEndpoint(db, endpointId, pausedUntil);
+  if (pausedUntil !== null) await pauseEndpoint(db, head, pausedUntil);
   if (next.kind === 'dead' && next.reason === '4xx:410') {
-    await disableEndpoint(db, { endpointId, merchantId }, 'The endpoint answered 410 Gone.');
+    await disableEndpoint(db, head, 'The endpoint answered 410 Gone.');
   }
 }
 

@@ -53,7 +53,14 @@ function address(text: string): string {
   throw new Refusal('InvalidInput', wrong, 'account');
 }
 
-function inOneLine({ account, throughLedger, throughTime, openSessions, parked, problem }: Account): string {
+function inOneLine({
+  account,
+  throughLedger,
+  throughTime,
+  openSessions,
+  parked,
+  problem,
+}: Account): string {
   const held = parked > 0 ? `, ${parked} parked record(s)` : '';
   const why = problem === null ? '' : `\n  CANNOT BE READ: ${problem}`;
   return `${account}  through ledger ${throughLedger}${at(throughTime)}, ${openSessions} open session(s)${held}${why}`;
@@ -62,7 +69,10 @@ function inOneLine({ account, throughLedger, throughTime, openSessions, parked, 
 function inWords(a: Account): string {
   return fields([
     ['account', a.account],
-    ['covered', `ledger ${a.fromLedger ?? a.throughLedger} through ${a.throughLedger}${at(a.throughTime)}`],
+    [
+      'covered',
+      `ledger ${a.fromLedger ?? a.throughLedger} through ${a.throughLedger}${at(a.throughTime)}`,
+    ],
     ['read', a.readAt ?? 'not yet'],
     ['open', `${a.openSessions} session(s)`],
     ['parked', a.parked === 0 ? null : `${a.parked} record(s): settle payments parked`],

@@ -33,6 +33,7 @@ export const ADDED_COLUMNS = [
   'payments.settled_at',
   'webhook_deliveries.event_id',
   'webhook_deliveries.endpoint_id',
+  'webhook_deliveries.redeliveries',
 ];
 /** As server_version_num says it. */
 export const OLDEST_POSTGRESQL = 150_000;

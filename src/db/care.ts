@@ -53,8 +53,9 @@ export async function unseenSessions(db: Db, after: string): Promise<Unseen[]> {
     receiving_account: string;
   }>(sql`
     SELECT id, opened_after, created_at::text, receiving_account,
-      status IN ('expired', 'cancelled') AND created_at < coalesce(n.history_from, '-infinity') AS is_history
-    FROM checkout_sessions, settlement.network n WHERE ${unseen(after)} ORDER BY id LIMIT ${BATCH}`);
+      status IN ('expired', 'cancelled') AND created_at < coalesce(
+        (SELECT n.history_from FROM settlement.network n), '-infinity') AS is_history
+    FROM checkout_sessions WHERE ${unseen(after)} ORDER BY id LIMIT ${BATCH}`);
   return rows.map((row) => ({
     id: row.id,
     openedAfter: row.opened_after === null ? null : Number(row.opened_after),
@@ -67,9 +68,9 @@ export async function unseenSessions(db: Db, after: string): Promise<Unseen[]> {
 /** The instant before which a ledger surely closed before the opening of a session of which only `created_at` is known. */
 export async function surelyBefore(db: Db, sessionId: string): Promise<Date> {
   const { rows } = await db.execute<{ at: string }>(sql`
-    SELECT greatest(created_at - ${sql.raw(CLOCK_MARGIN)},
-      coalesce(n.history_from, '-infinity') - ${sql.raw(CLOCK_MARGIN)})::text AS at
-    FROM checkout_sessions, settlement.network n WHERE checkout_sessions.id = ${sessionId}`);
+    SELECT (greatest(created_at, (SELECT n.history_from FROM settlement.network n))
+      - ${sql.raw(CLOCK_MARGIN)})::text AS at
+    FROM checkout_sessions WHERE id = ${sessionId}`);
   return new Date(rows[0]?.at ?? Number.NaN);
 }
 

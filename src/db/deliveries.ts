@@ -14,6 +14,10 @@ export type NextDelivery = Head & {
   readonly sequence: number;
   /** Attempts since it was made or asked for again. */
   readonly attempts: number;
+  /** How often a person has put it back in line. */
+  readonly redeliveries: number;
+  /** How often a person has decided about its endpoint: paused, disabled or resumed it. */
+  readonly decisions: number;
   readonly occurredAt: Date;
   /** The exact text to send. */
   readonly body: string;
@@ -34,6 +38,8 @@ type Row = {
   event: string;
   sequence: number;
   attempts: number;
+  redeliveries: number;
+  decisions: number;
   at: string | null;
   first_attempt_at: string | null;
   confirmed_waits: boolean;
@@ -58,7 +64,7 @@ const HEADS = prepared<Row>(
   'heads',
   sql`
     SELECT DISTINCT ON (d.endpoint_id) d.delivery_id, d.event_id, d.endpoint_id, d.merchant_id, d.event,
-      d.sequence, d.attempts,
+      d.sequence, d.attempts, coalesce(d.redeliveries, 0) AS redeliveries, coalesce(s.decisions, 0) AS decisions,
       greatest(d.next_retry_at, s.paused_until)::text AS at,
       (SELECT min(started_at)::text FROM (
         SELECT a.started_at FROM settlement.delivery_attempts a WHERE a.delivery_id = d.delivery_id
@@ -92,6 +98,8 @@ function toNext(row: Row): NextDelivery {
     event: row.event,
     sequence: row.sequence,
     attempts: row.attempts,
+    redeliveries: row.redeliveries,
+    decisions: row.decisions,
     at: new Date(row.at ?? 0),
     firstAttemptAt: row.first_attempt_at === null ? null : new Date(row.first_attempt_at),
     confirmedWaits: row.confirmed_waits,

@@ -1,7 +1,7 @@
 /** One row of the inbox on its way out of the database. Amounts cross as text: json would make floats of them. */
 import { sql } from 'drizzle-orm';
 import type { InboxPayment } from '../domain/judge.ts';
-import { parseAmount } from '../domain/money.ts';
+import { parseSum } from '../domain/money.ts';
 
 /** The JSON of one row of settlement.ledger_payments, which the statement calls `lp`. */
 export const INBOX_PAYMENT = sql`json_build_object(
@@ -41,11 +41,8 @@ export function toInboxPayment({ assetCode, assetIssuer, ...raw }: RawPayment): 
   };
 }
 
-/** numeric(36,7) of the backend can hold more than Stellar can carry; such a price is simply never reached. */
-export function parseStored(decimal: string): bigint {
-  try {
-    return parseAmount(decimal);
-  } catch {
-    return BigInt(decimal.replace('.', ''));
-  }
-}
+/**
+ * An amount as PostgreSQL writes it. numeric(36,7) of the backend holds more than Stellar can carry; such a price is
+ * never reached. @throws RangeError for NaN
+ */
+export const parseStored = parseSum;

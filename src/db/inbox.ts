@@ -8,6 +8,7 @@ import {
 } from '../domain/ledger-payment.ts';
 import { reasonOf } from '../domain/failure.ts';
 import { formatAmount } from '../domain/money.ts';
+import { storableJson } from '../domain/text.ts';
 import { onClient, type Db } from './connection.ts';
 import { addCoverage, EVERY_ASSET } from './coverage.ts';
 import { CommitRefused } from './serializable.ts';
@@ -122,13 +123,14 @@ async function insertPayments(tx: Db, payments: readonly LedgerPayment[]): Promi
 
 async function park(tx: Db, undecoded: readonly UndecodedRecord[]): Promise<void> {
   if (undecoded.length === 0) return;
-  const document = JSON.stringify(
+  // A record that cannot be stored elsewhere must be storable here.
+  const document = storableJson(
     undecoded.map((r) => ({
       account: r.account,
-      operation_id: storable(r.operationId),
+      operation_id: r.operationId,
       ledger: r.ledger,
-      raw: storable(r.raw),
-      problem: storable(r.problem),
+      raw: r.raw,
+      problem: r.problem,
     })),
   );
   await tx.execute(sql`
@@ -141,11 +143,6 @@ async function park(tx: Db, undecoded: readonly UndecodedRecord[]): Promise<void
     SELECT DISTINCT ON (account) account, 'undecoded_record',
       'A record of Horizon could not be read; no session of this account can end until it is resolved: ' || problem
     FROM parked ON CONFLICT (subject, kind) WHERE resolved_at IS NULL DO NOTHING`);
-}
-
-/** PostgreSQL has no NUL and no half surrogates in a text. A record that cannot be stored elsewhere must be storable here. */
-function storable(text: string): string {
-  return text.toWellFormed().replaceAll('\0', '\uFFFD');
 }
 
 function row(p: LedgerPayment) {

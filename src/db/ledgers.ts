@@ -61,9 +61,21 @@ export async function lastLedgerBefore(db: Db, time: Date): Promise<LedgerHeader
  * already stays, with the larger count (a node that filters counts too few). `isAnchor`: nothing before it is known.
  */
 export async function storeRun(db: Db, run: HeaderRun, { isAnchor = false } = {}): Promise<void> {
-  if (run.headers.length === 0) return;
+  if (run.headers.length > 0) await storeHeaders(db, run.headers, isAnchor);
+}
+
+/** Begins the chain, or begins it anew behind a gap: believed as it is, since nothing before it is known. */
+export async function storeAnchor(db: Db, header: LedgerHeader): Promise<void> {
+  await storeHeaders(db, [header], true);
+}
+
+async function storeHeaders(
+  db: Db,
+  headers: readonly LedgerHeader[],
+  isAnchor: boolean,
+): Promise<void> {
   const document = JSON.stringify(
-    run.headers.map((h, i) => ({
+    headers.map((h, i) => ({
       sequence: h.sequence,
       hash: h.hash,
       prev_hash: isAnchor && i === 0 ? null : h.previousHash,

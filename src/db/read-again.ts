@@ -7,6 +7,11 @@ export type ReadAgain = { readonly account: string; readonly from: string; reado
 
 /** What is read again each time: the last hour of ledgers. Gaps that are filled later are found once a day. */
 const RECENT_LEDGERS = 720;
+/** The paging token from which an account's row `w` is read again. */
+const READ_AGAIN_FROM = sql`coalesce(w.recheck_cursor,
+  (coalesce(lower(w.read_ledgers), w.through_ledger) << 32)::text)`;
+/** And to which: the end of the ledger that its pages are read through. */
+const READ_AGAIN_UNTIL = sql`(((w.through_ledger + 1) << 32) - 1)::text`;
 /** And once a day: the last day. */
 const DAY_LEDGERS = 17_280;
 
@@ -16,8 +21,7 @@ const DAY_LEDGERS = 17_280;
  */
 export async function accountsToReadAgain(db: Db, most: number): Promise<ReadAgain[]> {
   const { rows } = await db.execute<ReadAgain & Record<string, unknown>>(sql`
-    SELECT w.account, coalesce(w.recheck_cursor, (coalesce(lower(w.read_ledgers), w.through_ledger) << 32)::text) AS from,
-      (((w.through_ledger + 1) << 32) - 1)::text AS until
+    SELECT w.account, ${READ_AGAIN_FROM} AS from, ${READ_AGAIN_UNTIL} AS until
     FROM settlement.watched_accounts w
     WHERE w.rechecked_at IS NULL OR w.rechecked_at < now() - interval '1 day'
       OR (w.rechecked_at < now() - interval '4 minutes' AND EXISTS (
@@ -27,18 +31,19 @@ export async function accountsToReadAgain(db: Db, most: number): Promise<ReadAga
 }
 
 /**
- * Remembers how far an account was read again. One that is finished begins the next time with its recent ledgers, or,
+ * Remembers how far an account was read again, if it still stands where this reading began. After `settle network
+ * accept-reset` it does not, and nothing is written. One that is finished begins the next time with its recent ledgers, or,
  * when it was its daily turn, with those of the last day.
  */
 export async function noteReadAgain(
   db: Db,
-  account: string,
+  begun: ReadAgain,
   cursor: string,
   isFinished: boolean,
 ): Promise<void> {
   if (!isFinished) {
     await db.execute(sql`
-      UPDATE settlement.watched_accounts SET recheck_cursor = ${cursor} WHERE account = ${account}`);
+      UPDATE settlement.watched_accounts w SET recheck_cursor = ${cursor} WHERE ${whereBegun(begun)}`);
     return;
   }
   await db.execute(sql`
@@ -46,17 +51,23 @@ export async function noteReadAgain(
       recheck_cursor = (greatest(coalesce(lower(w.read_ledgers), w.through_ledger), w.through_ledger - CASE
         WHEN EXISTS (SELECT FROM settlement.active_sessions a WHERE a.account = w.account)
         THEN ${RECENT_LEDGERS}::bigint ELSE ${DAY_LEDGERS}::bigint END) << 32)::text
-    WHERE account = ${account}`);
+    WHERE ${whereBegun(begun)}`);
+}
+
+/** The account's row `w`, while its second reading stands where this one began and its first one has not gone back. */
+function whereBegun({ account, from, until }: ReadAgain) {
+  return sql`w.account = ${account} AND ${READ_AGAIN_FROM} = ${from}
+    AND (${READ_AGAIN_UNTIL})::bigint >= ${until}::bigint`;
 }
 
 /**
  * An account that could not be read again goes behind those that wait with it, or three such accounts would keep all the
  * others from their turn. Its cursor stays. A busy one is tried in the next run, any other in an hour.
  */
-export async function noteNotReadAgain(db: Db, account: string): Promise<void> {
+export async function noteNotReadAgain(db: Db, begun: ReadAgain): Promise<void> {
   await db.execute(sql`
     UPDATE settlement.watched_accounts w SET rechecked_at = CASE
       WHEN EXISTS (SELECT FROM settlement.active_sessions a WHERE a.account = w.account)
       THEN now() ELSE now() - interval '23 hours' END
-    WHERE account = ${account}`);
+    WHERE ${whereBegun(begun)}`);
 }

@@ -1,6 +1,7 @@
 /** The runs of reconciliation that have ended, for operators. */
 import { sql } from 'drizzle-orm';
 import type { ReconcileReport } from '../domain/discrepancy.ts';
+import { storableJson } from '../domain/text.ts';
 import type { Db } from './connection.ts';
 
 /** When a run begins, by the database's clock, and whether 24 hours have passed since the last thorough one. */
@@ -21,7 +22,7 @@ export async function recordRun(db: Db, report: ReconcileReport): Promise<void> 
     WITH old AS (
       DELETE FROM settlement.reconcile_runs WHERE started_at < now() - interval '30 days')
     INSERT INTO settlement.reconcile_runs (started_at, finished_at, report)
-    VALUES (${report.startedAt}, now(), ${JSON.stringify(report)}::jsonb)`);
+    VALUES (${report.startedAt}, now(), ${storableJson(report)}::jsonb)`);
 }
 
 /** The newest run that has ended; null before the first. */

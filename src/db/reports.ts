@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm';
 import type { Verdict } from '../domain/judge.ts';
+import { storable } from '../domain/text.ts';
 import type { Db } from './connection.ts';
 
 /** Remembers that a backend says this transaction pays the session. The first time counts for `processing`. */
@@ -12,18 +13,19 @@ export async function recordReport(db: Db, sessionId: string, txHash: string): P
   return rows[0]?.times ?? 1;
 }
 
-/** Stores the answer that the ledger gave; a later, better one replaces `not on the ledger`. */
+/**
+ * Stores the answer that the ledger gave to a report, the `times`-th of this transaction. The newest report's answer
+ * stands: an earlier one that is answered later fills only an empty place.
+ */
 export async function recordAnswer(
   db: Db,
-  sessionId: string,
-  txHash: string,
+  { sessionId, txHash, times }: { sessionId: string; txHash: string; times: number },
   answer: string,
   asOfLedger: number | null,
 ): Promise<void> {
   await db.execute(sql`
-    UPDATE settlement.reported_payments
-    SET answer = ${answer}, as_of_ledger = ${asOfLedger}, answered_at = now()
-    WHERE session_id = ${sessionId} AND tx_hash = ${txHash}`);
+    UPDATE settlement.reported_payments SET answer = ${storable(answer)}, as_of_ledger = ${asOfLedger}, answered_at = now()
+    WHERE session_id = ${sessionId} AND tx_hash = ${txHash} AND (times = ${times} OR answer IS NULL)`);
 }
 
 /** What the inbox says about a transaction, by its outer or inner hash: one row per movement. */

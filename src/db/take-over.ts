@@ -4,6 +4,7 @@ import type { Pool } from 'pg';
 import { dueEvents, eventBody, type EventFact } from '../domain/event.ts';
 import { effectiveDeadline, isOpen } from '../domain/session.ts';
 import { decide } from '../domain/settle.ts';
+import { storable } from '../domain/text.ts';
 import { gatherFacts, type GatheredFacts } from './facts.ts';
 import { eventId, merchantEndpointId } from './ids.ts';
 import { checkoutSessions } from './schema/index.ts';
@@ -192,10 +193,15 @@ async function askAbout(
   for (const { id, session_id } of open) {
     const problem = problems.get(id);
     if (problem === undefined || problem.isPassing) continue;
+    const subject = session_id ?? id;
+    const detail = storable(`${about(id)}: ${problem.why}. It is not sent.`);
+    // What a person has answered is not asked again, in the same words.
     await tx.execute(sql`
       INSERT INTO settlement.attention (subject, kind, detail)
-      VALUES (${session_id ?? id}, 'foreign_delivery',
-        ${`${about(id)}: ${problem.why}. It is not sent.`})
+      SELECT ${subject}, 'foreign_delivery', ${detail}
+      WHERE NOT EXISTS (SELECT FROM settlement.attention t WHERE t.subject = ${subject}
+        AND t.kind = 'foreign_delivery' AND t.detail = ${detail}
+        AND t.resolved_at IS NOT NULL AND t.resolved_by IS DISTINCT FROM 'settle')
       ON CONFLICT (subject, kind) WHERE resolved_at IS NULL DO NOTHING`);
     // Its run then shows an operator that it needs somebody.
     if (session_id !== null) await wakeSessions(tx, [session_id]);

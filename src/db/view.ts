@@ -83,7 +83,7 @@ const READ = prepared<{ view: RawView }>(
       'expiresAt', s.expires_at, 'cancelAt', s.cancel_at,
       'closedThroughLedger', s.closed_through_ledger, 'processingSince', s.processing_since,
       'wakeAfter', a.wake_after::text,
-      'credited', (SELECT coalesce(sum(lp.amount), 0)::numeric(19,7)::text
+      'credited', (SELECT coalesce(sum(lp.amount), 0.0000000)::text
         FROM ${PAYMENTS_OF_SESSION} lp WHERE lp.verdict = 'credited' AND lp.resolved_at IS NULL),
       'paidBy', (SELECT p.tx_hash FROM payments p
         WHERE p.session_id = s.id AND p.superseded_by IS NULL LIMIT 1),

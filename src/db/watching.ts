@@ -42,7 +42,11 @@ export async function registerAccount(tx: Db, { account, start }: Registration):
 }
 
 /** Whether an account is read from a ledger on. */
-export async function isWatchedFrom(db: Db, account: string, afterLedger: number): Promise<boolean> {
+export async function isWatchedFrom(
+  db: Db,
+  account: string,
+  afterLedger: number,
+): Promise<boolean> {
   const { rows } = await db.execute(sql`
     SELECT FROM settlement.watched_accounts w WHERE account = ${account} AND (
       w.through_ledger <= ${afterLedger}

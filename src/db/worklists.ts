@@ -17,8 +17,11 @@ export async function sessionsWithUndecided(db: Db): Promise<string[]> {
       JOIN settlement.ledger_payments lp USING (tx_hash, op_index, sub_index)
       -- What lies beyond what is read has no meaning yet.
       WHERE lp.assigned_to IS NOT NULL OR lp.ledger <= (SELECT greatest(
-        upper(${proven(sql`lp.account`, sql`CASE WHEN lp.asset_issuer IS NULL THEN 'native'
-          ELSE lp.asset_code || ':' || lp.asset_issuer END`)}), upper(${readOnly(sql`lp.account`)}), 0) - 1))
+        upper(${proven(
+          sql`lp.account`,
+          sql`CASE WHEN lp.asset_issuer IS NULL THEN 'native'
+          ELSE lp.asset_code || ':' || lp.asset_issuer END`,
+        )}), upper(${readOnly(sql`lp.account`)}), 0) - 1))
     SELECT s.id FROM undecided u
     JOIN checkout_sessions s ON s.receiving_account = u.account AND s.memo = u.reference
     WHERE u.assigned_to IS NULL

@@ -1,3 +1,5 @@
+import { storable } from './text.ts';
+
 /** Refusals: what a caller did wrong, in a closed list of codes that survive Temporal and reach the client typed. */
 export type RefusalCode =
   | 'SessionNotFound'
@@ -21,12 +23,12 @@ export class Refusal extends Error {
 }
 
 /**
- * What happened, in words that may be shown, logged, and kept in a workflow's history. Drizzle's errors are the whole
+ * What happened, in words that may be shown, logged, stored, and kept in a workflow's history. Drizzle's errors are the whole
  * statement with its parameters; what PostgreSQL itself said is their cause.
  */
 export function reasonOf(error: unknown): string {
-  if (!isMessage(error)) return String(error);
-  if (!isStatement(error)) return error.message;
+  if (!isMessage(error)) return storable(String(error));
+  if (!isStatement(error)) return storable(error.message);
   return isMessage(error.cause)
     ? reasonOf(error.cause)
     : 'A statement failed, and PostgreSQL did not say why.';

@@ -26,6 +26,20 @@ export function parseAmount(decimal: string): Stroops {
   return stroops;
 }
 
+const SUM = /^(-?)(\d+)(?:\.(\d{1,7}))?$/;
+
+/**
+ * Reads a sum of amounts, or a difference of them, exactly. A sum has no upper limit: each part is at most int64, but
+ * an account may receive any number of parts. @throws RangeError for anything that is not a plain decimal
+ */
+export function parseSum(decimal: string): Stroops {
+  const [, sign, whole, fraction = ''] = SUM.exec(decimal) ?? [];
+  if (whole === undefined)
+    throw new RangeError(`Not a sum of amounts: ${JSON.stringify(decimal)}.`);
+  const stroops = BigInt(whole + fraction.padEnd(7, '0'));
+  return sign === '-' ? -stroops : stroops;
+}
+
 /** The decimal string of an amount, always with seven decimals, as Horizon and PostgreSQL write it. */
 export function formatAmount(stroops: Stroops): string {
   const sign = stroops < 0n ? '-' : '';

@@ -1,5 +1,6 @@
 /** GET from Horizon: one request, one answer, one reason why not. */
 import { Agent, request } from 'undici';
+import { storable } from '../domain/text.ts';
 import { createBudget } from './budget.ts';
 import {
   HorizonRateLimited,
@@ -126,7 +127,7 @@ function parse(text: string, url: string): unknown {
 }
 
 function excerpt(text: string): string {
-  return text.replaceAll(/\s+/g, ' ').slice(0, 200);
+  return storable(text.replaceAll(/\s+/g, ' '), 200);
 }
 
 function ledgerIn(headers: Headers): number | null {

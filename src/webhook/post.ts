@@ -1,6 +1,7 @@
 /** One POST of one event. It never throws for what the receiver does: that is an outcome. */
 import { Agent, request, type Dispatcher } from 'undici';
 import type { PostOutcome } from '../domain/delivery.ts';
+import { storable } from '../domain/text.ts';
 import { AddressRefused, judgeUrl, lookupPublic } from './guard.ts';
 import { createSlots } from './slots.ts';
 
@@ -97,13 +98,13 @@ async function read(answer: Dispatcher.ResponseData): Promise<PostOutcome> {
     kind: 'answered',
     status,
     retryAfterMs: retryAfter(headers['retry-after']),
-    detail: printable(text).slice(0, EXCERPT),
+    detail: excerpt(text),
   };
 }
 
-/** What a stranger sent must not break the log, the database or the terminal. */
-function printable(text: string): string {
-  return text.replaceAll(/[^\p{L}\p{N}\p{P}\p{S} ]+/gu, ' ').trim();
+/** The beginning of what a stranger sent, as it can break neither log nor database nor terminal. */
+function excerpt(text: string): string {
+  return storable(text.replaceAll(/[^\p{L}\p{N}\p{P}\p{S} ]+/gu, ' ').trim(), EXCERPT);
 }
 
 /** Seconds, or an HTTP date. */
@@ -116,12 +117,12 @@ function retryAfter(value: string | string[] | undefined): number | null {
 
 function outcomeOf(error: unknown, postWithinMs: number): PostOutcome {
   for (let e = error; e instanceof Error; e = e.cause) {
-    if (e instanceof AddressRefused) return { kind: 'refused', detail: e.message };
+    if (e instanceof AddressRefused) return { kind: 'refused', detail: storable(e.message) };
   }
   if (error instanceof Error && error.name === 'TimeoutError') {
     return { kind: 'failed', detail: `No answer within ${postWithinMs / 1000} s.` };
   }
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   const message = error instanceof Error ? error.message : String(error);
-  return { kind: 'failed', detail: printable(`${code} ${message}`).slice(0, EXCERPT) };
+  return { kind: 'failed', detail: excerpt(`${code} ${message}`) };
 }

@@ -130,7 +130,8 @@ async function fill(database: TestDatabase): Promise<Pick<Good, 'sessions' | 'in
 
   await deliver(database, paid.id);
   const [given] = await nextDeliveries(database.db, inParts.id);
-  await giveUp(database.db, given?.deliveryId ?? '', 'max_attempts');
+  if (!given) throw new Error('Nothing is open.');
+  await giveUp(database.db, given, 'max_attempts');
   return { sessions: { paid, partly, expired, cancelled, honoured, adopted }, inTurn };
 }
 

@@ -119,7 +119,7 @@ describe('the line of an endpoint', () => {
     });
     const gaveWay = await twoEvents();
     const head = await onlyHead(gaveWay.id);
-    await giveUp(database.db, head.deliveryId, 'gave_way');
+    await giveUp(database.db, head, 'gave_way');
     expect((await onlyHead(gaveWay.id)).event).toBe('payment.confirmed');
     expect(await deadLetter(head.deliveryId)).toMatchObject({
       event: 'session.expired',
@@ -173,11 +173,11 @@ describe('the line of an endpoint', () => {
     const head = await onlyHead(session.id);
     expect(await countFailure(database.db, head)).toBe(1);
     expect(await countFailure(database.db, head)).toBe(2);
-    await pauseEndpoint(database.db, head.endpointId, minute(60));
+    await pauseEndpoint(database.db, head, minute(60));
     expect((await onlyHead(session.id)).at).toEqual(minute(60));
     await finishAttempt(
       database.db,
-      { deliveryId: randomUUID(), endpointId: head.endpointId },
+      { ...head, deliveryId: randomUUID() },
       { attempt: 1, outcome: OK, next: { kind: 'delivered' }, now: minute(41), durationMs: 12 },
     );
     expect((await onlyHead(session.id)).at).toEqual(new Date(0));
@@ -279,7 +279,7 @@ describe('an attempt', () => {
   test('can be put off without being counted', async () => {
     const session = await twoEvents();
     const head = await onlyHead(session.id);
-    await postpone(database.db, head.deliveryId, minute(70));
+    await postpone(database.db, head, minute(70));
     expect(await onlyHead(session.id)).toMatchObject({ attempts: 0, at: minute(70) });
   });
 });
@@ -320,7 +320,8 @@ describe('redelivery', () => {
     await attempt(head, OK, { kind: 'delivered' });
     await redeliver(database.db, session.id, head.deliveryId);
     expect((await onlyHead(session.id)).deliveryId).toBe(head.deliveryId);
-    await postpone(database.db, head.deliveryId, minute(99));
+    await postpone(database.db, await onlyHead(session.id), minute(99));
+    expect((await onlyHead(session.id)).at).toEqual(minute(99));
     await redeliver(database.db, session.id, head.deliveryId);
     expect((await onlyHead(session.id)).at).toEqual(new Date(0));
   });

@@ -179,6 +179,7 @@ describe('the database of an existing backend', () => {
       'payments.superseded_by YES',
       'webhook_deliveries.endpoint_id YES',
       'webhook_deliveries.event_id YES',
+      'webhook_deliveries.redeliveries YES',
     ]);
     expect(
       await database.rows(`SELECT to_jsonb(s) - 'cancel_at' - 'closed_through_ledger' - 'processing_since' - 'payment_id'

@@ -16,7 +16,7 @@ test('a report is remembered once, with how often it came and what the ledger an
   expect(await recordReport(database.db, id, txHash(1))).toBe(1);
   expect(await recordReport(database.db, id, txHash(1))).toBe(2);
   expect(await recordReport(database.db, id, txHash(2))).toBe(1);
-  await recordAnswer(database.db, id, txHash(1), 'paid', 77);
+  await recordAnswer(database.db, { sessionId: id, txHash: txHash(1), times: 2 }, 'paid', 77);
   expect(await recordReport(database.db, id, txHash(1))).toBe(3);
   expect(
     await database.rows(
@@ -24,6 +24,23 @@ test('a report is remembered once, with how often it came and what the ledger an
       [id, txHash(1)],
     ),
   ).toEqual([{ answer: 'paid', as_of_ledger: '77', times: 3 }]);
+});
+
+test('the answer to an earlier report that comes late does not replace the answer to a later one', async () => {
+  const { id } = await insertSession(database);
+  const report = (times: number) => ({ sessionId: id, txHash: txHash(5), times });
+  const answer = async () =>
+    (
+      await database.rows('SELECT answer FROM settlement.reported_payments WHERE session_id = $1', [
+        id,
+      ])
+    )[0];
+  for (const times of [1, 2]) expect(await recordReport(database.db, id, txHash(5))).toBe(times);
+  await recordAnswer(database.db, report(1), 'pays_another', null);
+  expect(await answer()).toEqual({ answer: 'pays_another' });
+  await recordAnswer(database.db, report(2), 'paid', null);
+  await recordAnswer(database.db, report(1), 'pays_another', null);
+  expect(await answer()).toEqual({ answer: 'paid' });
 });
 
 test('an unanswered report shows as processing for two minutes, and never delays the ending', async () => {

@@ -181,7 +181,7 @@ describe('what is due, and rest', () => {
     const [head] = await nextDeliveries(database.db, session.id);
     if (!head) throw new Error('Nothing is open.');
     await countFailure(database.db, head);
-    await pauseEndpoint(database.db, head.endpointId, minute(60));
+    await pauseEndpoint(database.db, head, minute(60));
     expect(await view(session.id, 59)).toMatchObject({ due: 0, nextLookAt: minute(60) });
     expect(await view(session.id, 60)).toMatchObject({ due: 1 });
   });

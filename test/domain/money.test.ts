@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
-import { formatAmount, MAX_STROOPS, parseAmount } from '../../src/domain/money.ts';
+import { formatAmount, MAX_STROOPS, parseAmount, parseSum } from '../../src/domain/money.ts';
 
 describe('an amount is read exactly', () => {
   test.each<Record<'decimal', string> & Record<'stroops', bigint>>`
@@ -72,5 +72,31 @@ test('what is read is the same amount with or without trailing zeros', () => {
       expect(parseAmount(`${units}.${decimals.padEnd(7, '0')}`)).toBe(stroops);
       expect(formatAmount(stroops)).toBe(`${units}.${decimals.padEnd(7, '0')}`);
     }),
+  );
+});
+
+describe('a sum', () => {
+  test('is read back exactly as it is written, however large, above zero and below', () => {
+    fc.assert(
+      fc.property(fc.bigInt({ min: -(10n ** 36n), max: 10n ** 36n }), (stroops) => {
+        expect(parseSum(formatAmount(stroops))).toBe(stroops);
+      }),
+    );
+  });
+
+  test.each([
+    ['1600000000000.0000000', 16_000_000_000_000_000_000n],
+    ['0', 0n],
+    ['10.5', 105_000_000n],
+    ['-0.0000001', -1n],
+  ])('%s', (decimal, stroops) => {
+    expect(parseSum(decimal)).toBe(stroops);
+  });
+
+  test.each(['', 'NaN', 'Infinity', '1e3', '1.', '.5', '+1', '1.00000001', ' 1'])(
+    'is not %j',
+    (decimal) => {
+      expect(() => parseSum(decimal)).toThrow(RangeError);
+    },
   );
 });

@@ -1,7 +1,9 @@
 /** Webhooks of an older backend whose session is not paid when they are found: they are told when it is. */
 import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { resolveAttention } from '../../src/db/operator/attention.ts';
 import { takeOver } from '../../src/db/take-over.ts';
+import { ANN } from '../db/operator/journals.ts';
 import { startReconciling, type Inserted, type Reconciling } from './reconciling.ts';
 
 let it: Reconciling;
@@ -42,6 +44,19 @@ test('of an open session: a person is asked, and it is sent all the same once th
   expect(await told()).toEqual([{ id, status: 'pending', of: 'payment.confirmed' }]);
   expect(await asked()).toEqual([]);
   expect(await it.audited()).toEqual([]);
+});
+
+test('of an open session, that a person has answered: nobody is asked again by a run that found it before', async () => {
+  const session = await it.insert({ openedMinutesAgo: 5 });
+  const id = await leave(session);
+  await it.catchUp();
+  await it.reconcile();
+  expect(await asked()).toEqual([{ kind: 'foreign_delivery' }]);
+  const which = { subject: session.id, kind: 'foreign_delivery' };
+  await resolveAttention(it.database.pool, which, ANN);
+  const problems = await takeOver(it.database.pool, [id]);
+  expect(problems.get(id)).toContain('not paid');
+  expect(await asked()).toEqual([]);
 });
 
 test('of a paid session over which somebody has just written: it waits for settle, and nobody is asked', async () => {

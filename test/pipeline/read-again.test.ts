@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { readAgain } from '../../src/activities/reconcile/read-again.ts';
+import { accountsToReadAgain, noteNotReadAgain, noteReadAgain } from '../../src/db/read-again.ts';
 import { startReconciling, type Reconciling } from './reconciling.ts';
 
 let it: Reconciling;
@@ -37,6 +38,35 @@ test('accounts that cannot be read again do not keep the others from their turn'
     'SELECT recheck_cursor AS cursor FROM settlement.watched_accounts ORDER BY account DESC LIMIT 1',
   );
   expect(last?.cursor).not.toBeNull();
+});
+
+test('a reading that began before a network was read anew leaves no mark on the new reading', async () => {
+  await it.database.rows('UPDATE settlement.watched_accounts SET rechecked_at = NULL');
+  const { db } = it.database;
+  const [begun] = await accountsToReadAgain(db, 1);
+  if (!begun) throw new Error('No account is to be read again.');
+  const stands = () =>
+    it.database.rows(
+      `SELECT cursor, recheck_cursor, rechecked_at FROM settlement.watched_accounts WHERE account = $1`,
+      [begun.account],
+    );
+  const before = await stands();
+  // As `settle network accept-reset` writes it.
+  const anew = { cursor: (1n << 32n).toString(), recheck_cursor: null, rechecked_at: null };
+  await it.database.rows(
+    `UPDATE settlement.watched_accounts SET cursor = $2, recheck_cursor = NULL WHERE account = $1`,
+    [begun.account, anew.cursor],
+  );
+  await noteReadAgain(db, begun, begun.until, false);
+  await noteReadAgain(db, begun, begun.until, true);
+  await noteNotReadAgain(db, begun);
+  expect(await stands()).toEqual([anew]);
+  await it.database.rows(
+    `UPDATE settlement.watched_accounts SET cursor = $2, recheck_cursor = $3 WHERE account = $1`,
+    [begun.account, before[0]?.['cursor'], before[0]?.['recheck_cursor']],
+  );
+  await noteReadAgain(db, begun, begun.until, true);
+  expect(await stands()).toMatchObject([{ rechecked_at: expect.any(Date) }]);
 });
 
 test('requests that fail are requests all the same', async () => {

@@ -58,7 +58,7 @@ export async function readAgain(
         tally([subject], new Map([[subject, `it could not be read again: ${why}`]])),
       );
       failures += 1;
-      if (!dryRun) await noteNotReadAgain(deps.database.db, account.account);
+      if (!dryRun) await noteNotReadAgain(deps.database.db, account);
     }
   }
   if (sum.found > 0 && !dryRun) await settleDue(deps);
@@ -67,7 +67,7 @@ export async function readAgain(
 
 async function readAccountAgain(
   deps: ReconcileDeps,
-  { account, from, until }: ReadAgain,
+  begun: ReadAgain,
   {
     oldestLedger,
     newest,
@@ -80,6 +80,7 @@ async function readAccountAgain(
     dryRun: boolean;
   },
 ): Promise<Tally> {
+  const { account, from, until } = begun;
   let cursor = from;
   let sum: Tally = NOTHING;
   // What Horizon no longer has, it cannot show: reading goes on where its history begins.
@@ -104,7 +105,7 @@ async function readAccountAgain(
     cursor = isAtEnd ? until : page.nextCursor;
   }
   if (!dryRun)
-    await noteReadAgain(deps.database.db, account, cursor, BigInt(cursor) >= BigInt(until));
+    await noteReadAgain(deps.database.db, begun, cursor, BigInt(cursor) >= BigInt(until));
   return sum;
 }
 

@@ -71,7 +71,8 @@ export async function followBackend(deps: Deps): Promise<string[]> {
 async function follow(deps: Deps, session: Unseen): Promise<boolean> {
   try {
     // What ended before our time stands by its row: nothing is read for it.
-    if (session.isHistory && session.openedAfter === null) await takeSeen(deps.database.db, [session.id]);
+    if (session.isHistory && session.openedAfter === null)
+      await takeSeen(deps.database.db, [session.id]);
     else await takeIntoCare(deps, session.id);
     deps.log.info({ sessionId: session.id }, 'A session of the backend is taken into account.');
     return true;

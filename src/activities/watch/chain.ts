@@ -1,6 +1,6 @@
-import { firstLedger, newestLedger, storeRun } from '../../db/ledgers.ts';
+import { firstLedger, newestLedger, storeAnchor, storeRun } from '../../db/ledgers.ts';
 import { noteBrokenChain, noteReset, readThroughAnywhere } from '../../db/checkpoint.ts';
-import { HeaderRun, type LedgerHeader } from '../../domain/evidence.ts';
+import type { HeaderRun, LedgerHeader } from '../../domain/evidence.ts';
 import { OtherChain } from '../../domain/ledger-errors.ts';
 import type { Deps } from '../deps.ts';
 
@@ -60,10 +60,17 @@ async function beginChain(deps: ChainDeps): Promise<LedgerHeader> {
   const anchor = await deps.source.newestLedger();
   const read = await readThroughAnywhere(db);
   if (anchor.sequence < read - MOST_BEHIND) {
-    await refuse(deps, `Horizon is at ledger ${anchor.sequence}, but ledger ${read} was read before`);
+    await refuse(
+      deps,
+      `Horizon is at ledger ${anchor.sequence}, but ledger ${read} was read before`,
+      null,
+    );
   }
-  await storeRun(db, HeaderRun.anchor(anchor), { isAnchor: true });
-  deps.log.info({ ledger: anchor.sequence, hash: anchor.hash }, 'The chain of ledgers begins here.');
+  await storeAnchor(db, anchor);
+  deps.log.info(
+    { ledger: anchor.sequence, hash: anchor.hash },
+    'The chain of ledgers begins here.',
+  );
   return (await newestLedger(db)) ?? anchor;
 }
 
@@ -71,7 +78,7 @@ async function followed(deps: ChainDeps, newest: LedgerHeader): Promise<HeaderRu
   try {
     return await deps.source.ledgersAfter(newest);
   } catch (error) {
-    if (error instanceof OtherChain) return refuse(deps, error.message.replace(/\.$/, ''));
+    if (error instanceof OtherChain) return refuse(deps, error.message.replace(/\.$/, ''), newest);
     throw error;
   }
 }
@@ -90,12 +97,14 @@ async function refuseOrWait(
     await refuse(
       deps,
       `Horizon is at ledger ${head.latestLedger}, but ledger ${newest.sequence} was read before`,
+      newest,
     );
   }
   if (head.latestLedger <= newest.sequence && head.latestClosedAt > newest.closedAt) {
     await refuse(
       deps,
       `Ledger ${head.latestLedger} closed at ${head.latestClosedAt.toISOString()}, but ledger ${newest.sequence} was read before, of ${newest.closedAt.toISOString()}`,
+      newest,
     );
   }
   if (head.latestLedger <= newest.sequence + MOST_AHEAD) return { newest, isShown };
@@ -116,14 +125,15 @@ async function beginAnew(
     db,
     `No node shows ledger ${newest.sequence}, which was the newest one read. The chain goes on from ledger ${anchor.sequence}; sessions across the gap wait for a person. Point HORIZON_URL at a Horizon that has the ledgers between them.`,
   );
-  await storeRun(db, HeaderRun.anchor(anchor), { isAnchor: true });
+  await storeAnchor(db, anchor);
   return { newest: anchor, isShown: true };
 }
 
-async function refuse(deps: ChainDeps, what: string): Promise<never> {
+/** @param seen the newest ledger that was compared with */
+async function refuse(deps: ChainDeps, what: string, seen: LedgerHeader | null): Promise<never> {
   const detail =
     `${what}: the network was reset, or HORIZON_URL leads to another one. Nothing is read, and no session ends. ` +
     'A network that was reset is read anew after `settle network accept-reset`.';
-  await noteReset(deps.database.db, detail);
+  await noteReset(deps.database.db, detail, seen);
   throw new NetworkReset(detail);
 }

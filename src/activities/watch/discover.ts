@@ -15,7 +15,10 @@ export async function discoverForeignSessions(deps: Deps, newestLedger: number):
   let settled = 0;
   for (const [sessionId, result] of await deps.queue.settleAll(followed)) {
     if (result instanceof Error) {
-      deps.log.error({ sessionId, err: result }, 'A session could not be settled; it is tried again.');
+      deps.log.error(
+        { sessionId, err: result },
+        'A session could not be settled; it is tried again.',
+      );
       continue;
     }
     settled += 1;

@@ -121,10 +121,7 @@ async function readPages(
 
 function logUndecoded(deps: Deps, { account, undecoded }: AccountPage): void {
   for (const { operationId, problem } of undecoded) {
-    deps.log.error(
-      { account, operationId, problem },
-      'A record could not be decoded; it is kept.',
-    );
+    deps.log.error({ account, operationId, problem }, 'A record could not be decoded; it is kept.');
   }
 }
 
@@ -139,11 +136,7 @@ async function readLedgersInstead(
   { newest, signal }: ReadOptions,
   reading: AccountReading,
 ): Promise<void> {
-  const last = Math.min(
-    moved ?? readThrough,
-    newest.sequence,
-    readThrough + LEDGERS_PER_TURN,
-  );
+  const last = Math.min(moved ?? readThrough, newest.sequence, readThrough + LEDGERS_PER_TURN);
   const wanted = Array.from({ length: Math.max(last - readThrough, 0) }, (_, i) => ({
     sequence: readThrough + 1 + i,
     accounts: [account],
@@ -151,7 +144,8 @@ async function readLedgersInstead(
   const read = await readWholeLedgers(deps, wanted, newest, signal);
   reading.pages += read.ledgers;
   reading.payments += read.payments;
-  reading.isAtEnd = moved === null || readThrough + read.ledgers >= Math.min(moved, newest.sequence);
+  reading.isAtEnd =
+    moved === null || readThrough + read.ledgers >= Math.min(moved, newest.sequence);
   await movePageStart(deps.database.db, account, start);
   await noteRead(deps.database.db, account);
 }

@@ -85,7 +85,11 @@ export async function addAccount(
     if (known) return { ...known, isNew: false };
     await registerAccount(tx, registration);
     const subject = `account ${account}`;
-    await writeDown(tx, by, { action: 'account added', subject, detail: { afterLedger: start.afterLedger } });
+    await writeDown(tx, by, {
+      action: 'account added',
+      subject,
+      detail: { afterLedger: start.afterLedger },
+    });
     const [made] = await accounts(tx, account);
     if (!made) throw new Error(`Account ${account} was added and is not there.`);
     return { ...made, isNew: true };

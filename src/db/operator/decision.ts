@@ -1,6 +1,7 @@
 /** What every command of an operator has in common: somebody decides, for a reason, and it is written down. */
 import { sql } from 'drizzle-orm';
 import { Refusal } from '../../domain/failure.ts';
+import { storable, storableJson } from '../../domain/text.ts';
 import type { Db } from '../connection.ts';
 
 /** Who decides, and why. */
@@ -8,7 +9,7 @@ export type By = { readonly actor: string; readonly reason: string };
 
 /** A decision must name a person and a reason. @throws Refusal InvalidInput where one of them is empty */
 export function decidedBy(actor: string, reason: string): By {
-  const by = { actor: actor.trim(), reason: reason.trim() };
+  const by = { actor: storable(actor.trim()), reason: storable(reason.trim()) };
   if (by.reason === '') throw new Refusal('InvalidInput', 'Say why: --reason is empty.', 'reason');
   if (by.actor === '') throw new Refusal('InvalidInput', 'Say who decides: --by is empty.', 'by');
   return by;
@@ -26,7 +27,7 @@ export type Entry = {
 export async function writeDown(tx: Db, { actor, reason }: By, entry: Entry): Promise<void> {
   await tx.execute(sql`
     INSERT INTO settlement.operator_journal (actor, action, subject, reason, detail)
-    VALUES (${actor}, ${entry.action}, ${entry.subject}, ${reason}, ${JSON.stringify(entry.detail)}::jsonb)`);
+    VALUES (${actor}, ${entry.action}, ${entry.subject}, ${reason}, ${storableJson(entry.detail)}::jsonb)`);
 }
 
 /** Writes the same into the journal of each session that it concerns. */
@@ -38,7 +39,7 @@ export async function writeDownAtSessions(
 ): Promise<void> {
   await tx.execute(sql`
     INSERT INTO settlement.session_journal (session_id, from_status, to_status, cause, actor, detail)
-    SELECT s.id, s.status, s.status, ${action}, ${actor}, ${JSON.stringify({ reason, ...detail })}::jsonb
+    SELECT s.id, s.status, s.status, ${action}, ${actor}, ${storableJson({ reason, ...detail })}::jsonb
     FROM checkout_sessions s WHERE s.id = ANY(${sql.param(sessionIds)}::uuid[])`);
 }
 

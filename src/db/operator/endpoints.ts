@@ -2,7 +2,8 @@
 import { sql } from 'drizzle-orm';
 import type { Pool } from 'pg';
 import { Refusal } from '../../domain/failure.ts';
-import { disableEndpoint } from '../attempts.ts';
+import { BACK_IN_LINE } from '../attempts.ts';
+import { storable } from '../../domain/text.ts';
 import type { Db } from '../connection.ts';
 import { merchantEndpointId } from '../ids.ts';
 import { serializable } from '../serializable.ts';
@@ -111,8 +112,8 @@ export async function findEndpoint(db: Db, endpointId: string): Promise<Endpoint
 
 /**
  * Nothing more is sent to an endpoint until then (null: until it is resumed). What falls due waits in its order and
- * counts no attempt. Its failures in a row begin anew, so that the success of a POST in flight, which ends the pause
- * of an endpoint that failed, does not end this one. @throws Refusal InvalidInput
+ * counts no attempt. Its failures in a row begin anew, and a POST in flight, whatever comes of it, neither ends this
+ * pause nor counts as a failure. @throws Refusal InvalidInput
  */
 export async function pauseEndpointBy(
   pool: Pool,
@@ -126,9 +127,10 @@ export async function pauseEndpointBy(
   const { value } = await serializable(pool, async (tx) => {
     const before = await findEndpoint(tx, endpointId);
     await tx.execute(sql`
-      INSERT INTO settlement.endpoint_state (endpoint_id, merchant_id, paused_until)
-      VALUES (${endpointId}, ${before.merchantId}, ${(until ?? UNTIL_RESUMED).toISOString()})
-      ON CONFLICT (endpoint_id) DO UPDATE SET consecutive_failures = 0, paused_until = excluded.paused_until`);
+      INSERT INTO settlement.endpoint_state AS s (endpoint_id, merchant_id, paused_until, decisions)
+      VALUES (${endpointId}, ${before.merchantId}, ${(until ?? UNTIL_RESUMED).toISOString()}, 1)
+      ON CONFLICT (endpoint_id) DO UPDATE SET consecutive_failures = 0, paused_until = excluded.paused_until,
+        decisions = s.decisions + 1`);
     const detail = { until: until?.toISOString() ?? null, before: standing(before) };
     await writeDown(tx, by, {
       action: 'endpoint paused',
@@ -147,7 +149,11 @@ export async function pauseEndpointBy(
 export async function disableEndpointBy(pool: Pool, endpointId: string, by: By): Promise<Endpoint> {
   const { value } = await serializable(pool, async (tx) => {
     const before = await findEndpoint(tx, endpointId);
-    await disableEndpoint(tx, before, `By ${by.actor}: ${by.reason}`);
+    await tx.execute(sql`
+      INSERT INTO settlement.endpoint_state AS s (endpoint_id, merchant_id, disabled_at, disabled_reason, decisions)
+      VALUES (${endpointId}, ${before.merchantId}, now(), ${storable(`By ${by.actor}: ${by.reason}`)}, 1)
+      ON CONFLICT (endpoint_id) DO UPDATE SET disabled_at = now(), disabled_reason = excluded.disabled_reason,
+        decisions = s.decisions + 1`);
     await writeDown(tx, by, {
       action: 'endpoint disabled',
       subject: `endpoint ${endpointId}`,
@@ -174,9 +180,9 @@ export async function resumeEndpoint(pool: Pool, endpointId: string, by: By): Pr
     }
     await tx.execute(sql`
       UPDATE settlement.endpoint_state SET paused_until = NULL, disabled_at = NULL, disabled_reason = NULL,
-        consecutive_failures = 0 WHERE endpoint_id = ${endpointId}`);
+        consecutive_failures = 0, decisions = decisions + 1 WHERE endpoint_id = ${endpointId}`);
     const { rows } = await tx.execute<{ id: string }>(sql`
-      UPDATE webhook_deliveries SET status = 'pending', attempts = 0, next_retry_at = NULL
+      UPDATE webhook_deliveries SET ${BACK_IN_LINE}
       WHERE endpoint_id = ${endpointId} AND status IN ('pending', 'failed') AND session_id IS NOT NULL
       RETURNING session_id AS id`);
     await wakeSessions(tx, [...new Set(rows.map(({ id }) => id))]);

@@ -1,5 +1,6 @@
 /** Sending events again on an operator's word: the same ids, the same bytes, in their order. */
 import { sql, type SQL } from 'drizzle-orm';
+import { BACK_IN_LINE } from '../attempts.ts';
 import type { Database, Db } from '../connection.ts';
 import { merchantEndpointId } from '../ids.ts';
 import { serializable } from '../serializable.ts';
@@ -85,7 +86,7 @@ async function putBack(
 ) {
   const { rows } = await tx.execute<{ session: string; delivery: string }>(sql`
     WITH again AS (
-      UPDATE webhook_deliveries SET status = 'pending', attempts = 0, next_retry_at = NULL
+      UPDATE webhook_deliveries SET ${BACK_IN_LINE}
       WHERE delivery_id IN (SELECT d.delivery_id ${FROM}
         WHERE d.session_id = ANY(${sql.param(page)}::uuid[]) AND ${whichDeliveries(which)}
           AND ${SENDABLE} AND (${served}))

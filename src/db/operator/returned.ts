@@ -117,10 +117,7 @@ function movementsBack(
   found: Found,
 ): LedgerPayment[] {
   if (found.kind === 'not_found') {
-    throw no(
-      `Horizon does not show transaction ${txHash} now. Ask again when it does.`,
-      'tx hash',
-    );
+    throw no(`Horizon does not show transaction ${txHash} now. Ask again when it does.`, 'tx hash');
   }
   if (!found.successful) throw no(`Transaction ${txHash} failed: it moved nothing.`, 'tx hash');
   if (found.closedAt < payment.closedAt) {

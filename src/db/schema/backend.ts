@@ -151,6 +151,8 @@ export const webhookDeliveries = pgTable('webhook_deliveries', {
   eventId: uuid('event_id'),
   /** Ours. The endpoint: an id of webhook_endpoints, or the one derived for the merchant's webhook_url. */
   endpointId: uuid('endpoint_id'),
+  /** Ours. How often a person has put this row back in line; null: never. An attempt that began before does not end it. */
+  redeliveries: integer('redeliveries'),
 });
 
 export const webhookDeadLetters = pgTable('webhook_dead_letters', {

@@ -44,4 +44,6 @@ export const endpointState = settlement.table('endpoint_state', {
   disabledReason: text('disabled_reason'),
   previousSecret: text('previous_secret'),
   previousSecretUntil: instant('previous_secret_until'),
+  /** How often a person has paused, disabled or resumed it. An attempt that began before changes nothing of the endpoint. */
+  decisions: integer('decisions').notNull().default(0),
 });

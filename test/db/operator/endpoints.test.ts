@@ -84,12 +84,12 @@ describe('an endpoint that an operator pauses', () => {
   });
 
   test('stays paused, though a POST that was in flight is accepted, or fails', async () => {
-    const of = { endpointId, merchantId };
+    const of = { endpointId, merchantId, decisions: 0 };
     for (let i = 0; i < 12; i += 1) await countFailure(database.db, of);
     await pause();
     await finishAttempt(
       database.db,
-      { deliveryId: randomUUID(), endpointId },
+      { ...of, deliveryId: randomUUID(), attempts: 0, redeliveries: 0 },
       {
         attempt: 1,
         outcome: { kind: 'answered', status: 200, retryAfterMs: null, detail: '' },
@@ -99,8 +99,8 @@ describe('an endpoint that an operator pauses', () => {
       },
     );
     expect(await ours()).toMatchObject({ state: 'paused', failures: 0 });
-    await countFailure(database.db, of);
-    await pauseEndpoint(database.db, endpointId, new Date(Date.now() + 60_000));
+    expect(await countFailure(database.db, of)).toBe(0);
+    await pauseEndpoint(database.db, of, new Date(Date.now() + 60_000));
     expect(await ours()).toMatchObject({ pausedUntil: UNTIL_RESUMED.toISOString() });
   });
 
@@ -117,7 +117,7 @@ describe('an endpoint that an operator pauses', () => {
   });
 
   test('is written down, with what it was before', async () => {
-    await countFailure(database.db, { endpointId, merchantId });
+    await countFailure(database.db, { endpointId, merchantId, decisions: 0 });
     const until = new Date(Date.now() + 60_000);
     await pause(until);
     await resume();

@@ -39,14 +39,27 @@ export function sending(secret?: string) {
   afterEach(() => Promise.all([now.receiver.stop(), sender.close()]));
   return {
     now: () => now,
-    /** Sends what is due of a session, as its workflow has it done, after some minutes. */
-    deliver: ({ id: sessionId }: Pick<StoredSession, 'id'>, minutes = 0): Promise<SessionView> =>
-      new MockActivityEnvironment().run(() =>
+    /**
+     * Sends what is due of a session, as its workflow has it done, after some minutes. `during` happens while an attempt
+     * is under way: the receiver has answered, and its answer is not recorded yet.
+     */
+    deliver: (
+      { id: sessionId }: Pick<StoredSession, 'id'>,
+      minutes = 0,
+      during: () => Promise<unknown> = () => Promise.resolve(),
+    ): Promise<SessionView> => {
+      const post: WebhookSender['post'] = async (...request) => {
+        const outcome = await sender.post(...request);
+        await during();
+        return outcome;
+      };
+      return new MockActivityEnvironment().run(() =>
         deliverEvents(
-          { ...reading.deps, sender },
+          { ...reading.deps, sender: { ...sender, post } },
           { sessionId, now: new Date(Date.now() + minutes * 60_000).toISOString() },
         ),
-      ),
+      );
+    },
     /** A session that expired and was paid after all: two events, in this order. */
     twoEvents: async (): Promise<StoredSession> => {
       const { database, merchantId } = now;

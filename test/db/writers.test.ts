@@ -1,0 +1,347 @@
+/** Every statement that changes or deletes rows is bound to what it began, or is listed here with why it need not be. */
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from '@jest/globals';
+import * as schema from '../../src/db/schema/index.ts';
+import { isBound, nameOf, writesIn } from '../support/sql-writes.ts';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const tables = new Set(Object.keys(schema));
+const files = execFileSync(
+  'git',
+  ['ls-files', '--cached', '--others', '--exclude-standard', 'src'],
+  {
+    cwd: ROOT,
+    encoding: 'utf8',
+  },
+)
+  .split('\n')
+  .filter((name) => name.endsWith('.ts'));
+const text = (name: string) => readFileSync(join(ROOT, name), 'utf8');
+
+/** A write that is not bound, and why that is right. `lock`: what the file locks the row with, in the same transaction. */
+type Unbound = { readonly write: string; readonly why: string; readonly lock?: string };
+
+const ASKS_FOR_A_WAKE = 'A wake only comes sooner. One too many is a look that changes nothing.';
+const PERSON =
+  'A person decides, in a SERIALIZABLE transaction that has read what it changes; the revision it counts up binds the machines.';
+const IN_ORDER = 'Reports, and nothing else, count here, one statement each.';
+const ONLY_GROWS = 'greatest(): coverage only grows, whoever writes last.';
+
+const UNBOUND: Readonly<Record<string, readonly Unbound[]>> = {
+  'src/db/attempts.ts': [
+    {
+      write: 'UPDATE settlement.active_sessions (wake_after)',
+      why: 'Only with an attempt that was bound and begun, and for a minute: the view that follows it sees what else is due.',
+    },
+    {
+      write: 'UPDATE webhook_deliveries (${BACK_IN_LINE})',
+      why: 'A caller asks for the event again, whatever became of it; `redeliveries` counts up and unbinds the attempt under way.',
+    },
+    {
+      write: 'UPDATE webhook_dead_letters (retried_at)',
+      why: 'Part of the same request: the letter says when it was asked for again.',
+    },
+    {
+      write: 'UPSERT webhook_dead_letters (attempts, reason, retried_at)',
+      why: 'Takes its rows from the bound UPDATE of the same statement.',
+    },
+    { write: 'UPSERT settlement.active_sessions (wake_after)', why: ASKS_FOR_A_WAKE },
+  ],
+  'src/db/network-reading.ts': [
+    {
+      write: 'UPDATE settlement.asset_coverage (through_ledger, through_time)',
+      why: 'Copies the coverage of the shared reading, in its transaction, and only upwards.',
+    },
+    {
+      write: 'UPDATE settlement.watched_accounts (through_ledger, through_time)',
+      why: 'Copies the coverage of the shared reading, in its transaction, and only upwards.',
+    },
+    {
+      write: 'UPDATE settlement.watched_accounts (network_from)',
+      why: 'Every account has to join anew: this only takes coverage away that is written into the accounts before.',
+    },
+    {
+      write: 'UPSERT settlement.network_reading (read_at, through_ledger, through_time)',
+      why: 'Begins anew after no account takes part any more; what is read next is bound to the ledger before.',
+    },
+  ],
+  'src/db/operator/assign.ts': [
+    {
+      write: 'UPDATE settlement.ledger_payments (assigned_to, verdict, session_id, decided_at)',
+      why: PERSON,
+      lock: 'findPayment(tx, key, true)',
+    },
+    {
+      write: 'UPSERT settlement.undecided_payments (since)',
+      why: 'The payment is to be judged; that it is on the list already is as good.',
+    },
+  ],
+  'src/db/operator/attention.ts': [
+    {
+      write: 'UPDATE settlement.attention (resolved_at, resolved_by, reason)',
+      why: 'Refuses what is resolved already, under its lock.',
+      lock: 'LIMIT 1 FOR UPDATE',
+    },
+  ],
+  'src/db/operator/decision.ts': [
+    { write: 'UPDATE settlement.active_sessions (wake_after)', why: ASKS_FOR_A_WAKE },
+  ],
+  'src/db/operator/endpoint-secrets.ts': [
+    {
+      write: 'UPDATE settlement.endpoint_state (previous_secret, previous_secret_until)',
+      why: PERSON,
+    },
+    {
+      write: 'UPDATE settlement.endpoint_state (previous_secret, previous_secret_until)',
+      why: 'Forgets only overlaps that are over by the same row; a rotation that begins meanwhile is not.',
+    },
+    {
+      write: 'UPSERT settlement.endpoint_state (previous_secret, previous_secret_until)',
+      why: PERSON,
+      lock: 'FOR UPDATE`',
+    },
+    { write: 'UPDATE merchants (webhook_secret)', why: PERSON, lock: 'FOR UPDATE`' },
+    { write: 'UPDATE webhook_endpoints (secret)', why: PERSON, lock: 'FOR UPDATE`' },
+  ],
+  'src/db/operator/endpoints.ts': [
+    {
+      write: 'UPSERT settlement.endpoint_state (consecutive_failures, paused_until, decisions)',
+      why: PERSON,
+    },
+    {
+      write: 'UPSERT settlement.endpoint_state (disabled_at, disabled_reason, decisions)',
+      why: PERSON,
+    },
+    {
+      write:
+        'UPDATE settlement.endpoint_state (paused_until, disabled_at, disabled_reason, consecutive_failures, decisions)',
+      why: PERSON,
+    },
+    { write: 'UPDATE webhook_deliveries (${BACK_IN_LINE})', why: PERSON },
+  ],
+  'src/db/operator/network.ts': [
+    {
+      write: 'UPDATE settlement.network (reset_at, checkpoint_ledger, checkpoint_hash)',
+      why: PERSON,
+    },
+    { write: 'DELETE settlement.network_reading', why: PERSON },
+    { write: 'DELETE settlement.asset_coverage', why: PERSON },
+    {
+      write:
+        'UPDATE settlement.watched_accounts (cursor, from_ledger, through_ledger, through_time, from_time, read_at, problem, network_from, recheck_cursor, rechecked_at)',
+      why: PERSON,
+    },
+  ],
+  'src/db/operator/redeliver.ts': [
+    { write: 'UPDATE webhook_deliveries (${BACK_IN_LINE})', why: PERSON },
+    {
+      write: 'UPDATE webhook_dead_letters (retried_at)',
+      why: 'Takes its rows from the UPDATE of the same statement.',
+    },
+  ],
+  'src/db/operator/returned.ts': [
+    {
+      write: 'UPDATE settlement.ledger_payments (resolved_at, resolved_by, resolution)',
+      why: 'Refuses what is resolved already, under the locks of payment and session.',
+      lock: 'findPayment(tx, key, true)',
+    },
+  ],
+  'src/db/reconcile-runs.ts': [
+    {
+      write: 'DELETE settlement.reconcile_runs',
+      why: 'Reports older than 30 days; no one changes them.',
+    },
+  ],
+  'src/db/reports.ts': [{ write: 'UPSERT settlement.reported_payments (times)', why: IN_ORDER }],
+  'src/db/sessions.ts': [
+    {
+      write: 'UPDATE settlement.active_sessions (deadline)',
+      why: 'Takes its row from the bound UPDATE of the same statement.',
+    },
+  ],
+  'src/db/settle.ts': [
+    {
+      write:
+        'UPDATE checkout_sessions (status, cancel_at, closed_through_ledger, processing_since, payment_id, legacy)',
+      why: 'Computed from what the SERIALIZABLE transaction has read under the session lock.',
+      lock: ".for('update')",
+    },
+    {
+      write: 'UPDATE payments (settled_at)',
+      why: 'Marks the row that settle has found, under the session lock; marking it again is the same.',
+      lock: ".for('update')",
+    },
+    {
+      write: 'UPDATE settlement.ledger_payments (verdict, session_id, decided_at)',
+      why: 'Computed under the session lock; an assignment or a return of the payment conflicts (SERIALIZABLE).',
+      lock: ".for('update')",
+    },
+    {
+      write: 'DELETE settlement.undecided_payments',
+      why: 'Decided by the same statement, under the session lock.',
+      lock: ".for('update')",
+    },
+    {
+      write: 'UPDATE settlement.active_sessions (deadline, wake_after)',
+      why: 'Follows the session row of the same statement.',
+      lock: ".for('update')",
+    },
+    {
+      write: 'UPSERT settlement.active_sessions (deadline, wake_after)',
+      why: 'Follows the session row of the same statement.',
+      lock: ".for('update')",
+    },
+  ],
+  'src/db/take-over.ts': [
+    {
+      write: 'UPDATE webhook_deliveries (event_id, endpoint_id)',
+      why: 'Deliveries that were locked while they were open and not taken over.',
+      lock: 'd.delivery_id FOR UPDATE`',
+    },
+    {
+      write: 'UPDATE webhook_deliveries (status, next_retry_at)',
+      why: 'Deliveries that were locked while they were open and not taken over.',
+      lock: 'd.delivery_id FOR UPDATE`',
+    },
+  ],
+  'src/db/unfinished.ts': [
+    {
+      write: 'UPDATE settlement.active_sessions (checked_at)',
+      why: 'Takes rows that it locks in the same statement; the time is only their place in the queue.',
+      lock: 'FOR UPDATE SKIP LOCKED',
+    },
+  ],
+  'src/db/watching.ts': [
+    {
+      write: 'UPDATE settlement.watched_accounts (problem, read_at)',
+      why: 'Shown to operators, never acted on; the next reading of the account writes its own.',
+    },
+    { write: 'UPSERT settlement.asset_coverage (through_ledger, through_time)', why: ONLY_GROWS },
+  ],
+  'src/db/worklists.ts': [
+    {
+      write: 'UPDATE settlement.active_sessions (wake_after)',
+      why: 'Takes wakes that are due, and locks them in the same statement.',
+      lock: 'FOR UPDATE SKIP LOCKED',
+    },
+    { write: 'UPDATE settlement.active_sessions (wake_after)', why: ASKS_FOR_A_WAKE },
+    { write: 'UPDATE settlement.active_sessions (wake_after)', why: ASKS_FOR_A_WAKE },
+    { write: 'UPSERT settlement.active_sessions (wake_after)', why: ASKS_FOR_A_WAKE },
+    {
+      write: 'DELETE settlement.undecided_payments',
+      why: 'A session that appears later finds its payments all the same: settle looks for them whatever their verdict.',
+    },
+    {
+      write: 'DELETE settlement.active_sessions',
+      why: 'Only of sessions that do not exist; ids are not used twice while a row is there.',
+    },
+  ],
+  'src/sandbox/demo/listener.ts': [
+    { write: 'DELETE webhook_endpoints', why: 'Its own endpoint, in the database of a demo.' },
+  ],
+};
+
+/** Writes that have to be bound, and are not: each ends a promise that a person's decision stands. */
+const STILL_TO_BIND: Readonly<Record<string, readonly string[]>> = {
+  // A check that began before `network accept-reset` remembers the old network once more.
+  'src/db/checkpoint.ts': [
+    'UPDATE settlement.network (checkpoint_ledger, checkpoint_hash)',
+    'UPDATE settlement.watched_accounts (problem)',
+  ],
+  // A memo that the backend writes between our reading and our writing is lost.
+  'src/db/sessions.ts': ['UPDATE checkoutSessions (memo)'],
+};
+
+describe('a write that is not bound to what it began', () => {
+  test('is listed with the reason why that is right, and what is listed exists', () => {
+    const found = files.flatMap((file) =>
+      writesIn(text(file), tables)
+        .filter((write) => !isBound(write))
+        .map((write) => `${file}: ${nameOf(write)}`),
+    );
+    const listed = [
+      ...Object.entries(UNBOUND).flatMap(([file, all]) =>
+        all.map(({ write }) => `${file}: ${write}`),
+      ),
+      ...Object.entries(STILL_TO_BIND).flatMap(([file, all]) =>
+        all.map((write) => `${file}: ${write}`),
+      ),
+    ];
+    expect(found.sort()).toEqual(listed.sort());
+  });
+
+  test('locks its rows where the list says so', () => {
+    const missing = Object.entries(UNBOUND).flatMap(([file, all]) =>
+      all.filter(({ lock }) => lock !== undefined && !text(file).includes(lock)).map(() => file),
+    );
+    expect(missing).toEqual([]);
+  });
+
+  test('says why in a sentence', () => {
+    const reasons = Object.values(UNBOUND).flatMap((all) => all.map(({ why }) => why));
+    expect(reasons.filter((why) => !/^[A-Zg].{20,}\.$/.test(why))).toEqual([]);
+  });
+});
+
+describe('the search for writes', () => {
+  const found = (source: string) =>
+    writesIn(source, tables).map(
+      (write) => `${isBound(write) ? 'bound' : 'unbound'} ${nameOf(write)}`,
+    );
+
+  test.each([
+    {
+      what: 'the end of an attempt that any other attempt could have begun',
+      source:
+        "sql`UPDATE webhook_deliveries SET status = ${s}, next_retry_at = NULL WHERE delivery_id = ${id} AND status IN ('pending', 'failed')`",
+      finds: ['unbound UPDATE webhook_deliveries (status, next_retry_at)'],
+    },
+    {
+      what: 'one that is bound to its attempt',
+      source:
+        'sql`UPDATE webhook_deliveries d SET status = ${s} WHERE d.attempts = ${seen.attempts + 1}`',
+      finds: ['bound UPDATE webhook_deliveries (status)'],
+    },
+    {
+      what: 'a condition that restricts only a subquery',
+      source:
+        'sql`UPDATE t SET a = (SELECT b FROM c WHERE attempt = ${n} AND a IS NULL), d = 1 WHERE id = ${id}`',
+      finds: ['unbound UPDATE t (a, d)'],
+    },
+    {
+      what: 'one that fills what is empty, and one that looks at another column',
+      source:
+        'sql`UPDATE t SET a = 1 WHERE a IS NULL`; sql`UPDATE t SET a = 1 WHERE resolved_at IS NULL`',
+      finds: ['bound UPDATE t (a)', 'unbound UPDATE t (a)'],
+    },
+    {
+      what: 'several in one statement, with templates inside',
+      source:
+        'sql`WITH x AS (UPDATE a SET b = ${c ? sql`1` : sql`(2)`} RETURNING *), y AS (DELETE FROM d) INSERT INTO e SELECT ON CONFLICT (id) DO UPDATE SET f = 1`',
+      finds: ['unbound UPDATE a (b)', 'unbound UPSERT e (f)', 'unbound DELETE d'],
+    },
+    {
+      what: 'what is written in lower case, or as another word',
+      source:
+        'sql`update a set b = 1`; client.query(`TRUNCATE TABLE c`); sql`MERGE INTO d USING e`',
+      finds: ['unbound UPDATE a (b)', 'unbound TRUNCATE c', 'unbound MERGE d'],
+    },
+    {
+      what: "Drizzle's own",
+      source:
+        'tx.update(merchants).set({ webhookSecret: s }).where(eq(merchants.id, id)); db\n.delete(payments);',
+      finds: ['unbound UPDATE merchants (webhookSecret)', 'unbound DELETE payments'],
+    },
+    {
+      what: 'neither locks, nor hashes, nor maps, nor comments',
+      source:
+        "sql`SELECT FOR UPDATE`; hmac.update(body); seen.delete(key); // UPDATE a SET b = 1\n/** DELETE FROM c */ 'SELECT, UPDATE (status)'",
+      finds: [],
+    },
+  ])('finds $what', ({ source, finds }) => {
+    expect(found(source)).toEqual(finds);
+  });
+});
