@@ -2,6 +2,7 @@
 import { sql } from 'drizzle-orm';
 import { auditSession, isWithAPerson, type Violation } from '../domain/audit.ts';
 import { effectiveDeadline } from '../domain/session.ts';
+import { rowProblemInWords } from '../domain/row-check.ts';
 import { readJournal, type JournalEntry } from '../domain/transitions.ts';
 import { auditEvents, type Unsent } from './audit-events.ts';
 import type { Finding } from './audit-findings.ts';
@@ -49,7 +50,8 @@ export async function nextSessions(db: Db, after: string | null): Promise<string
 
 /** Checks these sessions. All of it must be read in one snapshot: settle writes what belongs together at once. */
 export async function auditSessions(db: Db, ids: readonly string[]): Promise<SessionsAudited> {
-  const facts = await gatherFacts(db, ids);
+  const gathered = await gatherFacts(db, ids);
+  const facts = new Map([...gathered].filter(([, f]) => f.rowProblem === null));
   const marks = await readMarks(db, ids);
   const { events, found, unsent } = await auditEvents(db, facts);
   const foreign: Named[] = [];
@@ -69,7 +71,25 @@ export async function auditSessions(db: Db, ids: readonly string[]): Promise<Ses
       .filter(({ check }) => check !== 'ending' || !mark.ended_before_reset)
       .map((violation) => ({ ...violation, subject }));
   });
-  return { events, found: [...ofSessions, ...found], unsent, foreign };
+  const notSessions = [...gathered.values()].flatMap(auditRow);
+  return { events, found: [...notSessions, ...ofSessions, ...found], unsent, foreign };
+}
+
+/** A row that is no session keeps no promise and breaks none; but a person must have been asked about it. */
+function auditRow({ session, rowProblem, openAttention, answeredAttention }: GatheredFacts) {
+  const kind = 'not_a_session';
+  const isAsked =
+    openAttention.has(kind) || [...answeredAttention].some((a) => a.startsWith(`${kind} `));
+  if (rowProblem === null || isAsked) return [];
+  return [
+    {
+      promise: 'P2',
+      check: 'unreadable',
+      subject: `session ${session.id}`,
+      problem: rowProblemInWords(rowProblem),
+      mayPass: true,
+    } as const,
+  ];
 }
 
 function forbidden(problem: string): Violation {

@@ -1,10 +1,13 @@
 import { sql, type SQL } from 'drizzle-orm';
 import type { EventType } from '../domain/event.ts';
 import type { SessionStatus } from '../domain/session.ts';
+import { problemOfRow, type SessionRowText } from '../domain/row-check.ts';
 import type { SessionFacts } from '../domain/settle.ts';
+import { readInstant, readPrice } from '../domain/terms.ts';
 import type { Db } from './connection.ts';
 import { ASSET_KEY, JOIN_NETWORK, THROUGH_LEDGER, THROUGH_TIME } from './coverage.ts';
 import { merchantEndpointId } from './ids.ts';
+import { looksLikeSession } from './predicates.ts';
 import { prepared } from './prepared.ts';
 import {
   INBOX_PAYMENT,
@@ -63,7 +66,8 @@ const FACTS: SQL = sql`
         WHERE p.session_id = s.id AND p.superseded_by IS NULL LIMIT 1),
       'ambiguous', EXISTS (
         SELECT FROM checkout_sessions o
-        WHERE o.receiving_account = s.receiving_account AND o.memo = s.memo AND o.id <> s.id),
+        WHERE o.receiving_account = s.receiving_account AND o.memo = s.memo AND o.id <> s.id
+          AND ${looksLikeSession('o')}),
       'coverage', (
         SELECT json_build_object('fromTime', w.from_time,
           'throughLedger', ${THROUGH_LEDGER}, 'throughTime', ${THROUGH_TIME})
@@ -150,8 +154,8 @@ type RawFacts = {
   sequences: Record<string, number> | null;
 };
 
-const date = (text: string) => new Date(text);
-const dateOrNull = (text: string | null) => (text === null ? null : new Date(text));
+const date = (text: string) => readInstant(text).at;
+const dateOrNull = (text: string | null) => (text === null ? null : date(text));
 
 function paymentRowFacts(row: RawFacts['paymentRow']) {
   if (row === null) {
@@ -168,7 +172,8 @@ function paymentRowFacts(row: RawFacts['paymentRow']) {
     paymentRow: {
       txHash,
       sender,
-      amount: parseStored(row.amount),
+      // A row whose amount is NaN is a problem of the row: nothing is decided from it.
+      amount: row.amount === 'NaN' ? 0n : parseStored(row.amount),
       confirmedAt: date(row.confirmedAt),
     },
     paymentRowId: row.id,
@@ -178,13 +183,17 @@ function paymentRowFacts(row: RawFacts['paymentRow']) {
   };
 }
 
+function rowText(raw: RawFacts): SessionRowText {
+  return { ...raw, payment: raw.paymentRow };
+}
+
 function toFacts(raw: RawFacts): GatheredFacts {
   const attention = raw.attention ?? [];
   return {
     session: {
       id: raw.id,
       merchantId: raw.merchantId,
-      price: parseStored(raw.price),
+      price: readPrice(raw.price) ?? 0n,
       asset: { code: raw.assetCode, issuer: raw.assetIssuer },
       receivingAccount: raw.receivingAccount,
       reference: raw.memo,
@@ -196,6 +205,7 @@ function toFacts(raw: RawFacts): GatheredFacts {
       closedThroughLedger: raw.closedThroughLedger,
       metadata: raw.metadata,
     },
+    rowProblem: problemOfRow(rowText(raw)),
     payments: (raw.payments ?? []).map(toInboxPayment),
     ...paymentRowFacts(raw.paymentRow),
     legacyEnding: raw.legacyEnding,

@@ -3,6 +3,7 @@ import { sql } from 'drizzle-orm';
 import type { Db } from './connection.ts';
 import { JOIN_NETWORK, THROUGH_LEDGER, THROUGH_TIME } from './coverage.ts';
 import type { Proof } from './inbox.ts';
+import { instantExists } from './predicates.ts';
 
 /** How the ledger is read: each account's payments (rules a and b of DESIGN §6), or the network's ledgers (rule c). */
 export type ReadStrategy = 'accounts' | 'ledgers';
@@ -57,7 +58,7 @@ export async function findAccount(db: Db, account: string): Promise<Registration
 export async function oldestOpening(db: Db, account: string): Promise<Date | null> {
   const { rows } = await db.execute<{ oldest: string | null }>(sql`
     SELECT min(created_at)::text AS oldest FROM checkout_sessions
-    WHERE receiving_account = ${account} AND (status IN ('pending', 'processing')
+    WHERE receiving_account = ${account} AND ${instantExists(sql`created_at`)} AND (status IN ('pending', 'processing')
       OR created_at >= (SELECT history_from FROM settlement.network))`);
   const oldest = rows[0]?.oldest ?? null;
   return oldest === null ? null : new Date(oldest);

@@ -3,6 +3,7 @@ import { sql } from 'drizzle-orm';
 import { assetKey } from '../domain/asset.ts';
 import { effectiveDeadline, type Session } from '../domain/session.ts';
 import type { Db } from './connection.ts';
+import { askedAboutRow, over, workListDeadline } from './predicates.ts';
 import { ASSET_KEY, JOIN_NETWORK, THROUGH_TIME } from './coverage.ts';
 
 /** Rows taken from a work list at once: one settle commit's worth. */
@@ -32,8 +33,9 @@ export async function markUnmatched(db: Db): Promise<{ txHash: string; payment: 
     WITH lost AS (
       DELETE FROM settlement.undecided_payments u USING settlement.ledger_payments lp
       WHERE (lp.tx_hash, lp.op_index, lp.sub_index) = (u.tx_hash, u.op_index, u.sub_index)
-        AND lp.assigned_to IS NULL AND NOT EXISTS (SELECT FROM checkout_sessions s
-          WHERE s.receiving_account = lp.account AND s.memo = lp.reference)
+        AND (lp.assigned_to IS NOT NULL OR NOT EXISTS (SELECT FROM checkout_sessions s
+          WHERE s.receiving_account = lp.account AND s.memo = lp.reference))
+        AND (lp.assigned_to IS NULL OR NOT EXISTS (SELECT FROM checkout_sessions s WHERE s.id = lp.assigned_to))
       RETURNING u.tx_hash, u.op_index, u.sub_index),
     marked AS (
       UPDATE settlement.ledger_payments lp SET verdict = 'unmatched', decided_at = now() FROM lost
@@ -106,8 +108,7 @@ export async function wakeSessions(tx: Db, sessionIds: readonly string[]): Promi
   await tx.execute(sql`
     INSERT INTO settlement.active_sessions AS a (session_id, account, asset, deadline, wake_after)
     SELECT s.id, s.receiving_account, ${ASSET_KEY},
-      CASE WHEN s.status <> 'paid' AND s.closed_through_ledger IS NULL AND s.legacy IS NOT TRUE
-        THEN least(s.expires_at, s.cancel_at) END, now()
+      ${workListDeadline('s')}, now()
     FROM checkout_sessions s WHERE s.id = ANY(${sql.param(sessionIds)}::uuid[]) ORDER BY s.id
     ON CONFLICT (session_id) DO UPDATE SET wake_after = now()`);
 }
@@ -134,13 +135,12 @@ export async function activate(
 
 /**
  * Sessions made by the backend itself that nobody watches yet: created since `since`, not settled by us, not in the
- * work list. Oldest first.
+ * work list, not with a person because its row is no session. Oldest first.
  */
 export async function discoverSessions(db: Db, since: Date): Promise<string[]> {
   const { rows } = await db.execute<{ id: string }>(sql`
     SELECT s.id FROM checkout_sessions s
-    WHERE s.created_at >= ${since.toISOString()} AND s.closed_through_ledger IS NULL
-      AND s.status <> 'paid' AND s.legacy IS NOT TRUE
+    WHERE s.created_at >= ${since.toISOString()} AND NOT ${over('s')} AND NOT ${askedAboutRow('s')}
       AND NOT EXISTS (SELECT FROM settlement.active_sessions a WHERE a.session_id = s.id)
     ORDER BY s.created_at LIMIT ${BATCH}`);
   return rows.map(({ id }) => id);

@@ -2,6 +2,7 @@ import type { Judged, Judgement, Verdict } from './judge.ts';
 import { formatAmount } from './money.ts';
 import { effectiveDeadline, type Session } from './session.ts';
 import type { SessionFacts } from './settle.ts';
+import { isOver } from './terms.ts';
 
 /** Why a person must look. Each is explained in docs/operations.md. */
 export type AttentionKind =
@@ -12,7 +13,8 @@ export type AttentionKind =
   | 'paid_but_short'
   | 'paid_after_cancellation'
   | 'undecoded_record'
-  | 'opening_not_covered';
+  | 'opening_not_covered'
+  | 'not_a_session';
 
 /** Reasons that stand or fall with the facts of a session. The others stand until a person answers them. */
 const OF_FACTS: readonly AttentionKind[] = [
@@ -21,6 +23,7 @@ const OF_FACTS: readonly AttentionKind[] = [
   'paid_but_short',
   'paid_after_cancellation',
   'opening_not_covered',
+  'not_a_session',
 ];
 
 /**
@@ -116,8 +119,7 @@ const READ_LAG_MS = 120_000;
 
 /** Its deadline is covered, but its opening is not and never will be: coverage does not grow backwards. */
 function neverProven(session: Session, { coverage, legacyEnding }: SessionFacts): boolean {
-  const isOver = session.status === 'paid' || session.closedThroughLedger !== null || legacyEnding;
-  if (coverage === null || isOver) return false;
+  if (coverage === null || isOver({ ...session, legacy: legacyEnding })) return false;
   return (
     coverage.fromTime > session.createdAt && coverage.throughTime >= effectiveDeadline(session)
   );

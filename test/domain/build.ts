@@ -99,6 +99,7 @@ export function covered(from: number, through: number): Coverage {
 export function facts(fields: Partial<SessionFacts> = {}): SessionFacts {
   return {
     session: session(),
+    rowProblem: null,
     payments: [],
     paymentRow: null,
     ambiguous: false,

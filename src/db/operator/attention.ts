@@ -37,6 +37,8 @@ const WHAT_TO_DO: Readonly<Record<AttentionKind | 'network_reset', string>> = {
     '`settle payments parked` shows it; `settle payments re-decode` after an upgrade, or `settle payments dismiss` when it is no payment.',
   opening_not_covered:
     'Look on the ledger what the account received before its reading began: report what paid the session, or settle it with the merchant, then resolve this.',
+  not_a_session:
+    'Correct the row in checkout_sessions as the detail says; the watcher then takes it up and this closes by itself. If it was never meant to be paid, return what it received (`settle payments held`) and resolve this.',
   network_reset:
     'Point HORIZON_URL at the right network and resolve this; when a test network did begin anew, `settle network accept-reset`.',
 };
