@@ -40,7 +40,8 @@ export async function auditInbox(
           THEN 'It has had no verdict for over a minute' || CASE WHEN u.tx_hash IS NULL
             THEN ', and stands in no work list.' ELSE '.' END
         WHEN lp.verdict NOT IN ('unmatched', 'ambiguous')
-          AND (s.id IS NULL OR s.receiving_account <> lp.account OR CASE WHEN lp.assigned_to IS NULL
+          -- A session that its backend has deleted leaves its money held, and listed as such.
+          AND s.id IS NOT NULL AND (s.receiving_account <> lp.account OR CASE WHEN lp.assigned_to IS NULL
             THEN s.memo IS DISTINCT FROM lp.reference ELSE s.id <> lp.assigned_to END)
           THEN 'Its verdict belongs to session ' || coalesce(lp.session_id::text, 'none')
             || ', but its reference names another.' END AS problem

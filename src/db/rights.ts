@@ -48,7 +48,7 @@ export const APP_RIGHTS: Readonly<Record<Table, string>> = {
   'public.api_keys': '',
   'public.audit_logs': '',
   'public.checkout_sessions':
-    'SELECT, INSERT, UPDATE (status, cancel_at, closed_through_ledger, processing_since, payment_id, legacy)',
+    'SELECT, INSERT, UPDATE (memo, status, cancel_at, closed_through_ledger, processing_since, payment_id, legacy)',
   'public.merchants': ROWS_THAT_CHANGE,
   'public.payment_links': '',
   'public.payments': 'SELECT, INSERT, UPDATE (superseded_by, settled_at)',
@@ -72,7 +72,8 @@ export const APP_RIGHTS: Readonly<Record<Table, string>> = {
   'settlement.reported_payments': ROWS_THAT_CHANGE,
   'settlement.returned_payments': APPEND_ONLY,
   'settlement.session_journal': APPEND_ONLY,
-  'settlement.session_references': APPEND_ONLY,
+  // A session that its backend deleted gives its reference back.
+  'settlement.session_references': 'SELECT, INSERT, DELETE',
   'settlement.undecided_payments': WORK_LIST,
   'settlement.watched_accounts': ROWS_THAT_CHANGE,
 };

@@ -3,9 +3,11 @@ import type { Pool } from 'pg';
 import type { Asset } from '../domain/asset.ts';
 import { Refusal } from '../domain/failure.ts';
 import { formatAmount, type Stroops } from '../domain/money.ts';
+import { rowProblemInWords } from '../domain/row-check.ts';
 import type { Db } from './connection.ts';
 import { inTransaction } from './inbox.ts';
 import { checkoutSessions, merchants, sessionReferences } from './schema/index.ts';
+import { rowProblem } from './session-row.ts';
 import { registerAccount, type Registration } from './watching.ts';
 import { activate } from './worklists.ts';
 
@@ -37,7 +39,8 @@ export async function findSession(db: Db, sessionId: string): Promise<SessionRow
 
 /**
  * Creates the session, its reference and the watching of its account in one transaction; where the backend has
- * already created the row, only what is missing. The same request again finds the same session.
+ * already created the row, only what is missing. The same request again finds the same session, also at the same time: the
+ * session's row is locked first, then its reference, its account, its work-list row.
  * @throws Refusal MerchantNotFound, SessionExistsWithOtherBody, ReferenceInUse; nothing is written then.
  */
 export async function openSession(
@@ -100,9 +103,17 @@ async function insertSession(tx: Db, wanted: NewSession): Promise<SessionRow | n
   return row;
 }
 
-/** The unique key of session_references decides between two of ours; the query sees the backend's own memos. */
+/**
+ * The unique key of session_references decides between two of ours; the query sees the backend's own memos. The caller
+ * holds the session's row, which has no reference yet: an older claim in its name, or in that of a session that is gone,
+ * binds nobody.
+ */
 async function claimReference(tx: Db, wanted: NewSession): Promise<void> {
   const { receivingAccount: account, reference, id: sessionId } = wanted;
+  await tx.execute(sql`
+    DELETE FROM settlement.session_references r WHERE r.session_id = ${sessionId}
+      OR (r.account = ${account} AND r.reference = ${reference}
+        AND NOT EXISTS (SELECT FROM checkout_sessions s WHERE s.id = r.session_id))`);
   const [claimed] = await tx
     .insert(sessionReferences)
     .values({ account, reference, sessionId })
@@ -128,6 +139,11 @@ async function claimReference(tx: Db, wanted: NewSession): Promise<void> {
 }
 
 async function existingSession(tx: Db, wanted: NewSession): Promise<SessionRow> {
+  await tx.execute(sql`SELECT FROM checkout_sessions WHERE id = ${wanted.id} FOR UPDATE`);
+  const problem = await rowProblem(tx, wanted.id);
+  if (problem !== null) {
+    throw new Refusal('SessionExistsWithOtherBody', rowProblemInWords(problem), problem.field);
+  }
   const row = await findSession(tx, wanted.id);
   refuseOtherBody(row, wanted);
   if (row.memo !== null) return row;

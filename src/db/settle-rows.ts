@@ -41,6 +41,7 @@ function sessionRow({ facts, decision }: Decided) {
     legacy: decision.legacyEnding ? true : null,
     payment_id: paymentRowId(facts, decision),
     settles_row: decision.settlesRow,
+    left_alone: facts.rowProblem !== null,
     wake: needsRun(decision, over),
     account: session.receivingAccount,
     asset: assetKey(session.asset),

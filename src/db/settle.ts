@@ -122,8 +122,9 @@ const WRITE = prepared(
         closed_through_ledger = x.closed_through_ledger, processing_since = x.processing_since,
         payment_id = x.payment_id, legacy = x.legacy
       FROM doc, jsonb_to_recordset(d->'sessions') AS x(id uuid, status text, cancel_at timestamptz,
-        closed_through_ledger bigint, processing_since timestamptz, payment_id uuid, legacy boolean)
-      WHERE s.id = x.id),
+        closed_through_ledger bigint, processing_since timestamptz, payment_id uuid, legacy boolean,
+        left_alone boolean)
+      WHERE s.id = x.id AND NOT x.left_alone),
     found AS (
       UPDATE payments p SET settled_at = now()
       FROM doc, jsonb_to_recordset(d->'sessions') AS x(payment_id uuid, settles_row boolean)

@@ -118,9 +118,9 @@ const READ = prepared<{ view: RawView }>(
 );
 
 function toView(raw: RawView, now: Date): StoredView {
-  const { row, legacy, processingSince, wakeAfter: _, deliveries, ...rest } = withoutInstants(raw);
+  const { row, legacy, expiresAt, processingSince, wakeAfter: _, deliveries, ...rest } = raw;
   const cancelAt = raw.cancelAt === null ? null : readInstant(raw.cancelAt).at;
-  const effective = effectiveDeadline({ expiresAt: readInstant(raw.expiresAt).at, cancelAt });
+  const effective = effectiveDeadline({ expiresAt: readInstant(expiresAt).at, cancelAt });
   const open = (deliveries ?? []).filter((d) => d.status === 'pending' || d.status === 'failed');
   // Order is strict per endpoint: only the first open delivery of each can be due.
   const headTimes = [...Map.groupBy(open, (d) => d.endpointId).values()].map(headTime);
@@ -150,10 +150,6 @@ function toView(raw: RawView, now: Date): StoredView {
     nextLookAt: next.length > 0 ? soonest(next, now) : null,
     atRest: !waits && open.length === 0 && rest.attention.length === 0,
   };
-}
-
-function withoutInstants({ expiresAt: _, cancelAt: __, ...raw }: RawView) {
-  return raw;
 }
 
 /** A timer of years is more than some Temporal servers can hold; a session that waits so long is looked at each month. */

@@ -86,8 +86,9 @@ export function readJournal(
     const isNote = from === to && actor !== 'settle';
     if (isNote) continue;
     if (from === 'none') {
-      if (last !== null || to !== 'pending') {
-        forbidden.push(`was opened as ${to}${last === null ? '' : `, after it had been ${last}`}.`);
+      if (to !== 'pending') forbidden.push(`was opened as ${to}.`);
+      else if (last !== null) {
+        foreign.push(`was deleted by somebody else after it had been ${last}, and opened again.`);
       }
     } else if (actor !== 'settle') {
       forbidden.push(`was changed from ${from} to ${to} by ${actor}: only settle may do that.`);

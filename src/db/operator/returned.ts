@@ -159,11 +159,12 @@ async function lockWithSession(tx: Db, key: Parameters<typeof findPayment>[1]): 
 }
 
 async function heldOfPayment(tx: Db, name: string, row: InboxRow): Promise<Stroops> {
-  const { payment, sessionId } = row;
+  const { payment, sessionId, orphaned } = row;
   if (payment.verdict === null) {
     throw no(`${name} has not been judged yet: the watcher's next turn does it. Ask again then.`);
   }
-  const held = sessionId === null ? payment.amount : await heldBySession(tx, name, sessionId);
+  const held =
+    sessionId === null || orphaned ? payment.amount : await heldBySession(tx, name, sessionId);
   if (held > 0n) return held;
   const why =
     payment.verdict === 'credited'
@@ -175,9 +176,9 @@ async function heldOfPayment(tx: Db, name: string, row: InboxRow): Promise<Stroo
 async function heldBySession(tx: Db, name: string, sessionId: string): Promise<Stroops> {
   const facts = (await gatherFacts(tx, [sessionId], 'locked')).get(sessionId);
   if (facts === undefined) return 0n;
-  const { session, payments, ambiguous, paymentRow } = facts;
+  const { session, payments, ambiguous, paymentRow, legacyEnding } = facts;
   const paidByTxHash = paymentRow?.txHash ?? null;
-  const held = heldOf(session, judge(session, payments, { ambiguous, paidByTxHash }));
+  const held = heldOf(session, judge(session, payments, { ambiguous, paidByTxHash }), legacyEnding);
   return held.find((h) => ledgerPaymentKey(h.payment) === name)?.amount ?? 0n;
 }
 
