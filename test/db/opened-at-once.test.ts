@@ -56,7 +56,7 @@ async function allAtOnce(asks: (() => Promise<OpenAnswer>)[]) {
   const answers = settled.flatMap((s) => (s.status === 'fulfilled' ? [s.value] : []));
   const refusals = settled.flatMap((s) => (s.status === 'rejected' ? [s.reason as Error] : []));
   return {
-    answers: new Set(answers.map(({ view: _, ...answer }) => JSON.stringify(answer))),
+    answers: new Set(answers.map((answer) => JSON.stringify({ ...answer, view: null }))),
     count: answers.length,
     refusals,
   };
