@@ -4,14 +4,9 @@
  * the workers encrypt payloads, it needs their TEMPORAL_CODEC_KEYS, too.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  Client,
-  Connection,
-  isGrpcServiceError,
-  WithStartWorkflowOperation,
-  WorkflowUpdateFailedError,
-} from '@temporalio/client';
-import { ApplicationFailure, type Workflow } from '@temporalio/common';
+import { Client, Connection, WithStartWorkflowOperation } from '@temporalio/client';
+import type { Workflow } from '@temporalio/common';
+import { asCallerSeesIt, isPassing, NotAnswered } from './client-errors.ts';
 import {
   cancelUpdate,
   lookUpdate,
@@ -37,13 +32,8 @@ import { startTracing } from './tracing.ts';
 import { createTurns } from './turns.ts';
 import { WORKFLOW_TASK_TIMEOUT } from './workflows/options.ts';
 
-export { Refusal, type RefusalCode };
+export { NotAnswered, Refusal, type RefusalCode };
 export type { CancelAnswer, OpenedSession, OpenRequest, ReportAnswer, SessionView };
-
-/** No worker answered in time. The request may still be carried out: ask `sessionState`, or ask again. */
-export class NotAnswered extends Error {
-  override readonly name = 'NotAnswered';
-}
 
 /** Everything a backend can ask of the settlement system. */
 export type SettlementClient = {
@@ -152,8 +142,7 @@ export function settlementClient(
         });
       } catch (error) {
         const wait = pause * (0.5 + Math.random());
-        const isPassing = hasCode(error, RESOURCE_EXHAUSTED) || hasCode(error, DEADLINE_EXCEEDED);
-        if (!isPassing || Date.now() + wait >= until) throw asCallerSeesIt(error, sessionId);
+        if (!isPassing(error) || Date.now() + wait >= until) throw asCallerSeesIt(error, sessionId);
         await sleep(wait);
       }
     }
@@ -245,45 +234,5 @@ function requireTxHash(txHash: string): string {
     'InvalidInput',
     `txHash: must be 64 lower-case hex digits, not ${JSON.stringify(txHash)}.`,
     'txHash',
-  );
-}
-
-/** What the SDK says of a payload in a form that it does not know. */
-const UNREADABLE = 'Unknown encoding: binary/encrypted';
-
-/** Codes of gRPC: the time of the request was up; the run has as many updates under way as Temporal takes. */
-const DEADLINE_EXCEEDED = 4;
-const RESOURCE_EXHAUSTED = 8;
-
-function hasCode(error: unknown, code: number): boolean {
-  for (let e = error; e instanceof Error; e = e.cause) {
-    if (isGrpcServiceError(e) && e.code === code) return true;
-  }
-  return false;
-}
-
-/** Temporal's errors, as a backend wants them: a Refusal with its code and field, or NotAnswered. */
-function asCallerSeesIt(error: unknown, sessionId: string): unknown {
-  for (let e = error; e instanceof Error; e = e.cause) {
-    if (e.message.startsWith(UNREADABLE)) {
-      return new Error(
-        'The workers encrypt what they answer: TEMPORAL_CODEC_KEYS must be set here, too.',
-        { cause: error },
-      );
-    }
-    if (e instanceof ApplicationFailure && e.nonRetryable && e.type) {
-      const [field] = e.details ?? [];
-      return new Refusal(
-        e.type as RefusalCode,
-        e.message,
-        typeof field === 'string' ? field : null,
-      );
-    }
-  }
-  const deadline = isGrpcServiceError(error) || !(error instanceof WorkflowUpdateFailedError);
-  if (!deadline) return error;
-  return new NotAnswered(
-    `No answer about session ${sessionId} in time. Is a worker running? The request may still be carried out.`,
-    { cause: error },
   );
 }

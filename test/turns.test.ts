@@ -5,12 +5,12 @@ import { createTurns, NoTurn, type Question } from '../src/turns.ts';
 function answering(limits = { atOnce: 2, waiting: 10 }) {
   const take = createTurns(limits);
   const asked: { name: string; until: number; answer: PromiseWithResolvers<string> }[] = [];
-  const question = (name: string, fields: Partial<Question<string>> = {}) =>
-    take({
+  const question = (name: string, fields: Partial<Question<string>> = {}) => {
+    const answered = take({
       about: 'one',
       same: null,
       anew: false,
-      until: Date.now() + 60_000,
+      until: Date.now() + 1_000,
       ask: (until) => {
         const answer = Promise.withResolvers<string>();
         asked.push({ name, until, answer });
@@ -18,6 +18,10 @@ function answering(limits = { atOnce: 2, waiting: 10 }) {
       },
       ...fields,
     });
+    // A test need not await it to the end.
+    answered.catch(() => undefined);
+    return answered;
+  };
   return { asked, question, names: () => asked.map(({ name }) => name) };
 }
 
