@@ -172,7 +172,10 @@ export function settlementClient(
       ask(sessionId, openUpdate, [request], { same: `open ${JSON.stringify(request)}` }),
     reportPayment: async (sessionId, txHash) => {
       const hash = requireTxHash(txHash);
-      return ask(sessionId, reportUpdate, [{ txHash: hash }], { same: `report ${hash}` });
+      return ask(sessionId, reportUpdate, [{ txHash: hash }], {
+        same: `report ${hash}`,
+        anew: true,
+      });
     },
     cancelSession: (sessionId) => ask(sessionId, cancelUpdate, [], { same: 'cancel' }),
     redeliver: async (sessionId, deliveryId) => {

@@ -3,6 +3,7 @@ import type { Pool } from 'pg';
 import type { Asset } from '../domain/asset.ts';
 import { Refusal } from '../domain/failure.ts';
 import { formatAmount, type Stroops } from '../domain/money.ts';
+import { DELETED } from '../domain/transitions.ts';
 import { rowProblemInWords } from '../domain/row-check.ts';
 import type { Db } from './connection.ts';
 import { inTransaction } from './inbox.ts';
@@ -99,7 +100,8 @@ async function insertSession(tx: Db, wanted: NewSession): Promise<SessionRow | n
   await claimReference(tx, wanted);
   await tx.execute(sql`
     INSERT INTO settlement.session_journal (session_id, from_status, to_status, cause, actor)
-    VALUES (${wanted.id}, 'none', 'pending', 'opened', 'client')`);
+    SELECT ${wanted.id}, CASE WHEN EXISTS (SELECT FROM settlement.session_journal j WHERE j.session_id = ${wanted.id})
+      THEN ${DELETED} ELSE 'none' END, 'pending', 'opened', 'client'`);
   return row;
 }
 

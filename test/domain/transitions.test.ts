@@ -64,13 +64,20 @@ describe('what settle may change', () => {
 });
 
 describe('who writes it', () => {
-  test('a session is opened as pending, and again only when its row was deleted', () => {
+  test('a session is opened once, as pending', () => {
     expect(read('pending', entry('none', 'pending', 'client')).forbidden).toEqual([]);
     expect(read('paid', entry('none', 'paid', 'client')).forbidden).toEqual([
       'was opened as paid.',
     ]);
-    // Only its backend can have deleted the row in between.
-    expect(read('pending', entry('pending', 'paid'), entry('none', 'pending', 'client'))).toEqual({
+    expect(
+      read('pending', entry('pending', 'paid'), entry('none', 'pending', 'client')).forbidden,
+    ).toEqual(['was opened as pending, after it had been paid.']);
+  });
+
+  test('a session whose row was deleted is opened again', () => {
+    expect(
+      read('pending', entry('pending', 'paid'), entry('deleted', 'pending', 'client')),
+    ).toEqual({
       forbidden: [],
       foreign: ['was deleted by somebody else after it had been paid, and opened again.'],
     });
