@@ -147,17 +147,16 @@ function toView(raw: RawView, now: Date): StoredView {
       nextAt: status === 'pending' || status === 'failed' ? new Date(at ?? now) : null,
     })),
     due: headTimes.filter((at) => at <= now).length,
-    nextLookAt: next.length > 0 ? soonest(next, now) : null,
+    nextLookAt: next.length > 0 ? soonest(next) : null,
     atRest: !waits && open.length === 0 && rest.attention.length === 0,
   };
 }
 
-/** A timer of years is more than some Temporal servers can hold; a session that waits so long is looked at each month. */
-const LONGEST_WAIT_MS = 30 * 24 * 60 * 60 * 1000;
+/** Temporal's durations end at 292 years (int64 nanoseconds); a deadline may lie in the year 9999. */
+const LATEST_LOOK = Date.UTC(2200, 0, 1);
 
-function soonest(times: readonly Date[], now: Date): Date {
-  const next = Math.min(...times.map((at) => at.getTime()));
-  return new Date(Math.min(next, now.getTime() + LONGEST_WAIT_MS));
+function soonest(times: readonly Date[]): Date {
+  return new Date(Math.min(LATEST_LOOK, ...times.map((at) => at.getTime())));
 }
 
 /** When something is to be done about the first of the open deliveries to one endpoint. */
