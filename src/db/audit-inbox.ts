@@ -42,7 +42,7 @@ export async function auditInbox(db: Db, after: PaymentKey | null): Promise<Inbo
           || ', but its reference names another.' AS problem
       FROM page lp LEFT JOIN checkout_sessions s ON s.id = lp.session_id
       WHERE lp.verdict NOT IN ('unmatched', 'ambiguous')
-        AND (s.id IS NULL OR s.receiving_account <> lp.account OR CASE WHEN lp.assigned_to IS NULL
+        AND s.id IS NOT NULL AND (s.receiving_account <> lp.account OR CASE WHEN lp.assigned_to IS NULL
           THEN s.memo IS DISTINCT FROM lp.reference ELSE s.id <> lp.assigned_to END)
       UNION ALL SELECT concat_ws(':', lp.tx_hash, lp.op_index, lp.sub_index), 'differs_from_ledger', CASE
         WHEN lp.operation_id >> 32 <> lp.ledger THEN 'Its operation ' || lp.operation_id || ' is not of its ledger ' || lp.ledger || '.'

@@ -3,6 +3,7 @@ import { sql } from 'drizzle-orm';
 import { auditSession, isWithAPerson, type Violation } from '../domain/audit.ts';
 import type { Audited } from '../domain/audit-evidence.ts';
 import { deadlineOf } from '../domain/audit-fold.ts';
+import { rowProblemInWords } from '../domain/row-check.ts';
 import { readJournal, type JournalEntry } from '../domain/transitions.ts';
 import { auditEvents, type Unsent } from './audit-events.ts';
 import { readEvidence } from './audit-evidence.ts';
@@ -52,7 +53,8 @@ export async function nextSessions(db: Db, after: string | null): Promise<string
 
 /** Checks these sessions. All of it must be read in one snapshot: settle writes what belongs together at once. */
 export async function auditSessions(db: Db, ids: readonly string[]): Promise<SessionsAudited> {
-  const facts = await gatherFacts(db, ids);
+  const gathered = await gatherFacts(db, ids);
+  const facts = new Map([...gathered].filter(([, f]) => f.rowProblem === null));
   const evidence = await readEvidence(db, facts);
   const marks = await readMarks(db, ids);
   const sessions = [...facts].flatMap(([id, f]) => {
@@ -80,7 +82,25 @@ export async function auditSessions(db: Db, ids: readonly string[]): Promise<Ses
       ...journal.forbidden.map(forbidden),
     ].map((violation) => ({ ...violation, subject }));
   });
-  return { events, found: [...ofSessions, ...found], unsent, foreign, excused };
+  const notSessions = [...gathered.values()].flatMap(auditRow);
+  return { events, found: [...notSessions, ...ofSessions, ...found], unsent, foreign, excused };
+}
+
+/** A row that is no session keeps no promise and breaks none; but a person must have been asked about it. */
+function auditRow({ session, rowProblem, openAttention, answeredAttention }: GatheredFacts) {
+  const kind = 'not_a_session';
+  const isAsked =
+    openAttention.has(kind) || [...answeredAttention].some((a) => a.startsWith(`${kind} `));
+  if (rowProblem === null || isAsked) return [];
+  return [
+    {
+      promise: 'P2',
+      check: 'unreadable',
+      subject: `session ${session.id}`,
+      problem: rowProblemInWords(rowProblem),
+      mayPass: true,
+    } as const,
+  ];
 }
 
 function forbidden(problem: string): Violation {

@@ -124,8 +124,9 @@ const WRITE = prepared(
         -- The row is locked: what it says now is what was judged.
         seen_status = CASE WHEN s.seen_status IS NOT NULL THEN x.status::session_status END
       FROM doc, jsonb_to_recordset(d->'sessions') AS x(id uuid, status text, final_deadline timestamptz,
-        closed_through_ledger bigint, processing_since timestamptz, payment_id uuid, legacy boolean)
-      WHERE s.id = x.id),
+        closed_through_ledger bigint, processing_since timestamptz, payment_id uuid, legacy boolean,
+        left_alone boolean)
+      WHERE s.id = x.id AND NOT x.left_alone),
     found AS (
       UPDATE payments p SET settled_at = now()
       FROM doc, jsonb_to_recordset(d->'sessions') AS x(payment_id uuid, settles_row boolean)

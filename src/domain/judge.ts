@@ -190,7 +190,7 @@ function inOrderOf(openedAfter: number) {
 }
 
 /** Compares two ledger payments by their place on the ledger. */
-function inLedgerOrder(a: LedgerPayment, b: LedgerPayment): number {
+export function inLedgerOrder(a: LedgerPayment, b: LedgerPayment): number {
   const [x, y] = [BigInt(a.operationId), BigInt(b.operationId)];
   if (x !== y) return x < y ? -1 : 1;
   return a.subIndex - b.subIndex || ledgerPaymentKey(a).localeCompare(ledgerPaymentKey(b));

@@ -4,9 +4,11 @@
  */
 import { attentionChanges, type AttentionKind } from './attention.ts';
 import { judge, type InboxPayment, type Judged, type Judgement } from './judge.ts';
+import { leaveAlone } from './left-alone.ts';
 import type { LedgerPayment } from './ledger-payment.ts';
 import type { Stroops } from './money.ts';
 import { dueEvents, type EventFact } from './event.ts';
+import type { RowProblem } from './row-check.ts';
 import {
   effectiveDeadline,
   endingOf,
@@ -42,6 +44,8 @@ export type PaymentRow = {
 /** Everything a decision may depend on, read in one snapshot. */
 export type SessionFacts = {
   readonly session: Session;
+  /** The row is not a session: nothing is decided from the rest. */
+  readonly rowProblem: RowProblem | null;
   readonly payments: readonly InboxPayment[];
   readonly paymentRow: PaymentRow | null;
   /** Another session has the same reference on the same account. */
@@ -102,6 +106,7 @@ export const PROCESSING_SHOWN_MS = 120_000;
 
 /** Computes the one right state of a session. Running it again on its own result changes nothing. */
 export function decide(facts: SessionFacts): Decision {
+  if (facts.rowProblem !== null) return leaveAlone(facts, facts.rowProblem);
   const { session } = facts;
   const judgement = judgementOf(facts);
   const enough = judgement.completing !== null;

@@ -96,6 +96,7 @@ describe('the role of workers', () => {
       'settlement.asset_coverage',
       'settlement.network_reading',
       'settlement.reconcile_runs',
+      'settlement.session_references',
       'settlement.undecided_payments',
     ]);
   });
