@@ -4,7 +4,18 @@ import * as fc from 'fast-check';
 import { NATIVE } from '../../src/domain/asset.ts';
 import { decide, type SessionFacts } from '../../src/domain/settle.ts';
 import { excuses, settled, violations } from './audited.ts';
-import { apply, covered, facts, FAKE_USDC, minute, pay, row, session } from './build.ts';
+import {
+  apply,
+  covered,
+  facts,
+  FAKE_USDC,
+  ledgerOf,
+  minute,
+  pay,
+  READ,
+  row,
+  session,
+} from './build.ts';
 
 const DEADLINE_PASSED = { coverage: covered(0, 30), now: minute(31) };
 const UNPAID = settled();
@@ -61,6 +72,8 @@ describe('what settle wrote is in order', () => {
         minute: fc.integer({ min: -1, max: 35 }),
         asset: fc.constantFrom(session().asset, FAKE_USDC, NATIVE),
         sameTransaction: fc.boolean(),
+        /** How far the account is read by then; what lies beyond has no verdict yet. */
+        read: fc.integer({ min: 0, max: 40 }),
       }),
       { maxLength: 6 },
     );
@@ -69,11 +82,14 @@ describe('what settle wrote is in order', () => {
         const cancelAt = cancelled === null ? null : minute(cancelled);
         let known = facts({ session: session({ cancelAt }) });
         let transaction = { n: 0, at: 0 };
-        for (const [i, { amount, asset, minute: at, sameTransaction }] of list.entries()) {
+        let reached = 0;
+        for (const [i, { amount, asset, minute: at, sameTransaction, read }] of list.entries()) {
+          reached = Math.max(reached, read);
           if (i === 0 || !sameTransaction) transaction = { n: i + 1, at };
           const closedAt = minute(transaction.at);
           const payment = pay(transaction.n, amount, { asset, closedAt, opIndex: i });
-          const more = { ...known, payments: [...known.payments, payment] };
+          const coverage = { ...READ, readThrough: ledgerOf(reached) };
+          const more = { ...known, coverage, payments: [...known.payments, payment] };
           known = apply(more, decide(more));
           expect(violations(known)).toEqual([]);
         }
