@@ -4,7 +4,19 @@ import * as fc from 'fast-check';
 import { NATIVE } from '../../src/domain/asset.ts';
 import { decide, type SessionFacts } from '../../src/domain/settle.ts';
 import { excuses, settled, violations } from './audited.ts';
-import { apply, covered, facts, FAKE_USDC, minute, pay, row, session } from './build.ts';
+import {
+  apply,
+  covered,
+  facts,
+  FAKE_USDC,
+  ledgerOf,
+  minute,
+  OPENED_AFTER,
+  pay,
+  READ,
+  row,
+  session,
+} from './build.ts';
 
 const DEADLINE_PASSED = { coverage: covered(0, 30), now: minute(31) };
 const UNPAID = settled();
@@ -61,19 +73,28 @@ describe('what settle wrote is in order', () => {
         minute: fc.integer({ min: -1, max: 35 }),
         asset: fc.constantFrom(session().asset, FAKE_USDC, NATIVE),
         sameTransaction: fc.boolean(),
+        /** How far the account is read by then, in minutes and ledgers before them; what lies beyond waits. */
+        read: fc.tuple(fc.integer({ min: 0, max: 40 }), fc.integer({ min: 0, max: 2 })),
+        proven: fc.tuple(fc.integer({ min: 0, max: 40 }), fc.integer({ min: 0, max: 2 })),
       }),
       { maxLength: 6 },
     );
+    const through = ([at, short]: [number, number]) => ledgerOf(at) - short;
     fc.assert(
       fc.property(arrivals, fc.option(fc.integer({ min: 1, max: 40 })), (list, cancelled) => {
         const cancelAt = cancelled === null ? null : minute(cancelled);
         let known = facts({ session: session({ cancelAt }) });
         let transaction = { n: 0, at: 0 };
-        for (const [i, { amount, asset, minute: at, sameTransaction }] of list.entries()) {
+        let [read, proven] = [OPENED_AFTER, OPENED_AFTER];
+        const endLedger = ledgerOf(Math.min(cancelled ?? 30, 30)) + 1;
+        for (const [i, { amount, asset, minute: at, sameTransaction, ...by }] of list.entries()) {
+          proven = Math.max(proven, through(by.proven));
+          read = Math.max(read, proven, through(by.read));
           if (i === 0 || !sameTransaction) transaction = { n: i + 1, at };
           const closedAt = minute(transaction.at);
           const payment = pay(transaction.n, amount, { asset, closedAt, opIndex: i });
-          const more = { ...known, payments: [...known.payments, payment] };
+          const coverage = { ...READ, endLedger, readThrough: read, provenThrough: proven };
+          const more = { ...known, coverage, payments: [...known.payments, payment] };
           known = apply(more, decide(more));
           expect(violations(known)).toEqual([]);
         }
