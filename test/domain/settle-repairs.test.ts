@@ -164,7 +164,10 @@ describe('events', () => {
   const life: [string, SessionFacts][] = [
     ['paid too much', facts({ payments: [pay(1, '12')] })],
     ['expired short', facts({ payments: [pay(1, '4')], coverage: covered(0, 30) })],
-    ['cancelled', facts({ session: session({ cancelAt: minute(3) }), coverage: covered(0, 30) })],
+    [
+      'cancelled',
+      facts({ session: session({ cancelAt: minute(3) }), coverage: covered(0, 30, 3) }),
+    ],
     ['paid by an older backend', facts({ session: PAID, paymentRow: row(1, '10') })],
   ];
 
