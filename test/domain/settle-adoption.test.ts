@@ -101,7 +101,8 @@ describe('attention', () => {
   test('that a person has answered is not raised again, until something about it changes', () => {
     const [asked] = decide(silent).newAttention;
     const answered = {
-      ...silent,
+      ...apply(silent, decide(silent)),
+      openAttention: new Set<string>(),
       answeredAttention: new Set([`${asked?.kind} ${asked?.detail}`]),
     };
     expect(decide(answered)).toMatchObject({ newAttention: [], changes: false });
