@@ -119,7 +119,8 @@ function attentionFor(
 function isReadFar({ coverage }: SessionFacts): boolean {
   if (coverage === null) return false;
   const { readThrough, endLedger, newestLedger } = coverage;
-  return readThrough >= Math.min(endLedger ?? newestLedger, newestLedger - READ_LAG_LEDGERS);
+  const lastOnTime = (endLedger ?? newestLedger) - 1;
+  return readThrough >= Math.min(lastOnTime, newestLedger - READ_LAG_LEDGERS);
 }
 
 /** The reading may be this far behind the chain and still count as being there: two minutes. */

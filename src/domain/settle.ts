@@ -50,7 +50,7 @@ export type SessionFacts = {
   readonly paymentRow: PaymentRow | null;
   /** Another session has the same reference on the same account. */
   readonly ambiguous: boolean;
-  /** Null while the session is not in care: nothing of it is credited then, and it does not end. */
+  /** Null while the session is not in care: it does not end then, and nothing is credited unless it had ended before. */
   readonly coverage: Coverage | null;
   /** The account has an unresolved record that could not be decoded, of a ledger before the end of the session. */
   readonly undecoded: boolean;
@@ -170,12 +170,19 @@ export function decide(facts: SessionFacts): Decision {
 /** What the ledger payments of a session mean, from its facts. */
 export function judgementOf(facts: SessionFacts): Judgement {
   const { session, payments, ambiguous, paymentRow, coverage } = facts;
+  const known = standsByRow(facts) ? payments.map(({ ledger }) => ledger) : [];
   return judge(session, payments, {
     ambiguous,
     paidByTxHash: paymentRow?.txHash ?? null,
     openedAfter: coverage?.openedAfter ?? 0,
-    readThrough: coverage?.readThrough ?? 0,
+    readThrough: coverage?.readThrough ?? Math.max(0, ...known),
   });
+}
+
+/** Nobody will read the ledger for it: what is found of it by chance is all that will ever be known. */
+function standsByRow(facts: SessionFacts): boolean {
+  if (facts.legacyEnding) return !isOpen(facts.session.status);
+  return endedBeforeOurTime(facts.session, facts);
 }
 
 /**
