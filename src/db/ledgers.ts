@@ -110,8 +110,8 @@ export async function pruneLedgers(db: Db): Promise<number> {
     first AS (SELECT l.sequence FROM settlement.ledgers l, bound WHERE l.closed_at >= bound.at
       ORDER BY l.sequence LIMIT 1),
     anchored AS (UPDATE settlement.ledgers l SET prev_hash = NULL FROM first
-      WHERE l.sequence = first.sequence AND l.prev_hash IS NOT NULL RETURNING l.sequence),
-    gone AS (DELETE FROM settlement.ledgers l USING anchored WHERE l.sequence < anchored.sequence RETURNING 1)
+      WHERE l.sequence = first.sequence AND l.prev_hash IS NOT NULL),
+    gone AS (DELETE FROM settlement.ledgers l USING first WHERE l.sequence < first.sequence RETURNING 1)
     SELECT count(*)::int AS n FROM gone`);
   return rows[0]?.n ?? 0;
 }

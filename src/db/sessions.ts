@@ -224,6 +224,7 @@ export async function completeCancels(db: Db, sessionIds: readonly string[]): Pr
   await db.execute(sql`
     WITH done AS (
       DELETE FROM settlement.cancel_requests WHERE session_id = ANY(${sql.param(sessionIds)}::uuid[])
+        AND EXISTS (SELECT FROM settlement.ledgers)
       RETURNING session_id),
     cancelled AS (
       UPDATE checkout_sessions s SET cancel_at = tip.closed_at

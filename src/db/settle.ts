@@ -121,8 +121,8 @@ const WRITE = prepared(
       UPDATE checkout_sessions s SET status = x.status::session_status, final_deadline = x.final_deadline,
         closed_through_ledger = x.closed_through_ledger, processing_since = x.processing_since,
         payment_id = x.payment_id, legacy = x.legacy,
-        -- The row is locked: what it says now is what was judged.
-        seen_status = CASE WHEN s.seen_status IS NOT NULL THEN x.status::session_status END
+        -- A status that the backend wrote and the watcher has not followed yet stays unseen.
+        seen_status = CASE WHEN s.seen_status = s.status THEN x.status::session_status ELSE s.seen_status END
       FROM doc, jsonb_to_recordset(d->'sessions') AS x(id uuid, status text, final_deadline timestamptz,
         closed_through_ledger bigint, processing_since timestamptz, payment_id uuid, legacy boolean,
         left_alone boolean)

@@ -4,11 +4,12 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { audit } from '../../src/db/audit.ts';
 import { openSession } from '../../src/db/sessions.ts';
 import { settleTogether } from '../../src/db/settle.ts';
+import { noteHole } from '../../src/db/watching.ts';
 import { sessionsToClose } from '../../src/db/worklists.ts';
 import { parseAmount } from '../../src/domain/money.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { minute, USDC } from '../domain/build.ts';
-import { cover, insertSession, receive, type StoredSession } from './build.ts';
+import { cancelAt, cover, insertSession, ledgerAt, receive, type StoredSession } from './build.ts';
 
 let database: TestDatabase;
 beforeAll(async () => {
@@ -74,6 +75,7 @@ describe('a backend that goes on writing', () => {
 
   test('has cancelled by the status alone, long ago: it ends as cancelled, not as expired', async () => {
     const session = await insertSession(database, { status: 'cancelled', covered: [-1, 6] });
+    await cancelAt(database, session.id, 8);
     expect(await settle(session)).toMatchObject({ status: 'cancelled', closedThroughLedger: null });
     await cover(database, session.account, -1, 31);
     const ended = await settle(session);
@@ -94,8 +96,19 @@ describe('a backend that goes on writing', () => {
 });
 
 describe('a session older than the watching of its account', () => {
-  test('never ends by itself: it asks for a person, once its deadline is covered', async () => {
+  test('never ends by itself: it asks for a person, once no node shows what is missing', async () => {
     const session = await insertSession(database, { covered: [1, 31] });
+    expect(await sessionsToClose(database.db)).not.toContain(session.id);
+    const missing = { from: ledgerAt(0), through: ledgerAt(1) };
+    await noteHole(database.db, [session.account], missing, 'No node shows it.');
+    expect(await settle(session)).toMatchObject({ status: 'pending' });
+    expect(
+      await database.rows('SELECT FROM settlement.attention WHERE subject = $1', [session.id]),
+    ).toEqual([]);
+    await database.rows(
+      `UPDATE settlement.history_holes SET noted_at = now() - interval '11 minutes' WHERE account = $1`,
+      [session.account],
+    );
     expect(await sessionsToClose(database.db)).not.toContain(session.id);
     expect(await settle(session)).toMatchObject({ status: 'pending', closedThroughLedger: null });
     const attention = await database.rows(
@@ -123,7 +136,7 @@ describe('opening what the backend has made', () => {
         cancelUrl: null,
         metadata: null,
       },
-      { account: session.account, cursor: '1', fromLedger: 1, fromTime: minute(0) },
+      ledgerAt(0) - 1,
     );
 
   test('gives it a reference when it has none, under which payments are found', async () => {

@@ -4,6 +4,7 @@ import { Keypair } from '@stellar/stellar-sdk';
 import { assetKey, type Asset } from '../../src/domain/asset.ts';
 import type { LedgerPayment } from '../../src/domain/ledger-payment.ts';
 import { storeFindings } from '../../src/db/inbox.ts';
+import { requestCancel } from '../../src/db/sessions.ts';
 import { insertMerchant, type TestDatabase } from '../support/database.ts';
 import { minute, pay, USDC } from '../domain/build.ts';
 
@@ -105,16 +106,22 @@ function minutesOf(time: Date): number {
   return Math.floor((time.getTime() - minute(0).getTime()) / 5_000) / 12;
 }
 
-/** The longest chain that a test gets: two days. */
-const LAST_MINUTE = 2_880;
+/** The longest chain that a test gets at once: two days. */
+const MOST_MINUTES = 2_880;
 
-/** The chain has every ledger around minute 0 and on through a minute, one every 5 s. */
-export async function chain(database: TestDatabase, through: number): Promise<void> {
+/** The chain has every ledger from an hour before a minute on through another, one every 5 s, and one more. */
+export async function chain(database: TestDatabase, through: number, from = 0): Promise<void> {
+  const first = Math.max(from, 0);
   await database.rows(
     `INSERT INTO settlement.ledgers (sequence, hash, closed_at, operation_count)
      SELECT n, lpad(n::text, 64, '0'), $1::timestamptz + (n - $2::bigint) * interval '5 seconds', 0
-     FROM generate_series($2::bigint - 720, $3::bigint) AS n ON CONFLICT DO NOTHING`,
-    [minute(0), ledgerAt(0), ledgerAt(Math.min(through, LAST_MINUTE)) + 1],
+     FROM generate_series($3::bigint - 720, $4::bigint) AS n ON CONFLICT DO NOTHING`,
+    [
+      minute(0),
+      ledgerAt(0),
+      ledgerAt(first),
+      ledgerAt(Math.min(through, first + MOST_MINUTES)) + 1,
+    ],
   );
 }
 
@@ -125,7 +132,7 @@ export async function cover(
   from: number,
   through: number,
 ): Promise<void> {
-  await chain(database, through);
+  await chain(database, through, from);
   await database.rows(
     `WITH watched AS (
        INSERT INTO settlement.watched_accounts AS w (account, through_ledger, read_ledgers)
@@ -138,13 +145,28 @@ export async function cover(
   );
 }
 
+/** A cancellation that was completed when the newest ledger was that of a minute, whatever other tests have added since. */
+export async function cancelAt(
+  database: TestDatabase,
+  sessionId: string,
+  minutes: number,
+): Promise<void> {
+  await requestCancel(database.pool, sessionId);
+  await database.rows('DELETE FROM settlement.cancel_requests WHERE session_id = $1', [sessionId]);
+  await database.rows(
+    `WITH cancelled AS (UPDATE checkout_sessions SET cancel_at = $2 WHERE id = $1)
+     UPDATE settlement.active_sessions SET deadline = least(deadline, $2), wake_after = now() WHERE session_id = $1`,
+    [sessionId, minute(minutes)],
+  );
+}
+
 /** A ledger payment of a session under a hash of its own: by default USDC, in minute 5. */
 export function paymentFor(
   session: Pick<StoredSession, 'account' | 'reference'>,
   amount: string,
   fields: Partial<LedgerPayment> = {},
 ): LedgerPayment {
-  const { verdict: _, resolved: __, ...payment } = pay(1, amount, fields);
+  const { verdict: _, resolved: __, placedAfter: ___, ...payment } = pay(1, amount, fields);
   return {
     ...payment,
     txHash: randomBytes(32).toString('hex'),

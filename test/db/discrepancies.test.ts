@@ -59,9 +59,9 @@ test.each(KINDS)('$kind: every session once, page by page, and no other', async 
 
 test.each<[SessionDiscrepancy, string]>([
   ['not_in_care', 'checkout_sessions_open'],
-  ['stuck_processing', 'checkout_sessions_wrong'],
-  ['foreign_ending', 'checkout_sessions_wrong'],
-  ['paid_without_payment', 'checkout_sessions_wrong'],
+  ['stuck_processing', 'checkout_sessions_discrepancy'],
+  ['foreign_ending', 'checkout_sessions_discrepancy'],
+  ['paid_without_payment', 'checkout_sessions_discrepancy'],
   ['unsettled_payment', 'payments_unsettled'],
 ])('%s is looked for by the index %s', async (kind, index) => {
   const client = await database.pool.connect();

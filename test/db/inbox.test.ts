@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { UndecodedRecord } from '../../src/domain/ledger-payment.ts';
-import { storeFindings, storePage, type AccountPage } from '../../src/db/inbox.ts';
+import { AccountPage, type Decoded, type PageStart } from '../../src/domain/evidence.ts';
+import { storeFindings, storePage } from '../../src/db/inbox.ts';
 import { settleTogether } from '../../src/db/settle.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
-import { minute, txHash } from '../domain/build.ts';
+import { txHash } from '../domain/build.ts';
 import { cover, insertSession, ledgerAt, newAccount, paymentFor, stateOf } from './build.ts';
 
 let database: TestDatabase;
@@ -12,23 +13,46 @@ beforeAll(async () => {
 });
 afterAll(() => database.close());
 
-/** An account that is read through minute 6. */
+/** An account that is read through minute 6, by pages that go on behind `START`. */
 async function watched(): Promise<string> {
   const account = newAccount();
   await cover(database, account, -1, 6);
+  await database.rows(
+    'UPDATE settlement.watched_accounts SET known_record = $2 WHERE account = $1',
+    [account, START.known],
+  );
   return account;
 }
 
-function page(account: string, fields: Partial<AccountPage> = {}): AccountPage {
-  return {
-    account,
-    cursor: 'cursor',
-    nextCursor: 'next',
+/** The token of the n-th record of a ledger. */
+const token = (ledger: number, n = 1): string => ((BigInt(ledger) << 32n) + BigInt(n)).toString();
+
+const START: PageStart = { afterLedger: ledgerAt(6), known: token(ledgerAt(6)) };
+const NEXT = token(ledgerAt(10));
+
+type Fields = Decoded & {
+  start: PageStart;
+  /** The place of its last record. */
+  last: { token: string; ledger: number };
+  isFull: boolean;
+};
+
+/** A page that begins with the known record and ends in minute 10. */
+function page(account: string, fields: Partial<Fields> = {}): AccountPage {
+  const { start, last, isFull, payments, undecoded } = {
+    start: START,
+    last: { token: NEXT, ledger: ledgerAt(10) },
+    isFull: false,
     payments: [],
     undecoded: [],
-    covers: { throughLedger: ledgerAt(10), throughTime: minute(10) },
     ...fields,
   };
+  const known = { token: start.known ?? '0', ledger: start.afterLedger, createsAccount: false };
+  const records =
+    last.token === start.known ? [known] : [known, { ...last, createsAccount: false }];
+  const made = AccountPage.of(account, start, records, { payments, undecoded }, isFull ? 2 : 200);
+  if (made === null) throw new Error('This is no page.');
+  return made;
 }
 
 function undecoded(account: string, fields: Partial<UndecodedRecord> = {}): UndecodedRecord {
@@ -44,20 +68,24 @@ function undecoded(account: string, fields: Partial<UndecodedRecord> = {}): Unde
 
 const to = (account: string) => ({ account, reference: '4242' });
 
+/** How far its pages have come, what they have covered, and its rows. */
 async function reading(account: string) {
   const [found] = await database.rows<{
-    cursor: string;
+    known: string;
     through: string;
-    time: Date;
+    read: string;
     rows: number;
   }>(
-    `SELECT cursor, through_ledger AS through, through_time AS time,
+    `SELECT known_record AS known, through_ledger AS through, read_ledgers::text AS read,
       (SELECT count(*)::int FROM settlement.ledger_payments lp WHERE lp.account = w.account) AS rows
      FROM settlement.watched_accounts w WHERE account = $1`,
     [account],
   );
   return found && { ...found, through: Number(found.through) };
 }
+
+/** As PostgreSQL prints ledgers read from minute -1 on. */
+const readThrough = (ledger: number) => `{[${ledgerAt(-1) + 1},${ledger + 1})}`;
 
 const parked = (account: string) =>
   database.rows<{ operation_id: string; raw: string; problem: string }>(
@@ -66,14 +94,14 @@ const parked = (account: string) =>
   );
 
 describe('a page of an account', () => {
-  test('moves cursor and coverage, and its rows are undecided', async () => {
+  test('moves where the next one begins and what is read, and its rows are undecided', async () => {
     const account = await watched();
     const payments = [paymentFor(to(account), '1'), paymentFor(to(account), '2')];
     expect(await storePage(database.pool, page(account, { payments }))).toBe(true);
     expect(await reading(account)).toEqual({
-      cursor: 'next',
+      known: NEXT,
       through: ledgerAt(10),
-      time: minute(10),
+      read: readThrough(ledgerAt(10)),
       rows: 2,
     });
     const waiting = await database.rows(
@@ -100,15 +128,14 @@ describe('a page of an account', () => {
     await database.rows('DROP TRIGGER cancel ON settlement.ledger_payments');
   });
 
-  test('is refused, rows and all, when another watcher has moved the cursor', async () => {
+  test('is refused, rows and all, when another watcher has stored one that began there', async () => {
     const account = await watched();
     const first = page(account, { payments: [paymentFor(to(account), '1')] });
     expect(await storePage(database.pool, first)).toBe(true);
     const after = await reading(account);
     const second = page(account, {
       payments: [paymentFor(to(account), '2')],
-      nextCursor: 'elsewhere',
-      covers: { throughLedger: ledgerAt(20), throughTime: minute(20) },
+      last: { token: token(ledgerAt(20)), ledger: ledgerAt(20) },
     });
     expect(await storePage(database.pool, second)).toBe(false);
     expect(await reading(account)).toEqual(after);
@@ -124,16 +151,39 @@ describe('a page of an account', () => {
     expect((await reading(account))?.rows).toBe(1);
   });
 
-  test('never takes coverage back, and moves none when it proves none', async () => {
+  test('of the same ledger and another record is refused, too', async () => {
     const account = await watched();
-    const older = { throughLedger: ledgerAt(2), throughTime: minute(2) };
-    await storePage(database.pool, page(account, { covers: older }));
-    expect(await reading(account)).toMatchObject({ through: ledgerAt(6), time: minute(6) });
-    await storePage(
-      database.pool,
-      page(account, { cursor: 'next', nextCursor: 'last', covers: null }),
-    );
-    expect(await reading(account)).toMatchObject({ cursor: 'last', through: ledgerAt(6) });
+    const other = { ...START, known: token(ledgerAt(6), 2) };
+    const stale = page(account, { start: other, payments: [paymentFor(to(account), '1')] });
+    expect(await storePage(database.pool, stale)).toBe(false);
+    expect(await reading(account)).toMatchObject({ known: START.known, rows: 0 });
+  });
+
+  test('that shows nothing new moves nothing, and a full one covers what comes before its last ledger', async () => {
+    const account = await watched();
+    const last = { token: START.known ?? '', ledger: START.afterLedger };
+    expect(await storePage(database.pool, page(account, { last }))).toBe(true);
+    const before = { known: START.known, through: ledgerAt(6), read: readThrough(ledgerAt(6)) };
+    expect(await reading(account)).toMatchObject(before);
+    await storePage(database.pool, page(account, { isFull: true }));
+    const through = ledgerAt(10) - 1;
+    expect(await reading(account)).toMatchObject({
+      known: NEXT,
+      through,
+      read: readThrough(through),
+    });
+  });
+
+  test('that is full of one ledger goes on within it', async () => {
+    const account = await watched();
+    const first = ledgerAt(6) + 1;
+    const last = { token: token(first, 9), ledger: first };
+    await storePage(database.pool, page(account, { isFull: true, last }));
+    expect(await reading(account)).toMatchObject({ known: last.token, through: ledgerAt(6) });
+    const start = { afterLedger: ledgerAt(6), known: last.token };
+    const next = page(account, { start, last: { token: token(first, 10), ledger: first } });
+    expect(await storePage(database.pool, next)).toBe(true);
+    expect(await reading(account)).toMatchObject({ through: first, read: readThrough(first) });
   });
 
   test('clears the problem that reading had', async () => {
@@ -169,7 +219,7 @@ describe('a record that cannot be stored', () => {
         paymentFor(to(account), '3'),
       ];
       expect(await storePage(database.pool, page(account, { payments }))).toBe(true);
-      expect(await reading(account)).toMatchObject({ cursor: 'next', rows: 2 });
+      expect(await reading(account)).toMatchObject({ known: NEXT, rows: 2 });
       const [record, ...others] = await parked(account);
       expect(others).toEqual([]);
       expect(record).toMatchObject({ operation_id: '4242:0' });
@@ -203,7 +253,7 @@ describe('a record that cannot be stored', () => {
       database.pool,
       page(account, { undecoded: [record], payments: [paymentFor(to(account), '1')] }),
     );
-    expect(await reading(account)).toMatchObject({ cursor: 'next', rows: 1 });
+    expect(await reading(account)).toMatchObject({ known: NEXT, rows: 1 });
     expect(await parked(account)).toHaveLength(1);
   });
 

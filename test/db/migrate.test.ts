@@ -172,9 +172,14 @@ describe('the database of an existing backend', () => {
     ).toEqual([
       'checkout_sessions.cancel_at YES',
       'checkout_sessions.closed_through_ledger YES',
+      'checkout_sessions.final_deadline YES',
       'checkout_sessions.legacy YES',
+      'checkout_sessions.opened_after YES',
       'checkout_sessions.payment_id YES',
       'checkout_sessions.processing_since YES',
+      'checkout_sessions.seen_expires_at YES',
+      'checkout_sessions.seen_memo YES',
+      'checkout_sessions.seen_status YES',
       'payments.settled_at YES',
       'payments.superseded_by YES',
       'webhook_deliveries.endpoint_id YES',
@@ -183,7 +188,7 @@ describe('the database of an existing backend', () => {
     ]);
     expect(
       await database.rows(`SELECT to_jsonb(s) - 'cancel_at' - 'closed_through_ledger' - 'processing_since' - 'payment_id'
-          - 'legacy' AS row FROM checkout_sessions s`),
+          - 'legacy' - 'opened_after' - 'final_deadline' - 'seen_status' - 'seen_expires_at' - 'seen_memo' AS row FROM checkout_sessions s`),
     ).toEqual(rows);
     expect(await tables('public')).toEqual(BACKEND_TABLES);
     expect(await schemaProblems(database.db, NETWORK)).toEqual([]);

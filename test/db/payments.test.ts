@@ -1,12 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { explainPayments, heldPayments } from '../../src/db/payments.ts';
 import { settleTogether } from '../../src/db/settle.ts';
-import { requestCancel } from '../../src/db/sessions.ts';
 import { markUnmatched } from '../../src/db/worklists.ts';
 import type { LedgerPayment } from '../../src/domain/ledger-payment.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { FAKE_USDC, minute } from '../domain/build.ts';
-import { cover, insertSession, receive, type StoredSession } from './build.ts';
+import { cancelAt, cover, insertSession, receive, type StoredSession } from './build.ts';
 
 let database: TestDatabase;
 beforeAll(async () => {
@@ -76,7 +75,7 @@ describe('held money', () => {
     expect((await why(fake))?.rule).toContain(`this is USDC:${FAKE_USDC.issuer}`);
     expect(await why(zero)).toMatchObject({ rule: 'Its amount is zero.' });
     const cancelled = await insertSession(database, { covered: [-1, 6] });
-    await requestCancel(database.pool, cancelled.id, minute(10));
+    await cancelAt(database, cancelled.id, 10);
     await cover(database, cancelled.account, -1, 11);
     await settle(cancelled);
     const found = await receive(database, cancelled, '10', { closedAt: minute(9) });

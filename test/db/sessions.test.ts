@@ -1,12 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { parseAmount } from '../../src/domain/money.ts';
-import { findSession, openSession, requestCancel, type NewSession } from '../../src/db/sessions.ts';
-import { extendCoverage, type Registration } from '../../src/db/watching.ts';
-import { settleTogether } from '../../src/db/settle.ts';
+import { openSession, type NewSession } from '../../src/db/sessions.ts';
 import { createTestDatabase, insertMerchant, type TestDatabase } from '../support/database.ts';
-import { FAKE_USDC, minute, USDC } from '../domain/build.ts';
-import { cover, everyRow, insertSession, newAccount, receive } from './build.ts';
+import { FAKE_USDC, minute, OPENED_AFTER, USDC } from '../domain/build.ts';
+import { everyRow, insertSession, newAccount } from './build.ts';
 
 let database: TestDatabase;
 let merchantId: string;
@@ -33,18 +31,11 @@ function wanted(fields: Partial<NewSession> = {}): NewSession {
   };
 }
 
-const registration = (account: string): Registration => ({
-  account,
-  cursor: '1',
-  fromLedger: 10_000,
-  fromTime: minute(0),
-});
-
-const open = (session: NewSession) =>
-  openSession(database.pool, session, registration(session.receivingAccount));
+/** As a caller does who has asked for the newest ledger first. */
+const open = (session: NewSession) => openSession(database.pool, session, OPENED_AFTER);
 
 describe('opening a session', () => {
-  test('creates it, its reference, its place in the work list and the watching of its account', async () => {
+  test('creates it, its reference and its place in the work list, dated by the ledger', async () => {
     const session = wanted();
     const row = await open(session);
     expect(row).toMatchObject({
@@ -55,16 +46,18 @@ describe('opening a session', () => {
       metadata: { order: 'A-17' },
     });
     const [found] = await database.rows(
-      `SELECT r.reference, w.from_ledger, a.deadline, a.asset, j.cause
-       FROM settlement.session_references r
-       JOIN settlement.watched_accounts w USING (account)
+      `SELECT r.reference, s.opened_after::int, s.seen_status, s.seen_expires_at, s.seen_memo, a.deadline, a.asset, j.cause
+       FROM settlement.session_references r JOIN checkout_sessions s ON s.id = r.session_id
        JOIN settlement.active_sessions a USING (session_id)
        JOIN settlement.session_journal j USING (session_id) WHERE session_id = $1`,
       [session.id],
     );
     expect(found).toEqual({
       reference: '4242',
-      from_ledger: '10000',
+      opened_after: OPENED_AFTER,
+      seen_status: 'pending',
+      seen_expires_at: minute(30),
+      seen_memo: '4242',
       deadline: minute(30),
       asset: `USDC:${USDC.issuer}`,
       cause: 'opened',
@@ -184,73 +177,5 @@ describe('opening a session', () => {
       [receivingAccount],
     );
     expect(count).toEqual({ n: 1 });
-  });
-});
-
-describe('asking for a cancellation', () => {
-  async function cancelAt(sessionId: string): Promise<Date | null> {
-    return (await findSession(database.db, sessionId)).cancelAt;
-  }
-
-  test('takes the latest of the request, the coverage and the payments seen', async () => {
-    const byRequest = await insertSession(database);
-    await requestCancel(database.pool, byRequest.id, minute(10));
-    expect(await cancelAt(byRequest.id)).toEqual(minute(10));
-
-    const byCoverage = await insertSession(database, { covered: [-1, 12] });
-    await requestCancel(database.pool, byCoverage.id, minute(10));
-    expect(await cancelAt(byCoverage.id)).toEqual(minute(12));
-
-    const byAsset = await insertSession(database);
-    await extendCoverage(database.db, byAsset.account, 'native', 1, {
-      throughLedger: 20_000,
-      throughTime: minute(13),
-    });
-    await requestCancel(database.pool, byAsset.id, minute(10));
-    expect(await cancelAt(byAsset.id)).toEqual(minute(13));
-
-    const byPayment = await insertSession(database);
-    await receive(database, byPayment, '1', { closedAt: minute(14) });
-    await requestCancel(database.pool, byPayment.id, minute(10));
-    expect(await cancelAt(byPayment.id)).toEqual(minute(14));
-  });
-
-  test('moves the deadline in the work list, and the ending is a cancellation', async () => {
-    const session = await insertSession(database);
-    await requestCancel(database.pool, session.id, minute(10));
-    expect(
-      await database.rows('SELECT deadline FROM settlement.active_sessions WHERE session_id = $1', [
-        session.id,
-      ]),
-    ).toEqual([{ deadline: minute(10) }]);
-    await cover(database, session.account, -1, 10);
-    await settleTogether(database.pool, [session.id]);
-    expect((await findSession(database.db, session.id)).status).toBe('cancelled');
-  });
-
-  test('counts once, and never for a session that is over', async () => {
-    const twice = await insertSession(database);
-    await requestCancel(database.pool, twice.id, minute(10));
-    await requestCancel(database.pool, twice.id, minute(8));
-    await requestCancel(database.pool, twice.id, minute(20));
-    expect(await cancelAt(twice.id)).toEqual(minute(10));
-    const paid = await insertSession(database);
-    await receive(database, paid, '10');
-    const expired = await insertSession(database, { covered: [-1, 31] });
-    await settleTogether(database.pool, [paid.id, expired.id]);
-    for (const { id } of [paid, expired]) {
-      await requestCancel(database.pool, id, minute(10));
-      expect(await cancelAt(id)).toBeNull();
-    }
-  });
-
-  test('works for a session that nobody watches, and refuses one that does not exist', async () => {
-    const session = await insertSession(database, { covered: null, active: false });
-    await requestCancel(database.pool, session.id, minute(10));
-    expect(await cancelAt(session.id)).toEqual(minute(10));
-    await expect(requestCancel(database.pool, randomUUID(), minute(1))).rejects.toMatchObject({
-      code: 'SessionNotFound',
-      field: 'sessionId',
-    });
   });
 });

@@ -2,11 +2,13 @@ import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals
 import { randomUUID } from 'node:crypto';
 import { Client } from 'pg';
 import { connect } from '../../src/db/connection.ts';
-import { requestCancel } from '../../src/db/sessions.ts';
+import { takeSeen } from '../../src/db/care.ts';
+import { completeCancels, waitingCancels } from '../../src/db/sessions.ts';
 import { lookTogether, settleTogether, type Settled } from '../../src/db/settle.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { FAKE_USDC, minute } from '../domain/build.ts';
 import {
+  cancelAt,
   cover,
   everyRow,
   insertPaymentRow,
@@ -123,7 +125,7 @@ describe('settling a session', () => {
     await cover(database, session.account, -1, 30);
     expect(await settle(session.id)).toMatchObject({
       status: 'expired',
-      closedThroughLedger: ledgerAt(30),
+      closedThroughLedger: ledgerAt(30) + 1,
       newEvents: ['session.expired'],
     });
   });
@@ -225,6 +227,10 @@ describe('what an older backend left half done', () => {
       expiresAt: new Date(Date.now() + 3_600_000),
     });
     expect(await settle(session.id)).toMatchObject({ status: 'cancelled', newEvents: [] });
+    // The watcher sees it, and asks the ledger from when on it counts.
+    await takeSeen(database.db, [session.id]);
+    expect(await waitingCancels(database.db)).toContain(session.id);
+    await completeCancels(database.db, [session.id]);
     const [row] = await database.rows<{ cancel_at: Date }>(
       'SELECT cancel_at FROM checkout_sessions WHERE id = $1',
       [session.id],
@@ -344,7 +350,7 @@ describe('money that does not settle', () => {
   test('money after a cancellation that was told needs a person; after an expiry it pays', async () => {
     const open = { covered: [-1, 31] } as const;
     const cancelled = await insertSession(database, { covered: [-1, 6] });
-    await requestCancel(database.pool, cancelled.id, minute(10));
+    await cancelAt(database, cancelled.id, 10);
     await cover(database, cancelled.account, -1, 31);
     const expired = await insertSession(database, open);
     for (const session of [cancelled, expired]) {

@@ -134,7 +134,7 @@ test('the report of a run of reconciliation', async () => {
 
 test('that the network was reset', async () => {
   await forAnyText(async (text) => {
-    await noteReset(database.db, text);
+    await noteReset(database.db, text, null);
     const [row] = await database.rows(`SELECT DISTINCT problem FROM settlement.watched_accounts`);
     expect(row).toEqual({ problem: storable(text) });
   });

@@ -3,7 +3,6 @@ import { randomUUID } from 'node:crypto';
 import { finishAttempt, pauseEndpoint, countFailure, startAttempt } from '../../src/db/attempts.ts';
 import { nextDeliveries } from '../../src/db/deliveries.ts';
 import { recordReport } from '../../src/db/reports.ts';
-import { requestCancel } from '../../src/db/sessions.ts';
 import type { Db } from '../../src/db/connection.ts';
 import { settleTogether } from '../../src/db/settle.ts';
 import { viewSession } from '../../src/db/view.ts';
@@ -11,7 +10,7 @@ import { takeDueWakes } from '../../src/db/worklists.ts';
 import type { AfterAttempt } from '../../src/domain/delivery.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { FAKE_USDC, minute, txHash, USDC } from '../domain/build.ts';
-import { insertSession, ledgerAt, receive } from './build.ts';
+import { cancelAt, cover, insertSession, ledgerAt, receive } from './build.ts';
 
 let database: TestDatabase;
 beforeAll(async () => {
@@ -85,20 +84,17 @@ describe('the view of a session', () => {
 
   test('shows a cancellation as its deadline, and its ending with the proof', async () => {
     const session = await insertSession(database, { covered: [-1, 6] });
-    await requestCancel(database.pool, session.id, minute(10));
+    await cancelAt(database, session.id, 10);
     expect(await view(session.id, 8)).toMatchObject({
       deadline: minute(10),
       cancelAt: minute(10),
       nextLookAt: minute(10),
     });
-    await database.rows(
-      'UPDATE settlement.watched_accounts SET through_time = $2, through_ledger = $3 WHERE account = $1',
-      [session.account, minute(11), ledgerAt(11)],
-    );
+    await cover(database, session.account, -1, 10);
     await settle(session.id);
     expect(await view(session.id)).toMatchObject({
       status: 'cancelled',
-      closedThroughLedger: ledgerAt(11),
+      closedThroughLedger: ledgerAt(10) + 1,
     });
   });
 

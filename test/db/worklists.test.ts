@@ -1,9 +1,9 @@
 import { afterAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { onClient } from '../../src/db/connection.ts';
+import { addCoverage } from '../../src/db/coverage.ts';
 import { settleTogether } from '../../src/db/settle.ts';
 import {
   activate,
-  discoverSessions,
   markUnmatched,
   regainWakes,
   returnWakes,
@@ -14,7 +14,14 @@ import {
 import { storeFindings } from '../../src/db/inbox.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { minute, USDC } from '../domain/build.ts';
-import { cover, insertSession, newAccount, receive, stateOf, type StoredSession } from './build.ts';
+import {
+  insertSession,
+  ledgerAt,
+  newAccount,
+  receive,
+  stateOf,
+  type StoredSession,
+} from './build.ts';
 
 // Each list is read whole, so each test has a database of its own.
 const opened: TestDatabase[] = [];
@@ -71,15 +78,16 @@ describe('undecided payments', () => {
 });
 
 describe('sessions to close', () => {
+  const prove = (account: string, asset: string) =>
+    addCoverage(database.db, [account], asset, { from: ledgerAt(0), through: ledgerAt(30) });
+
   test('are those whose deadline the coverage of their account or asset has passed', async () => {
     const short = await insertSession(database, { covered: [-1, 29] });
     const exact = await insertSession(database, { covered: [-1, 30] });
     const byAsset = await insertSession(database, { covered: [-1, 6] });
     await insertSession(database, { covered: null });
-    await database.rows(
-      `INSERT INTO settlement.asset_coverage VALUES ($1, $2, 20000, $3), ($4, 'native', 20000, $3)`,
-      [byAsset.account, `${USDC.code}:${USDC.issuer}`, minute(31), short.account],
-    );
+    await prove(byAsset.account, `${USDC.code}:${USDC.issuer}`);
+    await prove(short.account, 'native');
     expect(new Set(await sessionsToClose(database.db))).toEqual(new Set([exact.id, byAsset.id]));
     await settleTogether(database.pool, [exact.id, byAsset.id]);
     expect(await sessionsToClose(database.db)).toEqual([]);
@@ -100,9 +108,7 @@ describe('sessions to close', () => {
   test('are looked for once, however many accounts are watched', async () => {
     const session = await insertSession(database, { covered: [-1, 31] });
     await database.rows(
-      `INSERT INTO settlement.watched_accounts (account, cursor, from_ledger, from_time, through_ledger, through_time)
-       SELECT 'G' || i, '0', 1, $1, 1, $1 FROM generate_series(1, 100) i`,
-      [minute(-1)],
+      `INSERT INTO settlement.watched_accounts (account, through_ledger) SELECT 'G' || i, 1 FROM generate_series(1, 100) i`,
     );
     const client = await database.pool.connect();
     await client.query('BEGIN');
@@ -180,49 +186,23 @@ describe('wakes', () => {
   });
 });
 
-describe('sessions that the backend made by itself', () => {
-  test('are found, oldest first, whether their account is watched or not, until they are activated', async () => {
-    const known = await insertSession(database, { active: false, createdAt: minute(2) });
-    const unknown = await insertSession(database, {
-      active: false,
-      covered: null,
-      createdAt: minute(1),
-    });
-    await insertSession(database, { active: true });
-    await insertSession(database, { active: false, status: 'paid' });
-    await insertSession(database, { active: false, createdAt: minute(-60) });
-    const found = () => discoverSessions(database.db, minute(-30));
-    expect(await found()).toEqual([unknown.id, known.id]);
-    await activateStored(known, { wake: true });
-    await cover(database, unknown.account, 0, 1);
-    expect(await found()).toEqual([unknown.id]);
-    expect(await takeDueWakes(database.db, 10)).toEqual([known.id]);
-  });
-
-  test('are not found again when we have ended them', async () => {
-    const session = await insertSession(database, { active: false, covered: [-1, 31] });
-    await settleTogether(database.pool, [session.id]);
-    await database.rows('DELETE FROM settlement.active_sessions');
-    expect(await discoverSessions(database.db, minute(-30))).toEqual([]);
-  });
-
-  test('activating what is active keeps its deadline and its wake', async () => {
+describe('entering the work list', () => {
+  test('again keeps the deadline and the wake', async () => {
     const session = await insertSession(database);
-    await activateStored(session, { wake: true, expiresAt: minute(99) });
+    await activate(
+      database.db,
+      {
+        id: session.id,
+        receivingAccount: session.account,
+        asset: USDC,
+        expiresAt: minute(99),
+        cancelAt: null,
+      },
+      { wake: true },
+    );
     expect(await takeDueWakes(database.db, 10)).toEqual([]);
     expect(await database.rows('SELECT deadline FROM settlement.active_sessions')).toEqual([
       { deadline: minute(30) },
     ]);
   });
-
-  async function activateStored(
-    session: StoredSession,
-    { wake, expiresAt = minute(30) }: { wake: boolean; expiresAt?: Date },
-  ): Promise<void> {
-    await activate(
-      database.db,
-      { id: session.id, receivingAccount: session.account, asset: USDC, expiresAt, cancelAt: null },
-      { wake },
-    );
-  }
 });
