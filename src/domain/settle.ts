@@ -130,7 +130,7 @@ export function decide(facts: SessionFacts): Decision {
   );
   const settlesRow = newPayment !== null || (facts.paymentRow !== null && !facts.rowSettled);
   // What somebody has opened again has no ending to stand by.
-  const standsByIt = facts.legacyEnding && !isOpen(status);
+  const standsByIt = facts.legacyEnding && closedThroughLedger === null && !isOpen(status);
   const legacyEnding = standsByIt || endedBeforeOurTime(settled, facts);
   const { newAttention, goneAttention } = attentionChanges(
     settled,
