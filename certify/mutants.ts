@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { mutated, MUTANTS, type Mutant } from './mutants/list.ts';
 import { SETTLEMENT_MUTANTS, type TestedMutant } from './mutants/settlement.ts';
+import { TOLD_MUTANTS } from './mutants/told.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 /** A slice with everything that waits for a rest that never comes. */
@@ -19,7 +20,7 @@ const PARTS = ['src', 'certify', 'drizzle', 'package.json', 'tsconfig.json', 'je
 const TESTS = ['test/pipeline/model.ts', 'test/domain'];
 
 const only = process.argv.slice(2);
-const chosen = [...MUTANTS, ...SETTLEMENT_MUTANTS].filter(
+const chosen = [...MUTANTS, ...SETTLEMENT_MUTANTS, ...TOLD_MUTANTS].filter(
   ({ name }) => only.length === 0 || only.some((o) => name.includes(o)),
 );
 const waiting = [...chosen];

@@ -21,7 +21,7 @@ const FOUND_LATER = {
 };
 const inTest = (file: string, name: string) => ({ file: `test/domain/${file}.test.ts`, name });
 
-/** Every one of them. */
+/** Those of judge.ts, settle.ts and session.ts. */
 export const SETTLEMENT_MUTANTS: readonly TestedMutant[] = [
   {
     name: 'a payment is credited when the ledger before its own is read',
@@ -46,6 +46,18 @@ export const SETTLEMENT_MUTANTS: readonly TestedMutant[] = [
         file: JUDGE,
         from: 'waiting.push(payment);',
         to: 'waiting.push(payment);\n      credited += payment.amount;',
+      },
+    ],
+    test: inTest('judge-order', 'is no reason to call what comes behind it a duplicate'),
+  },
+  {
+    name: 'a payment is a duplicate of what is known, wherever that lies',
+    edits: [
+      {
+        file: JUDGE,
+        from: 'judgeOne(session, placed, context, credited >= session.price)',
+        to: `judgeOne(session, placed, context, payments.reduce((n, p) =>
+      p === placed ? n : n + p.payment.amount, 0n) >= session.price)`,
       },
     ],
     test: ONE_RESULT,
@@ -213,65 +225,5 @@ export const SETTLEMENT_MUTANTS: readonly TestedMutant[] = [
     name: 'what came before the opening waits for a reading',
     edits: [{ file: JUDGE, from: 'Math.max(openedAfter, readThrough)', to: 'readThrough' }],
     test: inTest('judge-order', 'does not hold back what came before the opening'),
-  },
-  {
-    name: 'nobody asks about what was told in another order',
-    edits: [
-      {
-        file: 'src/domain/attention.ts',
-        from: 'j.placedAfter !== null && j.payment.placedAfter === null',
-        to: 'j.placedAfter !== j.payment.placedAfter && j.verdict === null',
-      },
-    ],
-    test: FOUND_LATER,
-  },
-  {
-    name: 'an ending that is made again says what is found by now',
-    edits: [
-      {
-        file: 'src/domain/event.ts',
-        from: ' && (placedAfter ?? 0) < ending',
-        to: '',
-      },
-    ],
-    test: inTest('settle-order', 'an ending, though more money of before it is found'),
-  },
-  {
-    name: 'an ending that is made again leaves out what was returned',
-    edits: [
-      {
-        file: 'src/domain/event.ts',
-        from: "({ verdict, placedAfter }) => verdict === 'credited'",
-        to: "({ verdict, placedAfter, payment }) => !payment.resolved && verdict === 'credited'",
-      },
-    ],
-    test: inTest('settle-order', 'an ending, though the money that it held is returned'),
-  },
-  {
-    name: 'what ended before our time never gets its money',
-    edits: [{ file: SETTLE, from: 'Math.max(0, ...known)', to: '0' }],
-    test: inTest('settle-adoption', 'though nobody will read the ledger for it'),
-  },
-  {
-    name: 'evidence may lie beyond the end',
-    edits: [
-      {
-        file: 'src/domain/attention.ts',
-        from: '(endLedger ?? newestLedger) - 1',
-        to: '(endLedger ?? newestLedger)',
-      },
-    ],
-    test: inTest('settle-repairs', 'is never un-paid'),
-  },
-  {
-    name: 'a full page proves the whole of its last ledger',
-    edits: [
-      {
-        file: 'src/domain/evidence.ts',
-        from: 'return this.#isFull ? this.#last.ledger - 1 : this.#last.ledger;',
-        to: 'return this.#last.ledger;',
-      },
-    ],
-    test: { file: 'test/domain/evidence.test.ts', name: '' },
   },
 ];

@@ -100,11 +100,11 @@ describe('the place of a payment', () => {
       [3, 'credited', null],
       [1, 'duplicate', PLACE],
     ];
-    expect(places([ledgers(1, 3), ...told], {}, context({ paidByTxHash: txHash(3) }))).toEqual(
-      expected,
-    );
+    const found = { ...ledgers(1, 3), amount: parseAmount('3') };
+    const confirmed = context({ paidByTxHash: txHash(3) });
+    expect(places([found, ...told], {}, confirmed)).toEqual(expected);
     // The same where the row is lost: what stands completed the price.
-    expect(places([ledgers(1, 3), ...told])).toEqual(expected);
+    expect(places([found, ...told])).toEqual(expected);
   });
 
   test('is behind an ending that was told without it', () => {
