@@ -53,6 +53,8 @@ ALTER TABLE "settlement"."ledgers" ADD CONSTRAINT "ledgers_are_a_chain" FOREIGN 
 --> statement-breakpoint
 CREATE INDEX "ledgers_by_time" ON "settlement"."ledgers" USING btree ("closed_at","sequence");
 --> statement-breakpoint
+CREATE INDEX "ledgers_by_previous" ON "settlement"."ledgers" USING btree ("prev_sequence");
+--> statement-breakpoint
 ALTER TABLE "settlement"."active_sessions" ADD CONSTRAINT "active_sessions_live_session_checkout_sessions_id_fk" FOREIGN KEY ("live_session") REFERENCES "public"."checkout_sessions"("id") ON DELETE set null ON UPDATE no action;
 --> statement-breakpoint
 CREATE INDEX "active_sessions_by_live_session" ON "settlement"."active_sessions" USING btree ("live_session");
