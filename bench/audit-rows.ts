@@ -4,15 +4,12 @@
  */
 import type { Client, Pool } from 'pg';
 import { settleTogether } from '../src/db/settle.ts';
+import { account, ACCOUNTS } from './accounts.ts';
 
-/** Receiving accounts, each with its merchant. */
-const ACCOUNTS = 1_000;
 /** Sessions inserted by one statement, settled in one commit. */
 const [CHUNK, BATCH] = [20_000, 200];
 
 const uuid = (what: string, i = 'i') => `md5('${what} ' || ${i})::uuid`;
-const account = (i = 'i') =>
-  `('G' || upper(substr(md5('a' || ${i} % ${ACCOUNTS}) || md5('b' || ${i} % ${ACCOUNTS}), 1, 55)))`;
 
 /**
  * So many sessions: 70 % paid, 25 % expired, 5 % cancelled, over four hundred days, one webhook each. The client may

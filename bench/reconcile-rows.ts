@@ -3,21 +3,18 @@
  * broken rows of every kind, scattered, as somebody else's UPDATE leaves them. All of it set-based.
  */
 import type { Client } from 'pg';
+import { account, ACCOUNTS } from './accounts.ts';
 
 /** Broken rows of each kind. */
 export const BROKEN = 100;
 /** Sessions that are open and in care: as many as a shop has at once, however long it has been in business. */
 const OPEN = 1_000;
-/** Receiving accounts, each with its merchant. */
-const ACCOUNTS = 1_000;
 /** Sessions inserted by one statement. */
 const CHUNK = 50_000;
 /** Older than every deadline that a run may look at, younger than 400 days. */
 const YOUNGEST_DAYS = 1;
 
 const uuid = (what: string, i = 'i') => `md5('${what} ' || ${i})::uuid`;
-const account = (i = 'i') =>
-  `('G' || upper(substr(md5('a' || ${i} % ${ACCOUNTS}) || md5('b' || ${i} % ${ACCOUNTS}), 1, 55)))`;
 const hash = (what: string) => `(md5('${what}' || i) || md5(i || '${what}'))`;
 
 /** Merchants and watched accounts, and so many finished sessions: 70 % paid, 25 % expired, 5 % cancelled. */

@@ -1,29 +1,26 @@
 /**
  * Deliberate breakages of the product, each of which must turn the certificate red: otherwise its green says nothing.
- * A mutant is made in a copy of the sources in a temporary folder; what is played on it is a slice of the certificate.
+ * A mutant is made in a copy of the sources in a temporary folder; what is played on it is a slice of the certificate, or
+ * the one test that is there for the broken rule.
  */
 import { spawn } from 'node:child_process';
-import {
-  cpSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { mutated, MUTANTS, type Mutant } from './mutants/list.ts';
+import { SETTLEMENT_MUTANTS, type TestedMutant } from './mutants/settlement.ts';
+import { TOLD_MUTANTS } from './mutants/told.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 /** A slice with everything that waits for a rest that never comes. */
 const PATIENCE_MS = 600_000;
 const AT_ONCE = 2;
+const PARTS = ['src', 'certify', 'drizzle', 'package.json', 'tsconfig.json', 'jest.config.js'];
+const TESTS = ['test/pipeline/model.ts', 'test/domain'];
 
 const only = process.argv.slice(2);
-const chosen = MUTANTS.filter(
+const chosen = [...MUTANTS, ...SETTLEMENT_MUTANTS, ...TOLD_MUTANTS].filter(
   ({ name }) => only.length === 0 || only.some((o) => name.includes(o)),
 );
 const waiting = [...chosen];
@@ -31,7 +28,7 @@ const survived: string[] = [];
 await Promise.all(Array.from({ length: AT_ONCE }, work));
 process.stdout.write(
   survived.length === 0
-    ? `${chosen.length} of ${chosen.length} mutants turn the certificate red.\n`
+    ? `${chosen.length} of ${chosen.length} mutants turn the certificate, or their test, red.\n`
     : `Not caught: ${survived.join('; ')}\n`,
 );
 process.exit(survived.length === 0 ? 0 : 1);
@@ -47,44 +44,66 @@ async function work(): Promise<void> {
   }
 }
 
-async function attempt({ edits, slice }: Mutant): Promise<{ caught: boolean; said: string }> {
+type Attempt = { readonly caught: boolean; readonly said: string };
+
+async function attempt(mutant: Mutant | TestedMutant): Promise<Attempt> {
   const dir = mkdtempSync(join(tmpdir(), 'certify-mutant-'));
   try {
     copySources(dir);
-    for (const edit of edits) {
+    for (const edit of mutant.edits) {
       const path = join(dir, edit.file);
       writeFileSync(path, mutated(readFileSync(path, 'utf8'), edit));
     }
-    const { code, output } = await certify(dir, [...slice, '--quick', '--seed', '1']);
-    const lines = output.trim().split('\n');
-    const verdict = lines.at(-1) ?? '';
-    // Red by a broken promise, not by a harness or a product that does not even start.
-    const broken = lines.find((line) => /^ +[a-z]+: |^seed \d+: |^settle wrote/.test(line)) ?? '';
-    const caught =
-      code === 1 && verdict.startsWith('RED') && broken !== '' && !/round broke/.test(broken);
-    return {
-      caught,
-      said: (caught ? broken : lines.slice(-8).join('\n    ')).trim().slice(0, 400),
-    };
+    return 'test' in mutant ? await playTest(dir, mutant) : await playSlice(dir, mutant);
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }
 }
 
+async function playSlice(dir: string, { slice }: Mutant): Promise<Attempt> {
+  const script = join(dir, 'certify/certify.ts');
+  const { code, output } = await run(dir, [script, ...slice, '--quick', '--seed', '1']);
+  const lines = output.trim().split('\n');
+  const verdict = lines.at(-1) ?? '';
+  // Red by a broken promise, not by a harness or a product that does not even start.
+  const broken = lines.find((line) => /^ +[a-z]+: |^seed \d+: |^settle wrote/.test(line)) ?? '';
+  const caught =
+    code === 1 && verdict.startsWith('RED') && broken !== '' && !/round broke/.test(broken);
+  return {
+    caught,
+    said: (caught ? broken : lines.slice(-8).join('\n    ')).trim().slice(0, 400),
+  };
+}
+
+async function playTest(dir: string, { test }: TestedMutant): Promise<Attempt> {
+  // No database: these tests need none, so nothing is set up for them.
+  writeFileSync(
+    join(dir, 'jest.mutant.js'),
+    `import all from './jest.config.js';\nconst { globalSetup, globalTeardown, ...rest } = all;\nexport default rest;\n`,
+  );
+  const jest = ['--experimental-vm-modules', join(ROOT, 'node_modules/jest/bin/jest.js')];
+  const args = ['--config', 'jest.mutant.js', test.file, '-t', test.name];
+  const { code, output } = await run(dir, [...jest, ...args]);
+  // Red by the test, not by a file that cannot be loaded.
+  const failed = output.split('\n').find((line) => line.includes('●') && line.includes(test.name));
+  const caught = code === 1 && failed !== undefined && /Tests: +\d+ failed/.test(output);
+  return { caught, said: (failed ?? output.slice(-400)).trim() };
+}
+
 function copySources(dir: string): void {
-  for (const part of ['src', 'certify', 'drizzle', 'package.json', 'tsconfig.json']) {
+  for (const part of PARTS) {
     cpSync(join(ROOT, part), join(dir, part), { recursive: true });
   }
-  mkdirSync(join(dir, 'test/pipeline'), { recursive: true });
-  cpSync(join(ROOT, 'test/pipeline/model.ts'), join(dir, 'test/pipeline/model.ts'));
+  for (const part of TESTS) cpSync(join(ROOT, part), join(dir, part), { recursive: true });
   symlinkSync(join(ROOT, 'node_modules'), join(dir, 'node_modules'));
 }
 
-function certify(
+/** Runs Node in the copy. */
+function run(
   dir: string,
   args: readonly string[],
 ): Promise<{ code: number | null; output: string }> {
-  const child = spawn(process.execPath, [join(dir, 'certify/certify.ts'), ...args], {
+  const child = spawn(process.execPath, [...args], {
     cwd: dir,
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -3,14 +3,10 @@
  * (TEMPORAL_ADDRESS… or temporal.toml, read by @temporalio/envconfig) and nothing else; no database, no Horizon. Where
  * the workers encrypt payloads, it needs their TEMPORAL_CODEC_KEYS, too.
  */
-import {
-  Client,
-  Connection,
-  isGrpcServiceError,
-  WithStartWorkflowOperation,
-  WorkflowUpdateFailedError,
-} from '@temporalio/client';
-import { ApplicationFailure, type Workflow } from '@temporalio/common';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Client, Connection, WithStartWorkflowOperation } from '@temporalio/client';
+import type { Workflow } from '@temporalio/common';
+import { asCallerSeesIt, isPassing, NotAnswered } from './client-errors.ts';
 import {
   cancelUpdate,
   lookUpdate,
@@ -33,15 +29,11 @@ import { isTxHash } from './domain/ledger-payment.ts';
 import { isUuid } from './domain/session.ts';
 import { temporalSettings } from './temporal-settings.ts';
 import { startTracing } from './tracing.ts';
+import { createTurns } from './turns.ts';
 import { WORKFLOW_TASK_TIMEOUT } from './workflows/options.ts';
 
-export { Refusal, type RefusalCode };
+export { NotAnswered, Refusal, type RefusalCode };
 export type { CancelAnswer, OpenedSession, OpenRequest, ReportAnswer, SessionView };
-
-/** No worker answered in time. The request may still be carried out: ask `sessionState`, or ask again. */
-export class NotAnswered extends Error {
-  override readonly name = 'NotAnswered';
-}
 
 /** Everything a backend can ask of the settlement system. */
 export type SettlementClient = {
@@ -65,6 +57,14 @@ export type SettlementClient = {
 
 /** How long an update waits for a worker and its answer; `cancel` alone may take 15 s, a report 10 s. */
 const ANSWER_WITHIN_MS = 30_000;
+
+/** Temporal takes ten updates of a run at once, from all clients together; more are refused. */
+const UPDATES_AT_ONCE = 10;
+/** Callers that may wait for their turn, of one session in one process. */
+const MOST_WAITING = 1_000;
+/** The pause after a run had no room: other clients are asking, too. */
+const FIRST_PAUSE_MS = 100;
+const LONGEST_PAUSE_MS = 2_000;
 
 /** Where Temporal is, when the environment does not say it. */
 export type ConnectOptions = {
@@ -117,38 +117,70 @@ export function settlementClient(
     staticSummary: `checkout session ${sessionId}`,
   });
 
+  const take = createTurns({ atOnce: UPDATES_AT_ONCE, waiting: MOST_WAITING });
+
+  /**
+   * Asks in turn, and again until the caller's time is up: when the run had no room for another question, or when the time of
+   * whom it shared an answer with was up earlier.
+   */
   async function ask<R, A extends unknown[]>(
+    sessionId: string,
+    update: Parameters<typeof send<R, A>>[1],
+    args: A,
+    sharing: { same: string | null; anew?: boolean },
+  ): Promise<R> {
+    requireUuid(sessionId, 'sessionId');
+    const until = Date.now() + answerWithinMs;
+    for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
+      try {
+        return await take({
+          about: sessionId,
+          anew: false,
+          ...sharing,
+          until,
+          ask: (latest) => send(sessionId, update, args, latest),
+        });
+      } catch (error) {
+        const wait = pause * (0.5 + Math.random());
+        if (!isPassing(error) || Date.now() + wait >= until) throw asCallerSeesIt(error, sessionId);
+        await sleep(wait);
+      }
+    }
+  }
+
+  async function send<R, A extends unknown[]>(
     sessionId: string,
     update: Parameters<typeof client.workflow.executeUpdateWithStart<never, R, A>>[0],
     args: A,
+    until: number,
   ): Promise<R> {
     // An operation can be used once only.
     const startWorkflowOperation = new WithStartWorkflowOperation(
       SESSION_WORKFLOW,
       start(sessionId),
     );
-    try {
-      return await client.withDeadline(Date.now() + answerWithinMs, () =>
-        client.workflow.executeUpdateWithStart(update, {
-          args,
-          startWorkflowOperation,
-        } as unknown as Parameters<typeof client.workflow.executeUpdateWithStart<never, R, A>>[1]),
-      );
-    } catch (error) {
-      throw asCallerSeesIt(error, sessionId);
-    }
+    return client.withDeadline(until, () =>
+      client.workflow.executeUpdateWithStart(update, {
+        args,
+        startWorkflowOperation,
+      } as unknown as Parameters<typeof client.workflow.executeUpdateWithStart<never, R, A>>[1]),
+    );
   }
 
   return {
-    openSession: (sessionId, request) => ask(sessionId, openUpdate, [request]),
+    openSession: (sessionId, request) =>
+      ask(sessionId, openUpdate, [request], { same: `open ${JSON.stringify(request)}` }),
     reportPayment: async (sessionId, txHash) => {
       const hash = requireTxHash(txHash);
-      return ask(sessionId, reportUpdate, [{ txHash: hash }]);
+      return ask(sessionId, reportUpdate, [{ txHash: hash }], {
+        same: `report ${hash}`,
+        anew: true,
+      });
     },
-    cancelSession: (sessionId) => ask(sessionId, cancelUpdate, []),
+    cancelSession: (sessionId) => ask(sessionId, cancelUpdate, [], { same: 'cancel' }),
     redeliver: async (sessionId, deliveryId) => {
       requireUuid(deliveryId, 'deliveryId');
-      await ask(sessionId, redeliverUpdate, [{ deliveryId }]);
+      await ask(sessionId, redeliverUpdate, [{ deliveryId }], { same: null });
     },
     async wake(sessionId, hint = {}) {
       if (hint.txHash !== undefined) requireTxHash(hint.txHash);
@@ -163,7 +195,10 @@ export function settlementClient(
       const seen = fresh ? null : await lastSeen(client, workflowId);
       if (seen !== null) return seen;
       try {
-        const view = await ask<SessionView, []>(sessionId, lookUpdate, []);
+        const view = await ask<SessionView, []>(sessionId, lookUpdate, [], {
+          same: 'look',
+          anew: true,
+        });
         return view.found ? view : null;
       } catch (error) {
         if (error instanceof Refusal && error.code === 'SessionNotFound') return null;
@@ -202,34 +237,5 @@ function requireTxHash(txHash: string): string {
     'InvalidInput',
     `txHash: must be 64 lower-case hex digits, not ${JSON.stringify(txHash)}.`,
     'txHash',
-  );
-}
-
-/** What the SDK says of a payload in a form that it does not know. */
-const UNREADABLE = 'Unknown encoding: binary/encrypted';
-
-/** Temporal's errors, as a backend wants them: a Refusal with its code and field, or NotAnswered. */
-function asCallerSeesIt(error: unknown, sessionId: string): unknown {
-  for (let e = error; e instanceof Error; e = e.cause) {
-    if (e.message.startsWith(UNREADABLE)) {
-      return new Error(
-        'The workers encrypt what they answer: TEMPORAL_CODEC_KEYS must be set here, too.',
-        { cause: error },
-      );
-    }
-    if (e instanceof ApplicationFailure && e.nonRetryable && e.type) {
-      const [field] = e.details ?? [];
-      return new Refusal(
-        e.type as RefusalCode,
-        e.message,
-        typeof field === 'string' ? field : null,
-      );
-    }
-  }
-  const deadline = isGrpcServiceError(error) || !(error instanceof WorkflowUpdateFailedError);
-  if (!deadline) return error;
-  return new NotAnswered(
-    `No answer about session ${sessionId} in time. Is a worker running? The request may still be carried out.`,
-    { cause: error },
   );
 }

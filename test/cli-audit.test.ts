@@ -51,6 +51,9 @@ describe('green', () => {
         `${system.shop.address} native, ledgers \\d+–\\d+: Horizon (\\d+) payments, ([\\d.]+); inbox \\1, \\2`,
       ),
     );
+    expect(out).toMatch(/The chain has \d+ ledgers\. 0 ledger payments wait/);
+    expect(out).toContain('1 ledger(s) of the chain are believed as they are');
+    expect(out).not.toContain('excused');
     expect(out).toContain('1 sessions are not at rest; 0 lack their run.');
   });
 
@@ -62,7 +65,10 @@ describe('green', () => {
       findings: [],
       more: {},
       foreignWrites: { count: 0 },
-      horizon: { accounts: 1, findings: [] },
+      anchors: { count: 1 },
+      waiting: 0,
+      excused: {},
+      horizon: { accounts: 1, findings: [], headers: { notShown: 0 } },
       runs: { sessions: 1, findings: [] },
     });
   });
@@ -74,7 +80,7 @@ test('wrong input is an error of its own, and nothing is audited', async () => {
     [['--horizon', '--from-ledger', 'seven'], {}, 'Not the number of a ledger'],
     [['--horizon', '--from-ledger', '8', '--to-ledger', '7'], {}, 'lies after'],
     [['--horizon', '--account', 'G'], {}, 'not a Stellar account'],
-    [['--horizon', '--account', system.customer.address], {}, 'Nobody watches'],
+    [['--horizon', '--account', system.customer.address], {}, 'is not watched'],
     [['--horizon'], { HORIZON_URL: '' }, 'HORIZON_URL'],
   ];
   for (const [args, env, message] of wrong) {

@@ -96,8 +96,13 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'src/domain/settle.ts',
-        from: 'const toDeadline = coverage.throughTime >= effectiveDeadline(session);',
-        to: 'const toDeadline = now >= effectiveDeadline(session);',
+        from: 'return coverage.provenThrough >= coverage.endLedger - 1 ? coverage.endLedger : null;',
+        to: 'return now >= effectiveDeadline(session) ? coverage.newestLedger : null;',
+      },
+      {
+        file: 'src/domain/settle.ts',
+        from: 'if (coverage === null || coverage.endLedger === null || undecoded) return null;',
+        to: 'if (coverage === null || undecoded) return null;',
       },
       {
         file: 'src/domain/settle.ts',
@@ -134,8 +139,8 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'src/domain/judge.ts',
-        from: 'if (sum >= price) return payment;',
-        to: 'if (sum + 1n >= price) return payment;',
+        from: 'if (completing !== null || credited < session.price) continue;',
+        to: 'if (completing !== null || credited + 1n < session.price) continue;',
       },
     ],
     slice: MODEL,
@@ -147,17 +152,6 @@ export const MUTANTS: readonly Mutant[] = [
         file: 'src/domain/asset.ts',
         from: 'a.code === b.code && a.issuer === b.issuer',
         to: 'a.code === b.code',
-      },
-    ],
-    slice: MODEL,
-  },
-  {
-    name: 'a full page proves the whole of its last ledger',
-    edits: [
-      {
-        file: 'src/horizon/coverage.ts',
-        from: 'throughLedger: last.ledger - 1,\n    throughTime: new Date(last.closedAt.getTime() - 1000),',
-        to: 'throughLedger: last.ledger,\n    throughTime: last.closedAt,',
       },
     ],
     slice: MODEL,

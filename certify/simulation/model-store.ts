@@ -264,6 +264,7 @@ function factsOf(now: State, row: Row, clock: Date): SessionFacts {
   const from = now.rows[0]?.session.createdAt ?? session.createdAt;
   return {
     session,
+    rowProblem: null,
     payments: paymentsOf(now, session),
     paymentRow,
     ambiguous: false,

@@ -1,10 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
+import { missingPayments } from '../db/inbox.ts';
 import { inboxByHash, recordAnswer, recordReport } from '../db/reports.ts';
 import { findSession } from '../db/sessions.ts';
 import type { Settled } from '../db/settle.ts';
 import { watchedAccount } from '../db/watching.ts';
 import type { LedgerHeader } from '../domain/evidence.ts';
+import type { Found } from '../domain/ledger-source.ts';
 import { formatAmount, parseSum } from '../domain/money.ts';
 import { reasonOf } from '../domain/failure.ts';
 import type { Verdict } from '../domain/judge.ts';
@@ -67,6 +69,7 @@ async function ask(
     }
     if (!found.successful) return { kind: 'failed', txHash };
     const readThrough = await readForward(deps, sessionId, account, found.ledger, newest);
+    if (readThrough >= found.ledger) await readOnceMore(deps, account, found, newest);
     const answer = await answerFromInbox(deps, sessionId, txHash, account);
     if (answer !== null) return answer;
     if (readThrough >= found.ledger) return { kind: 'pays_another', txHash };
@@ -80,6 +83,19 @@ async function ask(
       reason: reasonOf(error),
     };
   }
+}
+
+/** A ledger that is read did not show the transaction then: its history was filled in, so it is read whole now. */
+async function readOnceMore(
+  deps: Deps,
+  account: string,
+  { ledger, payments }: Pick<Extract<Found, { kind: 'found' }>, 'ledger' | 'payments'>,
+  newest: LedgerHeader,
+): Promise<void> {
+  const missing = await missingPayments(deps.database.db, payments);
+  if (missing.length === 0 || ledger > newest.sequence) return;
+  const wanted = [{ sequence: ledger, accounts: [account] }];
+  await readWholeLedgers(deps, wanted, newest, deps.draining);
 }
 
 /** A report makes an account be read forward by this many whole ledgers at most; the watcher does the rest. */
@@ -98,7 +114,7 @@ async function readForward(
   const signal = deps.draining;
   const before = await watchedAccount(db, account);
   if (before === null || before.readThrough >= ledger) return before?.readThrough ?? 0;
-  await readAccount(deps, before, { newest, thorough: true, signal });
+  await readAccount(deps, before, { newest, isShown: true, thorough: true, signal });
   const pages = await watchedAccount(db, account);
   if (pages === null || pages.readThrough >= ledger) return pages?.readThrough ?? 0;
   const last = Math.min(ledger, pages.readThrough + LEDGERS_FORWARD, newest.sequence);

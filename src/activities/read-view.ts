@@ -44,6 +44,7 @@ function notFound(sessionId: string): SessionView {
     deadline: '',
     cancelAt: null,
     closedThroughLedger: null,
+    over: false,
     paidBy: null,
     payments: [],
     deliveries: [],

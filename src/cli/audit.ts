@@ -12,7 +12,9 @@ import {
   type LedgerToAudit,
 } from '../db/audit-horizon.ts';
 import { auditRuns, type RunsReport } from '../db/audit-runs.ts';
+import type { Counted } from '../db/audit-excuses.ts';
 import { CHECKS, type Check } from '../domain/audit.ts';
+import { EXCUSES, type ExcuseReason } from '../domain/audit-evidence.ts';
 import { isAccount } from '../horizon/address.ts';
 import { HorizonRefused } from '../horizon/errors.ts';
 import { isRunning } from '../temporal.ts';
@@ -92,8 +94,8 @@ async function compare(range: LedgerRange): Promise<HorizonReport> {
     const patient: LedgerToAudit = {
       head: () => again(() => source.head()),
       page: (account, cursor, limit) => again(() => source.page(account, cursor, limit)),
-      ledgerPayments: (ledger, accounts) => again(() => source.ledgerPayments(ledger, accounts)),
-      ledgerHash: (ledger) => again(() => source.ledgerHash(ledger)),
+      ledger: (sequence) => again(() => source.ledger(sequence)),
+      wholeLedger: (header, accounts) => again(() => source.wholeLedger(header, accounts)),
     };
     try {
       return await auditHorizon(db, patient, range);
@@ -133,7 +135,18 @@ function inWords(report: Whole): string {
     ...(findings.length === 0
       ? [`P1, P2, P3 and P4 hold for ${scope}.`]
       : [`${total(report)} promise(s) broken among ${scope}:`, ...findings.map(line), ...rest]),
-    ...foreignInWords(report),
+    ...countInWords(
+      report.foreignWrites,
+      'change(s) of a status were made by somebody else (an older backend, say); no promise is broken by that:',
+    ),
+    `The chain has ${report.ledgers} ledgers. ${report.waiting} ledger payments wait for what is not read yet.`,
+    ...countInWords(
+      report.anchors,
+      'ledger(s) of the chain are believed as they are, since nothing before them is known:',
+    ),
+    ...Object.entries(report.excused).flatMap(([reason, counted]) =>
+      countInWords(counted, `excused: ${EXCUSES[reason as ExcuseReason]}:`),
+    ),
     ...(horizon === undefined ? [] : horizonInWords(horizon)),
     ...(runs === undefined
       ? []
@@ -149,18 +162,18 @@ function total({ findings, more }: Found): number {
   return Object.values(more).reduce((sum, count) => sum + count, findings.length);
 }
 
-function foreignInWords({ foreignWrites: { count, examples } }: AuditReport): string[] {
+function countInWords({ count, examples }: Counted, what: string): string[] {
   if (count === 0) return [];
   return [
-    `${count} change(s) of a status were made by somebody else (an older backend, say); no promise is broken by that:`,
+    `${count} ${what}`,
     ...examples.map(({ subject, problem }) => `    ${subject}: ${problem}`),
     ...(count > examples.length ? [`    … and ${count - examples.length} more.`] : []),
   ];
 }
 
-function horizonInWords({ accounts, oldestLedger, compared }: HorizonReport): string[] {
+function horizonInWords({ accounts, oldestLedger, headers, compared }: HorizonReport): string[] {
   return [
-    `Compared with Horizon (its oldest ledger is ${oldestLedger}): ${accounts} account(s).`,
+    `Compared with Horizon (its oldest ledger is ${oldestLedger}): ${accounts} account(s), ${headers.compared} header(s) of the chain (${headers.notShown} not shown).`,
     ...compared.map(
       ({ account, asset, fromLedger, throughLedger, horizon, inbox }) =>
         `    ${account} ${asset}, ledgers ${fromLedger}–${throughLedger}: ` +

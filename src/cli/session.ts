@@ -144,12 +144,14 @@ function reportInWords(answer: ReportAnswer): string {
 function cancelInWords(answer: CancelAnswer): string {
   switch (answer.kind) {
     case 'cancelled':
-      return `Cancelled; the ledger is covered through ${answer.throughLedger}.`;
+      return answer.throughLedger === null
+        ? 'Cancelled already, by an older backend.'
+        : `Cancelled; the ledger is covered through ${answer.throughLedger}.`;
     case 'closing':
       return `Closing: payments up to ${answer.cancelAt} may still show. Ask again.`;
     case 'refused':
       return answer.because === 'paid'
         ? `Not cancelled: it is paid, by ${answer.txHash ?? 'an older row'}.`
-        : `Not cancelled: it had expired (ledger ${answer.throughLedger}).`;
+        : `Not cancelled: it had expired (${answer.throughLedger === null ? 'an older backend ended it' : `ledger ${answer.throughLedger}`}).`;
   }
 }

@@ -1,7 +1,8 @@
 /** P3 for a page of sessions: their events, and the lines in which these wait at each endpoint. */
 import { sql } from 'drizzle-orm';
-import { DEFAULT_EVENTS, dueEvents, eventBody, type EventType } from '../domain/event.ts';
-import { decide } from '../domain/settle.ts';
+import { possibleEvents, type SessionAudit } from '../domain/audit.ts';
+import type { Audited } from '../domain/audit-evidence.ts';
+import { DEFAULT_EVENTS, eventBody, type EventType } from '../domain/event.ts';
 import type { Finding } from './audit-findings.ts';
 import type { Db } from './connection.ts';
 import type { GatheredFacts } from './facts.ts';
@@ -33,12 +34,20 @@ type StoredDelivery = {
   status: string;
 };
 
+/** A session with what the audit found of it. */
+type SessionOfEvents = {
+  readonly id: string;
+  readonly facts: GatheredFacts;
+  readonly audited: Audited;
+  readonly result: Pick<SessionAudit, 'fold'>;
+};
+
 /** Checks the events of these sessions, in the snapshot in which their facts were read. */
 export async function auditEvents(
   db: Db,
-  facts: ReadonlyMap<string, GatheredFacts>,
+  sessions: readonly SessionOfEvents[],
 ): Promise<EventsAudited> {
-  const ids = sql`${sql.param([...facts.keys()])}::uuid[]`;
+  const ids = sql`${sql.param(sessions.map(({ id }) => id))}::uuid[]`;
   const { rows: stored } = await db.execute<StoredEvent>(sql`
     SELECT id, session_id, type, fact, body FROM settlement.events WHERE session_id = ANY(${ids})`);
   const { rows: sent } = await db.execute<StoredDelivery>(sql`
@@ -48,34 +57,40 @@ export async function auditEvents(
   const deliveriesOf = Map.groupBy(sent, (delivery) => delivery.session_id);
   const found: Finding[] = [];
   const unsent: Unsent[] = [];
-  for (const [id, f] of facts) {
+  for (const session of sessions) {
+    const { id } = session;
     const [events, deliveries] = [eventsOf.get(id) ?? [], deliveriesOf.get(id) ?? []];
     if (events.length > 0)
-      found.push(...auditBodies(f, events), ...auditDoubles(events, deliveries));
+      found.push(...auditBodies(session, events), ...auditDoubles(events, deliveries));
     found.push(...auditLines(deliveries));
-    unsent.push(...unsentOf(f, events, deliveries));
+    unsent.push(...unsentOf(session.facts, events, deliveries));
   }
   return { events: stored.length, found, unsent };
 }
 
 /** Id and bytes of every event are those that its fact makes. */
-function auditBodies(facts: GatheredFacts, stored: readonly StoredEvent[]): Finding[] {
-  const { judgement } = decide(facts);
-  const expected = new Map(
-    dueEvents(facts.session, judgement, facts.paymentRow).map((fact) => {
-      const id = eventId(facts.session.id, fact.type, fact.fact);
-      return [id, eventBody(id, fact)];
+function auditBodies(
+  { audited, result }: SessionOfEvents,
+  stored: readonly StoredEvent[],
+): Finding[] {
+  const { session } = audited;
+  const expected = Map.groupBy(
+    possibleEvents(audited, result.fold).map((fact) => {
+      const id = eventId(session.id, fact.type, fact.fact);
+      return { id, body: eventBody(id, fact) };
     }),
+    ({ id }) => id,
   );
   const broken = (id: string, problem: string): Finding[] => [
     { promise: 'P3', check: 'event_bytes', subject: `event ${id}`, problem },
   ];
   return stored.flatMap(({ id, type, fact, body }) => {
-    if (id !== eventId(facts.session.id, type, fact)) {
+    if (id !== eventId(session.id, type, fact)) {
       return broken(id, 'Its id is not the one its fact makes.');
     }
     const right = expected.get(id);
-    if (right === undefined || withMetadataOf(body, right) === body) return [];
+    if (right === undefined || right.some((one) => withMetadataOf(body, one.body) === body))
+      return [];
     return broken(id, 'Its bytes are not those its fact makes.');
   });
 }

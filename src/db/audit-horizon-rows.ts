@@ -1,27 +1,28 @@
 /** The inbox, as the comparison with Horizon reads it: how far it claims to be complete, and what it holds. */
 import { sql } from 'drizzle-orm';
 import { assetKey, type Asset } from '../domain/asset.ts';
+import { hasLedger, unionOf, type Interval } from '../domain/audit-intervals.ts';
 import {
   ledgerPaymentKey,
   type LedgerPayment,
   type UndecodedRecord,
 } from '../domain/ledger-payment.ts';
 import { formatAmount } from '../domain/money.ts';
+import {
+  NOTHING_READ,
+  readAccountLedgers,
+  readLedgers,
+  type AccountLedgers,
+} from './audit-coverage.ts';
 import type { Db } from './connection.ts';
-import { JOIN_NETWORK, THROUGH_LEDGER } from './coverage.ts';
 import { parseStored } from './inbox-payment.ts';
 
-/** How far an account was read. */
-export type Bounds = {
+/** What the inbox claims to have of an account. */
+export type Claim = {
   readonly account: string;
-  /** Its reading begins after this ledger. */
-  readonly fromLedger: number;
-  /** The last record that was stored. */
-  readonly cursor: bigint;
-  /** The last ledger of which anything is claimed. */
-  readonly throughLedger: number;
-  /** The ledgers through which everything is claimed to be there, by asset; the empty text: for every asset. */
-  readonly covered: ReadonlyMap<string, number>;
+  readonly ledgers: AccountLedgers;
+  /** The first and the last ledger of which anything is claimed; `through` before `from` where nothing is. */
+  readonly span: Interval;
 };
 
 /** A row of the inbox, as far as the ledger can say it. */
@@ -34,44 +35,33 @@ export type InboxFact = Pick<LedgerPayment, 'ledger' | 'closedAt' | 'amount' | '
 const PAGE = 500;
 
 /** The watched accounts, or one of them, in their order. */
-export async function* boundsOf(db: Db, account: string | null): AsyncGenerator<Bounds> {
+export async function* claimsOf(db: Db, account: string | null): AsyncGenerator<Claim> {
   for (let after = ''; ;) {
-    const { rows } = await db.execute<{
-      account: string;
-      cursor: string;
-      from_ledger: string;
-      covered: { asset: string; through: number }[];
-    }>(sql`
-      SELECT w.account, w.cursor, w.from_ledger, (
-        SELECT json_agg(json_build_object('asset', c.asset, 'through', ${THROUGH_LEDGER})) FROM (
-          SELECT '' AS asset, w.through_ledger
-          UNION ALL SELECT asset, through_ledger FROM settlement.asset_coverage
-          WHERE account = w.account) c ${JOIN_NETWORK}) AS covered
-      FROM settlement.watched_accounts w
-      WHERE w.account > ${after} AND (${account}::text IS NULL OR w.account = ${account})
-      ORDER BY w.account LIMIT ${PAGE}`);
-    for (const row of rows) {
-      const cursor = BigInt(row.cursor);
-      const through = row.covered.map((c) => c.through);
-      yield {
-        account: row.account,
-        fromLedger: Number(row.from_ledger),
-        cursor,
-        throughLedger: Math.max(Number(cursor >> 32n), ...through),
-        covered: new Map(row.covered.map((c) => [c.asset, c.through])),
-      };
+    const { rows } = await db.execute<{ account: string }>(sql`
+      SELECT account FROM settlement.watched_accounts
+      WHERE account > ${after} AND (${account}::text IS NULL OR account = ${account})
+      ORDER BY account LIMIT ${PAGE}`);
+    const accounts = rows.map((row) => row.account);
+    const read = await readAccountLedgers(db, accounts);
+    for (const name of accounts) {
+      const ledgers = read.get(name) ?? NOTHING_READ;
+      const all = unionOf([
+        ...ledgers.whole,
+        ...ledgers.pages,
+        ...[...ledgers.unmoved.values()].flat(),
+      ]);
+      const span = { from: all[0]?.from ?? 1, through: all.at(-1)?.through ?? 0 };
+      yield { account: name, ledgers, span };
     }
-    const last = rows.at(-1);
-    if (!last) return;
-    after = last.account;
+    const last = accounts.at(-1);
+    if (last === undefined) return;
+    after = last;
   }
 }
 
 /** Whether the inbox must have this payment. */
-export function isClaimed({ cursor, covered }: Bounds, payment: LedgerPayment): boolean {
-  if (BigInt(payment.operationId) <= cursor) return true;
-  const through = covered.get(assetKey(payment.asset)) ?? covered.get('') ?? 0;
-  return payment.ledger <= through;
+export function isClaimed({ ledgers }: Claim, { asset, ledger }: LedgerPayment): boolean {
+  return hasLedger(readLedgers(ledgers, assetKey(asset)), ledger);
 }
 
 /** What the inbox has of an account after one place in the ledger and through another. What a reset took away is left out. */
@@ -119,7 +109,7 @@ export async function* inboxRows(
 /** Of what Horizon shows and the inbox lacks, what was not kept for a person either (settle payments parked). */
 export async function unkept(
   db: Db,
-  bounds: Bounds,
+  { account, ledgers }: Claim,
   payments: readonly LedgerPayment[],
   undecoded: readonly UndecodedRecord[],
 ): Promise<{ subject: string; what: string }[]> {
@@ -131,7 +121,7 @@ export async function unkept(
       ids: [p.operationId, `${p.operationId}:${p.subIndex}`],
     })),
     ...undecoded
-      .filter(({ ledger }) => ledger < Number(bounds.cursor >> 32n))
+      .filter(({ ledger }) => hasLedger(unionOf([...ledgers.whole, ...ledgers.pages]), ledger))
       .map(({ operationId, ledger }) => ({
         subject: `record ${operationId}`,
         what: `A record of ledger ${ledger} that cannot be read`,
@@ -140,7 +130,7 @@ export async function unkept(
   ];
   if (lacking.length === 0) return [];
   const { rows } = await db.execute<{ id: string }>(sql`
-    SELECT operation_id AS id FROM settlement.parked_records WHERE account = ${bounds.account}
+    SELECT operation_id AS id FROM settlement.parked_records WHERE account = ${account}
       AND operation_id = ANY(${sql.param(lacking.flatMap(({ ids }) => ids))}::text[])`);
   const parked = new Set(rows.map(({ id }) => id));
   return lacking.filter(({ ids }) => !ids.some((id) => parked.has(id)));

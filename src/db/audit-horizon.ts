@@ -3,20 +3,27 @@
  * as its reading says that all is there. Horizon not answering says nothing (P6): it throws, and there is no finding.
  */
 import { assetKey } from '../domain/asset.ts';
+import type { WholeLedger } from '../domain/evidence.ts';
 import { Refusal } from '../domain/failure.ts';
+import { MoreThanCounted } from '../domain/ledger-errors.ts';
 import { ledgerPaymentKey, type LedgerPayment } from '../domain/ledger-payment.ts';
-import type { LedgerSource, Page } from '../domain/ledger-source.ts';
+import type { LedgerSource, PageHint } from '../domain/ledger-source.ts';
 import { formatAmount } from '../domain/money.ts';
 import { createCollector, type Collector, type Found } from './audit-findings.ts';
 import {
-  boundsOf,
+  claimsOf,
   inboxRows,
   isClaimed,
   unkept,
-  type Bounds,
+  type Claim,
   type InboxFact,
 } from './audit-horizon-rows.ts';
-import { remembered } from './checkpoint.ts';
+import {
+  auditChainAgainst,
+  refuseOtherLedger,
+  storedHeader,
+  type HeadersCompared,
+} from './audit-horizon-chain.ts';
 import type { Db } from './connection.ts';
 import { headOfNetwork } from './operator/evidence.ts';
 
@@ -46,11 +53,13 @@ export type HorizonReport = Found & {
   readonly accounts: number;
   /** Horizon's oldest ledger: what lies before it cannot be compared. */
   readonly oldestLedger: number;
+  /** Headers of the chain that were compared. */
+  readonly headers: HeadersCompared;
   readonly compared: readonly Compared[];
 };
 
 /** What is asked of the ledger. */
-export type LedgerToAudit = Pick<LedgerSource, 'head' | 'page' | 'ledgerPayments' | 'ledgerHash'>;
+export type LedgerToAudit = Pick<LedgerSource, 'head' | 'page' | 'ledger' | 'wholeLedger'>;
 
 /** Horizon says that it has a ledger of which it shows nothing now: another node answered, or it is behind. */
 export class LedgerNotShown extends Error {
@@ -69,32 +78,22 @@ export async function auditHorizon(
   source: LedgerToAudit,
   range: LedgerRange,
 ): Promise<HorizonReport> {
-  const { oldestLedger } = await headOfNetwork(db, source);
-  await refuseReset(db, source);
+  const head = await headOfNetwork(db, source);
+  await refuseOtherLedger(db, source, head);
   const collector = createCollector();
+  const headers = await auditChainAgainst(db, source, collector, range);
   const compared: Compared[] = [];
   let accounts = 0;
-  for await (const bounds of boundsOf(db, range.account)) {
+  for await (const claim of claimsOf(db, range.account)) {
     accounts += 1;
-    compared.push(
-      ...(await compareAccount({ db, source, collector }, bounds, range, oldestLedger)),
-    );
+    const comparing = { db, source, collector };
+    compared.push(...(await compareAccount(comparing, claim, range, head.oldestLedger)));
   }
   if (range.account !== null && accounts === 0) {
-    throw new Refusal('InvalidInput', `Nobody watches the account ${range.account}.`, 'account');
+    throw new Refusal('InvalidInput', `The account ${range.account} is not watched.`, 'account');
   }
-  return { accounts, oldestLedger, compared, ...collector.result() };
-}
-
-async function refuseReset(db: Db, source: LedgerToAudit): Promise<void> {
-  const { checkpoint } = await remembered(db);
-  if (checkpoint === null) return;
-  const hash = await source.ledgerHash(checkpoint.ledger);
-  if (hash === null || hash === checkpoint.hash) return;
-  throw new Refusal(
-    'InvalidInput',
-    `Horizon shows ledger ${checkpoint.ledger} with another hash than the one that was read: the network was reset, or HORIZON_URL leads to another one.`,
-  );
+  const { oldestLedger } = head;
+  return { accounts, oldestLedger, headers, compared, ...collector.result() };
 }
 
 type Comparing = { readonly db: Db; readonly source: LedgerToAudit; readonly collector: Collector };
@@ -102,13 +101,13 @@ type Sums = Map<string, { horizon: [number, bigint]; inbox: [number, bigint] }>;
 
 async function compareAccount(
   comparing: Comparing,
-  bounds: Bounds,
+  claim: Claim,
   { fromLedger, toLedger }: LedgerRange,
   oldestLedger: number,
 ): Promise<Compared[]> {
-  const { account } = bounds;
-  const from = Math.max(bounds.fromLedger + 1, fromLedger ?? 0, oldestLedger);
-  const through = Math.min(bounds.throughLedger, toLedger ?? bounds.throughLedger);
+  const { account, span } = claim;
+  const from = Math.max(span.from, fromLedger ?? 0, oldestLedger);
+  const through = Math.min(span.through, toLedger ?? span.through);
   const end = (BigInt(through + 1) << 32n) - 1n;
   const sums: Sums = new Map();
   // The ledger before: a cursor stands behind the record that it names.
@@ -117,7 +116,7 @@ async function compareAccount(
     const page = await comparing.source.page(account, cursor.toString(), PAGE);
     const isLast = page.records < PAGE;
     const next = isLast || BigInt(page.nextCursor) > end ? end : BigInt(page.nextCursor);
-    await comparePage(comparing, bounds, page, { after: cursor, until: next, sums });
+    await comparePage(comparing, claim, page, { after: cursor, until: next, sums });
     cursor = next;
   }
   const tally = ([payments, sum]: [number, bigint]) => ({ payments, sum: formatAmount(sum) });
@@ -135,8 +134,8 @@ type Stretch = { readonly after: bigint; readonly until: bigint; readonly sums: 
 
 async function comparePage(
   { db, source, collector }: Comparing,
-  bounds: Bounds,
-  page: Page,
+  claim: Claim,
+  page: PageHint,
   { after, until, sums }: Stretch,
 ): Promise<void> {
   const shown = new Map(
@@ -149,8 +148,8 @@ async function comparePage(
     sum[side] = [sum[side][0] + 1, sum[side][1] + p.amount];
     sums.set(assetKey(p.asset), sum);
   };
-  const ledger = createLedgerReader(source, bounds.account);
-  for await (const row of inboxRows(db, bounds.account, after, until)) {
+  const ledger = createLedgerReader({ db, source, collector }, claim.account);
+  for await (const row of inboxRows(db, claim.account, after, until)) {
     count('inbox', row);
     // A page that ends early says nothing of what comes after it (P6): the row's own ledger is asked for, whole.
     const found = shown.get(row.key) ?? (await ledger(row, collector.isFull('not_on_ledger')));
@@ -161,15 +160,15 @@ async function comparePage(
     const check = found === null ? 'not_on_ledger' : 'differs_from_ledger';
     collector.add([{ promise: 'P1', check, subject: `payment ${row.key}`, problem }]);
   }
-  const claimed = [...shown.values()].filter((p) => isClaimed(bounds, p));
+  const claimed = [...shown.values()].filter((p) => isClaimed(claim, p));
   for (const payment of claimed) count('horizon', payment);
-  const broken = await unkept(db, bounds, claimed, page.undecoded);
+  const broken = await unkept(db, claim, claimed, page.undecoded);
   collector.add(
     broken.map(({ subject, what }) => ({
       promise: 'P1',
       check: 'not_in_inbox',
       subject,
-      problem: `${what} arrived at ${bounds.account}, whose payments are read through ledger ${bounds.throughLedger}, but the inbox lacks it.`,
+      problem: `${what} arrived at ${claim.account}. That ledger is read, but the inbox lacks it.`,
     })),
   );
 }
@@ -177,12 +176,12 @@ async function comparePage(
 const NOT_SHOWN = 'It is in the inbox, but not in the ledger that it names.';
 
 /** Reads the ledgers of rows that no page has shown. Once enough are found, the rest is not asked for. */
-function createLedgerReader(source: LedgerToAudit, account: string) {
+function createLedgerReader(comparing: Comparing, account: string) {
   let last: { ledger: number; payments: Map<string, LedgerPayment> } | null = null;
   return async ({ key, ledger }: InboxFact, enough: boolean): Promise<LedgerPayment | null> => {
     if (enough) return null;
     if (last?.ledger !== ledger) {
-      const read = await source.ledgerPayments(ledger, new Set([account]));
+      const read = await readWhole(comparing, ledger, new Set([account]));
       if (read === null) {
         throw new LedgerNotShown(
           `Horizon does not show ledger ${ledger}, of which the inbox has ${key}.`,
@@ -192,6 +191,24 @@ function createLedgerReader(source: LedgerToAudit, account: string) {
     }
     return last.payments.get(key) ?? null;
   };
+}
+
+/** A ledger whole, by the chain's header; by the node's own where the chain lacks it, or counts too few operations. */
+async function readWhole(
+  { db, source, collector }: Comparing,
+  ledger: number,
+  accounts: ReadonlySet<string>,
+): Promise<WholeLedger | null> {
+  const stored = await storedHeader(db, ledger);
+  try {
+    if (stored !== null) return await source.wholeLedger(stored, accounts);
+  } catch (error) {
+    if (!(error instanceof MoreThanCounted)) throw error;
+    const problem = error.message;
+    collector.add([{ promise: 'P4', check: 'chain', subject: `ledger ${ledger}`, problem }]);
+  }
+  const shown = await source.ledger(ledger);
+  return shown === null ? null : source.wholeLedger(shown, accounts);
 }
 
 function differenceOf(row: InboxFact, shown: LedgerPayment): string | null {

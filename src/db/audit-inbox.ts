@@ -1,6 +1,8 @@
-/** P1 over all of the inbox: nothing undecided for long, nothing that counts for a stranger. One page is one statement. */
+/** P1 over all of the inbox: no verdict of another session's payment, no place that the chain does not know. One page is one statement. */
 import { sql } from 'drizzle-orm';
+import type { Check } from '../domain/audit.ts';
 import type { Finding } from './audit-findings.ts';
+import type { Undecided } from './audit-undecided.ts';
 import type { Db } from './connection.ts';
 
 /** Ledger payments read in one statement. */
@@ -18,48 +20,56 @@ export type RowsAudited<Key> = {
 /** The key of a ledger payment. */
 export type PaymentKey = readonly [txHash: string, opIndex: number, subIndex: number];
 
+/** A page of the inbox, and what has had no verdict for over a minute. */
+export type InboxAudited = RowsAudited<PaymentKey> & { readonly undecided: readonly Undecided[] };
+
 /** Checks a page of the inbox, in the order of its key. */
-export async function auditInbox(
-  db: Db,
-  after: PaymentKey | null,
-): Promise<RowsAudited<PaymentKey>> {
+export async function auditInbox(db: Db, after: PaymentKey | null): Promise<InboxAudited> {
   const [txHash, opIndex, subIndex] = after ?? ['', -1, -1];
   const { rows } = await db.execute<{
     count: number;
     last: PaymentKey | null;
-    found: { key: string; undecided: boolean; problem: string }[] | null;
+    found: { key: string; check: Check; problem: string }[] | null;
+    undecided: Undecided[] | null;
   }>(sql`
     WITH page AS MATERIALIZED (
       SELECT * FROM settlement.ledger_payments
       WHERE (tx_hash, op_index, sub_index) > (${txHash}, ${opIndex}, ${subIndex})
       ORDER BY tx_hash, op_index, sub_index LIMIT ${PAGE}),
     judged AS (
-      SELECT concat_ws(':', lp.tx_hash, lp.op_index, lp.sub_index) AS key, lp.verdict IS NULL AS undecided, CASE
-        -- An operator who gives it to another session has it judged anew: that counts from then.
-        WHEN lp.verdict IS NULL AND coalesce(u.since, lp.seen_at) < now() - ${GRACE}
-          THEN 'It has had no verdict for over a minute' || CASE WHEN u.tx_hash IS NULL
-            THEN ', and stands in no work list.' ELSE '.' END
-        WHEN lp.verdict NOT IN ('unmatched', 'ambiguous')
-          AND (s.id IS NULL OR s.receiving_account <> lp.account OR CASE WHEN lp.assigned_to IS NULL
-            THEN s.memo IS DISTINCT FROM lp.reference ELSE s.id <> lp.assigned_to END)
-          THEN 'Its verdict belongs to session ' || coalesce(lp.session_id::text, 'none')
-            || ', but its reference names another.' END AS problem
+      SELECT concat_ws(':', lp.tx_hash, lp.op_index, lp.sub_index) AS key, 'wrong_verdict' AS check,
+        'Its verdict belongs to session ' || coalesce(lp.session_id::text, 'none')
+          || ', but its reference names another.' AS problem
       FROM page lp LEFT JOIN checkout_sessions s ON s.id = lp.session_id
-      LEFT JOIN settlement.undecided_payments u
-        ON (u.tx_hash, u.op_index, u.sub_index) = (lp.tx_hash, lp.op_index, lp.sub_index))
+      WHERE lp.verdict NOT IN ('unmatched', 'ambiguous')
+        AND s.id IS NOT NULL AND (s.receiving_account <> lp.account OR CASE WHEN lp.assigned_to IS NULL
+          THEN s.memo IS DISTINCT FROM lp.reference ELSE s.id <> lp.assigned_to END)
+      UNION ALL SELECT concat_ws(':', lp.tx_hash, lp.op_index, lp.sub_index), 'differs_from_ledger', CASE
+        WHEN lp.operation_id >> 32 <> lp.ledger THEN 'Its operation ' || lp.operation_id || ' is not of its ledger ' || lp.ledger || '.'
+        ELSE 'It closed at ' || lp.closed_at::text || ', but its ledger ' || lp.ledger || ' at ' || l.closed_at::text || '.' END
+      FROM page lp LEFT JOIN settlement.network n ON true LEFT JOIN settlement.ledgers l
+        ON l.sequence = lp.ledger AND lp.seen_at >= coalesce(n.reset_at, '-infinity')
+      WHERE lp.operation_id >> 32 <> lp.ledger OR l.closed_at <> lp.closed_at)
     SELECT (SELECT count(*)::int FROM page) AS count,
       (SELECT json_build_array(tx_hash, op_index, sub_index) FROM page
         ORDER BY tx_hash DESC, op_index DESC, sub_index DESC LIMIT 1) AS last,
-      (SELECT json_agg(j) FROM judged j WHERE problem IS NOT NULL) AS found`);
-  const [{ count, last, found } = { count: 0, last: null, found: null }] = rows;
+      (SELECT json_agg(j ORDER BY key) FROM judged j) AS found,
+      (SELECT json_agg(json_build_array(lp.tx_hash, lp.op_index, lp.sub_index) ORDER BY lp.tx_hash, lp.op_index, lp.sub_index)
+        FROM page lp LEFT JOIN settlement.undecided_payments u USING (tx_hash, op_index, sub_index)
+        -- An operator who gives it to another session has it judged anew: that counts from then.
+        WHERE lp.verdict IS NULL AND coalesce(u.since, lp.seen_at) < now() - ${GRACE}) AS undecided`);
+  const [{ count, last, found, undecided } = EMPTY] = rows;
   return {
     rows: count,
     next: count < PAGE ? null : last,
-    found: (found ?? []).map(({ key, undecided, problem }) => ({
+    undecided: undecided ?? [],
+    found: (found ?? []).map(({ key, check, problem }) => ({
       promise: 'P1',
-      check: undecided ? 'no_verdict' : 'wrong_verdict',
+      check,
       subject: `payment ${key}`,
       problem,
     })),
   };
 }
+
+const EMPTY = { count: 0, last: null, found: null, undecided: null };

@@ -1,9 +1,13 @@
 /** A page of sessions, read in one snapshot and checked: P1, P2, P4, and P3 as far as a session's own rows show it. */
 import { sql } from 'drizzle-orm';
 import { auditSession, isWithAPerson, type Violation } from '../domain/audit.ts';
-import { effectiveDeadline } from '../domain/session.ts';
+import type { Audited } from '../domain/audit-evidence.ts';
+import { deadlineOf } from '../domain/audit-fold.ts';
+import { rowProblemInWords } from '../domain/row-check.ts';
 import { readJournal, type JournalEntry } from '../domain/transitions.ts';
 import { auditEvents, type Unsent } from './audit-events.ts';
+import { readEvidence } from './audit-evidence.ts';
+import type { Named, NamedExcuse } from './audit-excuses.ts';
 import type { Finding } from './audit-findings.ts';
 import type { Db } from './connection.ts';
 import { gatherFacts, type GatheredFacts } from './facts.ts';
@@ -26,20 +30,20 @@ export type SessionsAudited = {
   readonly unsent: readonly Unsent[];
   /** Statuses that somebody else wrote, and that break no promise. */
   readonly foreign: readonly Named[];
+  /** What was let pass, and why. */
+  readonly excused: readonly NamedExcuse[];
 };
 
-/** Something about a row, in words. */
-export type Named = Pick<Finding, 'subject' | 'problem'>;
-
 /**
- * The next page of sessions in our care, in id order: opened within what their account was read for, or taken up since.
- * Others were settled before adoption, their money came before our time, and they stand by their row alone.
+ * The next page of sessions in care, in id order: opened since their account is watched, or taken up since. Others were
+ * settled before adoption, their money came before, and they stand by their row alone.
  */
 export async function nextSessions(db: Db, after: string | null): Promise<string[]> {
   const { rows } = await db.execute<{ id: string }>(sql`
     SELECT s.id FROM checkout_sessions s
-    JOIN settlement.watched_accounts w ON w.account = s.receiving_account
-    WHERE s.id > ${after ?? START}::uuid AND (s.created_at >= w.from_time
+    WHERE s.id > ${after ?? START}::uuid AND (s.opened_after IS NOT NULL
+      OR EXISTS (SELECT FROM settlement.watched_accounts w
+        WHERE w.account = s.receiving_account AND s.created_at >= w.registered_at)
       OR EXISTS (SELECT FROM settlement.active_sessions a WHERE a.session_id = s.id)
       OR EXISTS (SELECT FROM settlement.session_journal j WHERE j.session_id = s.id)
       OR EXISTS (SELECT FROM settlement.events e WHERE e.session_id = s.id))
@@ -49,27 +53,54 @@ export async function nextSessions(db: Db, after: string | null): Promise<string
 
 /** Checks these sessions. All of it must be read in one snapshot: settle writes what belongs together at once. */
 export async function auditSessions(db: Db, ids: readonly string[]): Promise<SessionsAudited> {
-  const facts = await gatherFacts(db, ids);
+  const gathered = await gatherFacts(db, ids);
+  const facts = new Map([...gathered].filter(([, f]) => f.rowProblem === null));
+  const evidence = await readEvidence(db, facts);
   const marks = await readMarks(db, ids);
-  const { events, found, unsent } = await auditEvents(db, facts);
+  const sessions = [...facts].flatMap(([id, f]) => {
+    const ledger = evidence.get(id);
+    if (ledger === undefined) return [];
+    const audited: Audited = { ...f, ledger };
+    return [
+      { id, facts: f, audited, marks: marks.get(id) ?? NO_MARKS, result: auditSession(audited) },
+    ];
+  });
+  const { events, found, unsent } = await auditEvents(db, sessions);
   const foreign: Named[] = [];
-  const ofSessions = [...facts].flatMap(([id, f]) => {
-    const mark = marks.get(id) ?? NO_MARKS;
+  const excused: NamedExcuse[] = [];
+  const ofSessions = sessions.flatMap(({ id, facts: f, marks: mark, result }) => {
     const { status, closedThroughLedger } = f.session;
     const isKnown = f.legacyEnding || (status === 'paid' && (f.rowSettled || isWithAPerson(f)));
     const journal = readJournal({ status, closedThroughLedger, isKnown }, mark.journal);
     const subject = `session ${id}`;
     foreign.push(...journal.foreign.map((problem) => ({ subject, problem: `It ${problem}` })));
+    excused.push(...result.excuses.map((excuse) => ({ ...excuse, subject })));
     return [
-      ...auditSession(f),
+      ...result.violations,
       ...auditMarks(f, mark),
       ...auditProof(f, mark),
       ...journal.forbidden.map(forbidden),
-    ]
-      .filter(({ check }) => check !== 'ending' || !mark.ended_before_reset)
-      .map((violation) => ({ ...violation, subject }));
+    ].map((violation) => ({ ...violation, subject }));
   });
-  return { events, found: [...ofSessions, ...found], unsent, foreign };
+  const notSessions = [...gathered.values()].flatMap(auditRow);
+  return { events, found: [...notSessions, ...ofSessions, ...found], unsent, foreign, excused };
+}
+
+/** A row that is no session keeps no promise and breaks none; but a person must have been asked about it. */
+function auditRow({ session, rowProblem, openAttention, answeredAttention }: GatheredFacts) {
+  const kind = 'not_a_session';
+  const isAsked =
+    openAttention.has(kind) || [...answeredAttention].some((a) => a.startsWith(`${kind} `));
+  if (rowProblem === null || isAsked) return [];
+  return [
+    {
+      promise: 'P2',
+      check: 'unreadable',
+      subject: `session ${session.id}`,
+      problem: rowProblemInWords(rowProblem),
+      mayPass: true,
+    } as const,
+  ];
 }
 
 function forbidden(problem: string): Violation {
@@ -110,7 +141,7 @@ async function readMarks(db: Db, ids: readonly string[]): Promise<Map<string, Ma
         FROM settlement.session_journal j WHERE j.session_id = s.id) AS journal,
       ending.at < n.reset_at IS TRUE AS ended_before_reset,
       ending.at IS NOT NULL AND EXISTS (SELECT FROM settlement.parked_records r
-        WHERE r.account = s.receiving_account AND r.parked_at < ending.at - ${NEAR}
+        WHERE r.account = s.receiving_account AND r.ledger < s.closed_through_ledger AND r.parked_at < ending.at - ${NEAR}
           AND (r.resolved_at IS NULL OR r.resolved_at > ending.at + ${NEAR})) AS ended_unread,
       CASE WHEN s.closed_through_ledger IS NOT NULL THEN (SELECT lp.closed_at::text
         FROM settlement.ledger_payments lp WHERE lp.account = s.receiving_account
@@ -162,12 +193,13 @@ function auditProof({ session }: GatheredFacts, marks: Marks): Violation[] {
   const proven = marks.journal.some(
     ({ to, ledger }) => ledger === through && (to === 'expired' || to === 'cancelled'),
   );
+  if (marks.ended_before_reset) return [];
   if (!proven) return broken(`through ledger ${through}, but no entry of its journal says so.`);
   if (marks.ended_unread) {
     return broken('while a record of its account could not be read (settle payments parked).');
   }
   const closedBy = marks.closed_by === null ? null : new Date(marks.closed_by);
-  if (closedBy !== null && closedBy <= effectiveDeadline(session)) {
+  if (closedBy !== null && closedBy <= deadlineOf(session)) {
     return broken(
       `through ledger ${through}, but its account was paid in a later ledger at ${closedBy.toISOString()}, not after its deadline.`,
     );

@@ -8,11 +8,14 @@
  * is patient. Everything else is wrong in whatever snapshot it is seen.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { auditChain } from './audit-chain.ts';
 import type { Unsent } from './audit-events.ts';
+import { createCount, createExcuses, type Counted, type Excused } from './audit-excuses.ts';
 import { createCollector, type Collector, type Finding, type Found } from './audit-findings.ts';
 import { auditInbox, type PaymentKey, type RowsAudited } from './audit-inbox.ts';
+import { auditUndecided, type Undecided } from './audit-undecided.ts';
 import { auditDeliveries, missedDeliveries } from './audit-outbox.ts';
-import { auditSessions, nextSessions, type Named, type SessionsAudited } from './audit-sessions.ts';
+import { auditSessions, nextSessions, type SessionsAudited } from './audit-sessions.ts';
 import { inSnapshot } from './audit-snapshot.ts';
 import { connect, type Db } from './connection.ts';
 
@@ -23,7 +26,15 @@ export type AuditReport = Found & {
   readonly events: number;
   readonly deliveries: number;
   /** Statuses that somebody else wrote (an older backend, say), and that break no promise: how many, and the first. */
-  readonly foreignWrites: { readonly count: number; readonly examples: readonly Named[] };
+  readonly foreignWrites: Counted;
+  /** Ledgers of the chain. */
+  readonly ledgers: number;
+  /** Where the chain begins: what came before is not known, and the ledger is believed as it is. */
+  readonly anchors: Counted;
+  /** Ledger payments that have no meaning yet, rightly: the ledgers before them are not all read. */
+  readonly waiting: number;
+  /** What would break a promise, if its reason did not excuse it. */
+  readonly excused: Excused;
 };
 
 /** How the audit is made. */
@@ -41,21 +52,19 @@ export const PATIENCE_MS = 30_000;
 const LOOK_AGAIN_MS = 2_000;
 /** Sessions and events remembered for a second look, before it is taken; some megabytes. */
 const MOST_REMEMBERED = 10_000;
-/** Examples of what somebody else wrote. */
-const EXAMPLES = 20;
 
 /** Audits P1–P4 over the whole database, as it stands now. */
 export async function audit(db: Db, options: AuditOptions = {}): Promise<AuditReport> {
   const { patienceMs = 0 } = options;
   const collector = createCollector();
-  const foreign: Named[] = [];
+  const [foreign, excuses] = [createCount(), createExcuses()];
   const [doubtful, unsent] = [new Map<string, Finding[]>(), [] as Unsent[]];
-  let [sessions, events, foreignWrites] = [0, 0, 0];
+  let [sessions, events] = [0, 0];
   for await (const page of sessionPages(db)) {
     sessions += page.sessions;
     events += page.events;
-    foreignWrites += page.foreign.length;
-    foreign.push(...page.foreign.slice(0, EXAMPLES - foreign.length));
+    foreign.add(page.foreign);
+    excuses.add(page.excused);
     collector.add(page.found.filter(({ mayPass }) => mayPass !== true).map(bare));
     for (const [subject, found] of doubts(page)) doubtful.set(subject, found);
     if (doubtful.size >= MOST_REMEMBERED) await lookAgain(db, doubtful, patienceMs, collector);
@@ -64,7 +73,23 @@ export async function audit(db: Db, options: AuditOptions = {}): Promise<AuditRe
   }
   await lookAgain(db, doubtful, patienceMs, collector);
   await lookAround(db, unsent, collector);
-  const ledgerPayments = await eachPage<PaymentKey>(collector, (after) => auditInbox(db, after));
+  const anchors = createCount();
+  const ledgers = await eachPage<number>(collector, async (after) => {
+    const page = await auditChain(db, after);
+    anchors.add(page.anchors.map(asAnchor));
+    return page;
+  });
+  const undecided: Undecided[] = [];
+  let waiting = 0;
+  const ledgerPayments = await eachPage<PaymentKey>(collector, async (after) => {
+    const page = await auditInbox(db, after);
+    undecided.push(...page.undecided);
+    if (undecided.length >= MOST_REMEMBERED) {
+      waiting += await auditUndecided(db, undecided.splice(0), patienceMs, collector);
+    }
+    return page;
+  });
+  waiting += await auditUndecided(db, undecided, patienceMs, collector);
   const deliveries = await eachPage<string>(collector, (after) => auditDeliveries(db, after));
   return {
     sessions,
@@ -72,7 +97,11 @@ export async function audit(db: Db, options: AuditOptions = {}): Promise<AuditRe
     events,
     deliveries,
     ...collector.result(),
-    foreignWrites: { count: foreignWrites, examples: foreign },
+    foreignWrites: foreign.result(),
+    ledgers,
+    anchors: anchors.result(),
+    waiting,
+    excused: excuses.result(),
   };
 }
 
@@ -119,6 +148,10 @@ async function* sessionPages(db: Db): AsyncGenerator<SessionsAudited & { session
   if (ahead) yield await ahead;
 }
 
+function asAnchor(ledger: number) {
+  return { subject: `ledger ${ledger}`, problem: 'Nothing before it is known.' };
+}
+
 function unreadable(id: string, { message }: Error): SessionsAudited {
   const problem = `Its rows hold what cannot be read: ${message}`;
   const finding = {
@@ -127,7 +160,7 @@ function unreadable(id: string, { message }: Error): SessionsAudited {
     subject: `session ${id}`,
     problem,
   } as const;
-  return { events: 0, found: [finding], unsent: [], foreign: [] };
+  return { events: 0, found: [finding], unsent: [], foreign: [], excused: [] };
 }
 
 function together(
@@ -139,6 +172,7 @@ function together(
     found: parts.flatMap(({ found }) => found),
     unsent: parts.flatMap(({ unsent }) => unsent),
     foreign: parts.flatMap(({ foreign }) => foreign),
+    excused: parts.flatMap(({ excused }) => excused),
   };
 }
 

@@ -5,6 +5,7 @@
 import { sql, type SQL } from 'drizzle-orm';
 import type { Db } from './connection.ts';
 import { ASSET_KEY } from './coverage.ts';
+import { over, workListDeadline } from './predicates.ts';
 import { UNSEEN } from './suspects.ts';
 
 /** Sessions taken in at once. */
@@ -37,7 +38,6 @@ export async function placeOpenings(db: Db, newestLedger: number): Promise<void>
 export type Unseen = {
   readonly id: string;
   readonly openedAfter: number | null;
-  readonly createdAt: Date;
   /** An older backend ended it before the time from which endings are judged anew: its row stands. */
   readonly isHistory: boolean;
   readonly receivingAccount: string;
@@ -48,18 +48,16 @@ export async function unseenSessions(db: Db, after: string): Promise<Unseen[]> {
   const { rows } = await db.execute<{
     id: string;
     opened_after: string | null;
-    created_at: string;
     is_history: boolean;
     receiving_account: string;
   }>(sql`
-    SELECT id, opened_after, created_at::text, receiving_account,
+    SELECT id, opened_after, receiving_account,
       status IN ('expired', 'cancelled') AND created_at < coalesce(
         (SELECT n.history_from FROM settlement.network n), '-infinity') AS is_history
     FROM checkout_sessions WHERE ${unseen(after)} ORDER BY id LIMIT ${BATCH}`);
   return rows.map((row) => ({
     id: row.id,
     openedAfter: row.opened_after === null ? null : Number(row.opened_after),
-    createdAt: new Date(row.created_at),
     isHistory: row.is_history,
     receivingAccount: row.receiving_account,
   }));
@@ -96,12 +94,11 @@ export async function takeSeen(tx: Db, sessionIds: readonly string[]): Promise<v
     cancelled AS (
       INSERT INTO settlement.cancel_requests (session_id, actor)
       SELECT s.id, 'backend' FROM seen s WHERE s.status = 'cancelled' AND s.cancel_at IS NULL
-        AND s.closed_through_ledger IS NULL AND s.legacy IS NOT TRUE AND s.opened_after IS NOT NULL
+        AND NOT ${over('s')} AND s.opened_after IS NOT NULL
       ON CONFLICT DO NOTHING)
     INSERT INTO settlement.active_sessions AS a (session_id, live_session, account, asset, deadline, wake_after)
     SELECT s.id, s.id, s.receiving_account, ${ASSET_KEY},
-      CASE WHEN s.status <> 'paid' AND s.closed_through_ledger IS NULL AND s.legacy IS NOT TRUE
-        THEN least(s.expires_at, s.cancel_at) END, now()
+      ${workListDeadline('s')}, now()
     FROM seen s WHERE s.opened_after IS NOT NULL ORDER BY s.id
     ON CONFLICT (session_id) DO UPDATE SET deadline = excluded.deadline, wake_after = now()`);
 }

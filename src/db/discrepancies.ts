@@ -7,6 +7,7 @@ import type { AttentionKind } from '../domain/attention.ts';
 import type { Discrepancy } from '../domain/discrepancy.ts';
 import type { Db } from './connection.ts';
 import { ASSET_KEY, firstLedgerAfter, proven, through } from './coverage.ts';
+import { askedAboutRow, deadline } from './predicates.ts';
 import { keyOf, PAGE, readKey, START, type Finding, type Key } from './paging.ts';
 import { OPEN, UNSETTLED, WRONG } from './suspects.ts';
 
@@ -49,10 +50,13 @@ const QUESTION: Readonly<Partial<Record<SessionDiscrepancy, AttentionKind>>> = {
   overdue: 'opening_not_covered',
 };
 
-/** A person is asked, or has answered: it is not found again and again. */
+/**
+ * A person is asked, or has answered: it is not found again and again. A row that is no session is asked about as such,
+ * whatever else is wrong with it.
+ */
 const unexplained = (
   kind: SessionDiscrepancy,
-): SQL => sql`NOT EXISTS (SELECT FROM settlement.attention t
+): SQL => sql`NOT ${askedAboutRow('s')} AND NOT EXISTS (SELECT FROM settlement.attention t
   WHERE t.subject = s.id::text AND t.kind = ${QUESTION[kind]} AND t.resolved_by IS DISTINCT FROM 'settle')`;
 
 /** The newest trace of a session that was made `processing` by somebody who does not say when. */
@@ -74,6 +78,7 @@ const QUERIES: Record<SessionDiscrepancy, (bound: Bound) => SQL> = {
   stuck_processing: (bound) => sql`
     SELECT s.id FROM checkout_sessions s
     WHERE ${wrong('stuck_processing', bound)} AND ${PROCESSING_TRACE} < now() - interval '5 minutes'
+      AND NOT ${askedAboutRow('s')}
     ORDER BY s.id LIMIT ${PAGE}`,
   // One that somebody gave a row is an unsettled payment.
   paid_without_payment: (bound) => sql`
@@ -84,8 +89,10 @@ const QUERIES: Record<SessionDiscrepancy, (bound: Bound) => SQL> = {
   unsettled_payment: (bound) => sql`
     (SELECT p.session_id AS id FROM payments p
       WHERE ${sql.raw(UNSETTLED)} AND ${among(sql`p.session_id`, bound)}
+        AND NOT EXISTS (SELECT FROM checkout_sessions s WHERE s.id = p.session_id AND ${askedAboutRow('s')})
       ORDER BY p.session_id LIMIT ${PAGE})
     UNION (SELECT s.id FROM checkout_sessions s WHERE ${wrong('unsettled_payment', bound)}
+        AND NOT ${askedAboutRow('s')}
       ORDER BY s.id LIMIT ${PAGE})
     ORDER BY id LIMIT ${PAGE}`,
   foreign_ending: (bound) => sql`
@@ -135,10 +142,10 @@ export async function askedAbout(
   kind: SessionDiscrepancy,
   ids: readonly string[],
 ): Promise<string[]> {
-  if (QUESTION[kind] === undefined || ids.length === 0) return [];
+  if (ids.length === 0) return [];
   const { rows } = await db.execute<Row>(sql`
     SELECT t.subject AS id FROM settlement.attention t
-    WHERE t.subject = ANY(${sql.param(ids)}::text[]) AND t.kind = ${QUESTION[kind]} AND t.resolved_at IS NULL`);
+    WHERE t.subject = ANY(${sql.param(ids)}::text[]) AND t.kind IN ('not_a_session', ${QUESTION[kind] ?? null}) AND t.resolved_at IS NULL`);
   return rows.map(({ id }) => id);
 }
 
@@ -158,8 +165,8 @@ export async function whyLeft(db: Db, ids: readonly string[]): Promise<Map<strin
       (SELECT 'the account cannot be read: ' || w.problem FROM settlement.watched_accounts w
         WHERE w.account = s.receiving_account),
       (SELECT 'the ledger is proven through ' || ${through(proven(sql`s.receiving_account`, ASSET_KEY), sql`s.opened_after`)}
-        || ', its deadline is ' || to_char(least(s.expires_at, s.cancel_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
-        || coalesce(', which is over in ledger ' || ${firstLedgerAfter(sql`least(s.expires_at, s.cancel_at)`)}, '')
+        || ', its deadline is ' || to_char(${deadline('s')} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+        || coalesce(', which is over in ledger ' || ${firstLedgerAfter(deadline('s'))}, '')
         FROM settlement.watched_accounts w WHERE w.account = s.receiving_account AND s.opened_after IS NOT NULL),
       'its account is not read yet') AS why
     FROM checkout_sessions s WHERE s.id = ANY(${sql.param(ids)}::uuid[])`);

@@ -2,9 +2,12 @@ import { sql, type SQL } from 'drizzle-orm';
 import type { EventType } from '../domain/event.ts';
 import type { SessionStatus } from '../domain/session.ts';
 import type { Coverage, SessionFacts } from '../domain/settle.ts';
+import { problemOfRow, type SessionRowText } from '../domain/row-check.ts';
+import { readInstant, readPrice } from '../domain/terms.ts';
 import type { Db } from './connection.ts';
 import { ASSET_KEY, firstLedgerAfter, isHole, proven, readOnly, through } from './coverage.ts';
 import { merchantEndpointId } from './ids.ts';
+import { deadline, looksLikeSession } from './predicates.ts';
 import { prepared } from './prepared.ts';
 import {
   INBOX_PAYMENT,
@@ -64,7 +67,8 @@ const FACTS: SQL = sql`
         WHERE p.session_id = s.id AND p.superseded_by IS NULL LIMIT 1),
       'ambiguous', EXISTS (
         SELECT FROM checkout_sessions o
-        WHERE o.receiving_account = s.receiving_account AND o.memo = s.memo AND o.id <> s.id),
+        WHERE o.receiving_account = s.receiving_account AND o.memo = s.memo AND o.id <> s.id
+          AND ${looksLikeSession('o')}),
       'coverage', (
         SELECT json_build_object('openedAfter', s.opened_after, 'endLedger', over.ledger,
           'readThrough', ${through(sql`(sets.proven + sets.read)`, sql`s.opened_after`)},
@@ -104,9 +108,7 @@ const FACTS: SQL = sql`
           WHERE session_id = s.id AND endpoint_id IS NOT NULL GROUP BY endpoint_id) q)
     ) AS facts
     FROM checkout_sessions s
-    LEFT JOIN LATERAL (SELECT ${firstLedgerAfter(
-      sql`coalesce(s.final_deadline, least(s.expires_at, s.cancel_at))`,
-    )} AS ledger) over ON true
+    LEFT JOIN LATERAL (SELECT ${firstLedgerAfter(deadline('s'))} AS ledger) over ON true
     -- Behind a SELECT, how many they are is no reason to plan anew.
     WHERE s.id = ANY((SELECT ${sql.placeholder('sessionIds')}::uuid[])::uuid[])`;
 
@@ -157,8 +159,8 @@ type RawFacts = {
   sequences: Record<string, number> | null;
 };
 
-const date = (text: string) => new Date(text);
-const dateOrNull = (text: string | null) => (text === null ? null : new Date(text));
+const date = (text: string) => readInstant(text).at;
+const dateOrNull = (text: string | null) => (text === null ? null : date(text));
 
 function paymentRowFacts(row: RawFacts['paymentRow']) {
   if (row === null) {
@@ -175,7 +177,8 @@ function paymentRowFacts(row: RawFacts['paymentRow']) {
     paymentRow: {
       txHash,
       sender,
-      amount: parseStored(row.amount),
+      // A row whose amount is NaN is a problem of the row: nothing is decided from it.
+      amount: row.amount === 'NaN' ? 0n : parseStored(row.amount),
       confirmedAt: date(row.confirmedAt),
     },
     paymentRowId: row.id,
@@ -185,13 +188,17 @@ function paymentRowFacts(row: RawFacts['paymentRow']) {
   };
 }
 
+function rowText(raw: RawFacts): SessionRowText {
+  return { ...raw, payment: raw.paymentRow };
+}
+
 function toFacts(raw: RawFacts): GatheredFacts {
   const attention = raw.attention ?? [];
   return {
     session: {
       id: raw.id,
       merchantId: raw.merchantId,
-      price: parseStored(raw.price),
+      price: readPrice(raw.price) ?? 0n,
       asset: { code: raw.assetCode, issuer: raw.assetIssuer },
       receivingAccount: raw.receivingAccount,
       reference: raw.memo,
@@ -204,6 +211,7 @@ function toFacts(raw: RawFacts): GatheredFacts {
       finalDeadline: dateOrNull(raw.finalDeadline),
       metadata: raw.metadata,
     },
+    rowProblem: problemOfRow(rowText(raw)),
     payments: (raw.payments ?? []).map(toInboxPayment),
     ...paymentRowFacts(raw.paymentRow),
     legacyEnding: raw.legacyEnding,

@@ -13,12 +13,14 @@ export type Key = { readonly at: string; readonly id: string };
 /** Before every key. */
 export const START: Key = { at: '-infinity', id: '00000000-0000-0000-0000-000000000000' };
 
-/** The key of a row as text, `<moment> <id>`; `readKey` is its inverse. */
-export const keyOf = (at: SQL, id: SQL): SQL =>
-  sql`to_char(${at} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') || ' ' || ${id}`;
+/**
+ * The key of a row as text, `<moment> <id>`; `readKey` is its inverse. The moment is PostgreSQL's own text, which has an
+ * infinity and years before Christ; its blanks are underscores.
+ */
+export const keyOf = (at: SQL, id: SQL): SQL => sql`replace(${at}::text, ' ', '_') || ' ' || ${id}`;
 
 /** The key that `keyOf` wrote; null: the first page. */
 export function readKey(key: string | null): Key {
   const [at = START.at, id = START.id] = key?.split(' ') ?? [];
-  return { at, id };
+  return { at: at.replaceAll('_', ' '), id };
 }

@@ -1,6 +1,6 @@
 /** Ledger payments for operators: what is held, and what became of a transaction. Reads only. */
 import { sql } from 'drizzle-orm';
-import { explain, type Explanation } from '../domain/explain.ts';
+import { explain, type ExplainContext, type Explanation } from '../domain/explain.ts';
 import { heldOf, type HeldReason } from '../domain/held.ts';
 import type { InboxPayment } from '../domain/judge.ts';
 import { assetKey } from '../domain/asset.ts';
@@ -9,12 +9,16 @@ import { formatAmount, type Stroops } from '../domain/money.ts';
 import { judgementOf, type SessionFacts } from '../domain/settle.ts';
 import type { Db } from './connection.ts';
 import { gatherFacts } from './facts.ts';
+import { ORPHANED, over } from './predicates.ts';
 import { INBOX_PAYMENT, toInboxPayment, type RawPayment } from './inbox-payment.ts';
+
+/** Why money is held; `session_gone`: the session it was judged for was deleted, or no longer names it. */
+export type ListedReason = HeldReason | 'session_gone';
 
 /** Money that was received and not used. Amounts are decimals, times ISO 8601. */
 export type HeldPayment = {
   readonly payment: string;
-  readonly reason: HeldReason;
+  readonly reason: ListedReason;
   readonly amount: string;
   readonly asset: string;
   readonly account: string;
@@ -44,14 +48,21 @@ const BATCH = 200;
 
 /** Everything that is held now, the oldest first; of one account, if given. */
 export async function heldPayments(db: Db, account: string | null = null): Promise<HeldPayment[]> {
-  const held = (await strangers(db, account, null)).map((p) =>
-    heldRow(p, p.verdict === 'ambiguous' ? 'ambiguous' : 'unmatched', p.amount, null),
+  const held = (await strangers(db, account, null)).map(({ payment, gone }) =>
+    gone === null
+      ? heldRow(
+          payment,
+          payment.verdict === 'ambiguous' ? 'ambiguous' : 'unmatched',
+          payment.amount,
+          null,
+        )
+      : heldRow(payment, 'session_gone', payment.amount, gone),
   );
   const ids = await sessionsHolding(db, account);
   for (let i = 0; i < ids.length; i += BATCH) {
     const facts = await gatherFacts(db, ids.slice(i, i + BATCH));
     for (const [id, f] of facts) {
-      const found = heldOf(f.session, judgementOf(f)).filter(
+      const found = heldOf(f.session, judgementOf(f), f.legacyEnding).filter(
         ({ reason }) => reason !== 'ambiguous',
       );
       held.push(...found.map((h) => heldRow(h.payment, h.reason, h.amount, id)));
@@ -69,7 +80,9 @@ export async function explainPayments(db: Db, txHash: string): Promise<Explained
   const facts = [...(await gatherFacts(db, ids)).values()];
   const ofSessions = facts.flatMap((f) => {
     const judgement = judgementOf(f);
-    const held = new Map(heldOf(f.session, judgement).map((h) => [ledgerPaymentKey(h.payment), h]));
+    const held = new Map(
+      heldOf(f.session, judgement, f.legacyEnding).map((h) => [ledgerPaymentKey(h.payment), h]),
+    );
     return f.payments
       .filter((p) => isDecided(p) && [p.txHash, p.innerTxHash].includes(txHash))
       .map((p) =>
@@ -80,7 +93,12 @@ export async function explainPayments(db: Db, txHash: string): Promise<Explained
       );
   });
   const others = await strangers(db, null, txHash);
-  return [...ofSessions, ...others.map((p) => explained(p, null, { credited: 0n, held: null }))];
+  return [
+    ...ofSessions,
+    ...others.map((stranger) =>
+      explained(stranger.payment, null, { credited: 0n, held: null, ...stranger }),
+    ),
+  ];
 }
 
 /** What has no session of its own is listed once, by `strangers`, though every session with its reference sees it. */
@@ -88,20 +106,41 @@ function isDecided({ verdict }: InboxPayment): boolean {
   return verdict !== null && verdict !== 'unmatched' && verdict !== 'ambiguous';
 }
 
+/** A ledger payment without a session, and why. */
+type Stranger = {
+  readonly payment: InboxPayment;
+  /** The session that it was judged for, and that is gone. */
+  readonly gone: string | null;
+  /** What its reference names and is no session, in words. */
+  readonly notSession: string | null;
+};
+
 /** Ledger payments without a session: held ones, or those of a transaction whatever became of them. */
 async function strangers(
   db: Db,
   account: string | null,
   txHash: string | null,
-): Promise<InboxPayment[]> {
-  const { rows } = await db.execute<{ payment: RawPayment }>(sql`
-    SELECT ${INBOX_PAYMENT} AS payment FROM settlement.ledger_payments lp
-    WHERE lp.session_id IS NULL AND (${account}::text IS NULL OR lp.account = ${account})
+): Promise<Stranger[]> {
+  const { rows } = await db.execute<{
+    payment: RawPayment;
+    gone: string | null;
+    not_session: string | null;
+  }>(sql`
+    SELECT ${INBOX_PAYMENT} AS payment, lp.session_id AS gone,
+      (SELECT 'Session ' || s.id || ' has its reference. ' || t.detail FROM checkout_sessions s
+        JOIN settlement.attention t ON t.subject = s.id::text AND t.kind = 'not_a_session' AND t.resolved_at IS NULL
+        WHERE s.receiving_account = lp.account AND s.memo = lp.reference LIMIT 1) AS not_session
+    FROM settlement.ledger_payments lp
+    WHERE (lp.session_id IS NULL OR ${ORPHANED}) AND (${account}::text IS NULL OR lp.account = ${account})
       AND CASE WHEN ${txHash}::text IS NULL
         THEN lp.verdict IS NOT NULL AND lp.resolved_at IS NULL
         ELSE lp.tx_hash = ${txHash} OR lp.inner_tx_hash = ${txHash} END
     ORDER BY lp.operation_id, lp.sub_index`);
-  return rows.map(({ payment }) => toInboxPayment(payment));
+  return rows.map(({ payment, gone, not_session }) => ({
+    payment: toInboxPayment(payment),
+    gone,
+    notSession: not_session,
+  }));
 }
 
 /** Sessions of which something may be held: another verdict than credited, an end without a price, a surplus. */
@@ -110,7 +149,7 @@ async function sessionsHolding(db: Db, account: string | null): Promise<string[]
     SELECT s.id FROM settlement.ledger_payments lp JOIN checkout_sessions s ON s.id = lp.session_id
     WHERE lp.resolved_at IS NULL AND (${account}::text IS NULL OR lp.account = ${account})
     GROUP BY s.id HAVING bool_or(lp.verdict <> 'credited')
-      OR (s.status <> 'paid' AND s.closed_through_ledger IS NOT NULL)
+      OR (s.status <> 'paid' AND ${over('s')})
       OR sum(lp.amount) FILTER (WHERE lp.verdict = 'credited') > s.amount
     ORDER BY s.id`);
   return rows.map(({ id }) => id);
@@ -118,7 +157,7 @@ async function sessionsHolding(db: Db, account: string | null): Promise<string[]
 
 function heldRow(
   p: LedgerPayment,
-  reason: HeldReason,
+  reason: ListedReason,
   amount: Stroops,
   sessionId: string | null,
 ): HeldPayment {
@@ -138,13 +177,21 @@ function heldRow(
 function explained(
   p: InboxPayment,
   facts: SessionFacts | null,
-  context: Pick<Parameters<typeof explain>[1], 'credited' | 'held'>,
+  context: Pick<ExplainContext, 'credited' | 'held'> &
+    Partial<Pick<ExplainContext, 'gone' | 'notSession'>>,
 ): ExplainedPayment {
   const session = facts?.session ?? null;
   return {
     payment: ledgerPaymentKey(p),
     verdict: p.verdict ?? 'undecided',
-    ...explain(p, { session, paidBy: facts?.paymentRow?.txHash ?? null, ...context }),
+    ...explain(p, {
+      session,
+      paidBy: facts?.paymentRow?.txHash ?? null,
+      legacy: facts?.legacyEnding ?? false,
+      gone: null,
+      notSession: null,
+      ...context,
+    }),
     amount: formatAmount(p.amount),
     asset: assetKey(p.asset),
     account: p.account,
@@ -152,7 +199,7 @@ function explained(
     reference: p.reference,
     ledger: p.ledger,
     closedAt: p.closedAt.toISOString(),
-    sessionId: session?.id ?? null,
+    sessionId: session?.id ?? context.gone ?? null,
     sessionStatus: session?.status ?? null,
   };
 }

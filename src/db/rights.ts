@@ -79,7 +79,8 @@ export const APP_RIGHTS: Readonly<Record<Table, string>> = {
   'settlement.reported_payments': ROWS_THAT_CHANGE,
   'settlement.returned_payments': APPEND_ONLY,
   'settlement.session_journal': APPEND_ONLY,
-  'settlement.session_references': APPEND_ONLY,
+  // A session that its backend deleted gives its reference back.
+  'settlement.session_references': 'SELECT, INSERT, DELETE',
   'settlement.undecided_payments': WORK_LIST,
   'settlement.watched_accounts': ROWS_THAT_CHANGE,
 };

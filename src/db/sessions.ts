@@ -3,9 +3,12 @@ import type { Pool } from 'pg';
 import type { Asset } from '../domain/asset.ts';
 import { Refusal } from '../domain/failure.ts';
 import { formatAmount, type Stroops } from '../domain/money.ts';
+import { DELETED } from '../domain/transitions.ts';
+import { rowProblemInWords } from '../domain/row-check.ts';
 import type { Db } from './connection.ts';
 import { inTransaction } from './inbox.ts';
 import { checkoutSessions, merchants, sessionReferences } from './schema/index.ts';
+import { rowProblem } from './session-row.ts';
 import { activate } from './worklists.ts';
 
 /** A session to be opened, every field already checked for form. */
@@ -35,9 +38,10 @@ export async function findSession(db: Db, sessionId: string): Promise<SessionRow
 }
 
 /**
- * Creates the session, its reference and its place in the work list in one transaction; where the backend has
- * already created the row, only what is missing. The same request again finds the same session. `openedAfter` is a ledger
- * that closed before this is called; the account is watched from there.
+ * Creates the session, its reference and its place in the work list in one transaction; where the backend has already
+ * created the row, only what is missing. `openedAfter` is a ledger that closed before this is called; the account is
+ * watched from there. The same request again finds the same session, also at the same time: the session's row is locked
+ * first, then its reference, then its work-list row.
  * @throws Refusal MerchantNotFound, SessionExistsWithOtherBody, ReferenceInUse; nothing is written then.
  */
 export async function openSession(
@@ -104,13 +108,22 @@ async function insertSession(
   await claimReference(tx, wanted);
   await tx.execute(sql`
     INSERT INTO settlement.session_journal (session_id, from_status, to_status, cause, actor)
-    VALUES (${wanted.id}, 'none', 'pending', 'opened', 'client')`);
+    SELECT ${wanted.id}, CASE WHEN EXISTS (SELECT FROM settlement.session_journal j WHERE j.session_id = ${wanted.id})
+      THEN ${DELETED} ELSE 'none' END, 'pending', 'opened', 'client'`);
   return row;
 }
 
-/** The unique key of session_references decides between two of ours; the query sees the backend's own memos. */
+/**
+ * The unique key of session_references decides between two of ours; the query sees the backend's own memos. The caller
+ * holds the session's row, which has no reference yet: an older claim in its name, or in that of a session that is gone,
+ * binds nobody.
+ */
 async function claimReference(tx: Db, wanted: NewSession): Promise<void> {
   const { receivingAccount: account, reference, id: sessionId } = wanted;
+  await tx.execute(sql`
+    DELETE FROM settlement.session_references r WHERE r.session_id = ${sessionId}
+      OR (r.account = ${account} AND r.reference = ${reference}
+        AND NOT EXISTS (SELECT FROM checkout_sessions s WHERE s.id = r.session_id))`);
   const [claimed] = await tx
     .insert(sessionReferences)
     .values({ account, reference, sessionId })
@@ -136,6 +149,11 @@ async function claimReference(tx: Db, wanted: NewSession): Promise<void> {
 }
 
 async function existingSession(tx: Db, wanted: NewSession): Promise<SessionRow> {
+  await tx.execute(sql`SELECT FROM checkout_sessions WHERE id = ${wanted.id} FOR UPDATE`);
+  const problem = await rowProblem(tx, wanted.id);
+  if (problem !== null) {
+    throw new Refusal('SessionExistsWithOtherBody', rowProblemInWords(problem), problem.field);
+  }
   const row = await findSession(tx, wanted.id);
   refuseOtherBody(row, wanted);
   if (row.memo !== null) return row;

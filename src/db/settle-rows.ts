@@ -3,6 +3,7 @@ import { DEFAULT_EVENTS, eventBody, type EventFact } from '../domain/event.ts';
 import { formatAmount } from '../domain/money.ts';
 import { effectiveDeadline } from '../domain/session.ts';
 import type { Decision } from '../domain/settle.ts';
+import { isOver } from '../domain/terms.ts';
 import type { GatheredFacts } from './facts.ts';
 import { deliveryId, eventId, paymentId } from './ids.ts';
 
@@ -29,8 +30,8 @@ export function documentOf(changed: readonly Decided[]): object {
 
 function sessionRow({ facts, decision }: Decided) {
   const { session } = facts;
-  const over =
-    decision.legacyEnding || decision.status === 'paid' || decision.closedThroughLedger !== null;
+  // A row that is no session waits for its correction, not for a ledger.
+  const over = facts.rowProblem !== null || isOver({ ...decision, legacy: decision.legacyEnding });
   return {
     id: session.id,
     status: decision.status,
@@ -40,6 +41,7 @@ function sessionRow({ facts, decision }: Decided) {
     legacy: decision.legacyEnding ? true : null,
     payment_id: paymentRowId(facts, decision),
     settles_row: decision.settlesRow,
+    left_alone: facts.rowProblem !== null,
     wake: needsRun(decision, over),
     account: session.receivingAccount,
     asset: assetKey(session.asset),
@@ -65,7 +67,7 @@ function verdictRows({ facts: { session }, decision }: Decided) {
     sub_index: payment.subIndex,
     verdict,
     placed_after: placedAfter,
-    session_id: verdict === 'ambiguous' ? null : session.id,
+    session_id: verdict === 'ambiguous' || verdict === 'unmatched' ? null : session.id,
   }));
 }
 

@@ -124,8 +124,9 @@ const WRITE = prepared(
         -- A status that the backend wrote and the watcher has not followed yet stays unseen.
         seen_status = CASE WHEN s.seen_status = s.status THEN x.status::session_status ELSE s.seen_status END
       FROM doc, jsonb_to_recordset(d->'sessions') AS x(id uuid, status text, final_deadline timestamptz,
-        closed_through_ledger bigint, processing_since timestamptz, payment_id uuid, legacy boolean)
-      WHERE s.id = x.id),
+        closed_through_ledger bigint, processing_since timestamptz, payment_id uuid, legacy boolean,
+        left_alone boolean)
+      WHERE s.id = x.id AND NOT x.left_alone),
     found AS (
       UPDATE payments p SET settled_at = now()
       FROM doc, jsonb_to_recordset(d->'sessions') AS x(payment_id uuid, settles_row boolean)

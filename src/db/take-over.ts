@@ -5,6 +5,7 @@ import { dueEvents, eventBody, type EventFact } from '../domain/event.ts';
 import { effectiveDeadline, isOpen } from '../domain/session.ts';
 import { decide } from '../domain/settle.ts';
 import { storable } from '../domain/text.ts';
+import { isOver } from '../domain/terms.ts';
 import { gatherFacts, type GatheredFacts } from './facts.ts';
 import { eventId, merchantEndpointId } from './ids.ts';
 import { checkoutSessions } from './schema/index.ts';
@@ -106,7 +107,7 @@ function isUnproven({ session, paymentRow, openAttention, legacyEnding, now }: G
     return paymentRow === null && !openAttention.has('paid_without_evidence');
   }
   const isRunning = isOpen(session.status) && now < effectiveDeadline(session);
-  return session.closedThroughLedger === null && !legacyEnding && !isRunning;
+  return !isOver({ ...session, legacy: legacyEnding }) && !isRunning;
 }
 
 async function write(tx: Db, taken: readonly Taken[]): Promise<void> {

@@ -1,10 +1,14 @@
 import { sql } from 'drizzle-orm';
 import { headDueAt } from '../domain/delivery.ts';
-import type { SessionStatus } from '../domain/session.ts';
+import { problemOfRow, type SessionRowText } from '../domain/row-check.ts';
+import { effectiveDeadline, type SessionStatus } from '../domain/session.ts';
 import { PROCESSING_SHOWN_MS } from '../domain/settle.ts';
+import { isOver, readInstant } from '../domain/terms.ts';
 import type { Db } from './connection.ts';
 import { PAYMENTS_OF_SESSION } from './inbox-payment.ts';
+import { over } from './predicates.ts';
 import { prepared } from './prepared.ts';
+import { ROW_TEXT } from './session-row.ts';
 
 /** A session as an operator wants to see it, and what is still to be done for it. */
 export type StoredView = {
@@ -17,6 +21,8 @@ export type StoredView = {
   readonly deadline: Date;
   readonly cancelAt: Date | null;
   readonly closedThroughLedger: number | null;
+  /** Paid, or ended: by us, or by an older backend whose ending stands. */
+  readonly over: boolean;
   readonly paidBy: string | null;
   readonly payments: { payment: string; verdict: string }[];
   readonly deliveries: {
@@ -36,10 +42,13 @@ export type StoredView = {
 
 type RawView = Omit<
   StoredView,
-  'deadline' | 'cancelAt' | 'deliveries' | 'due' | 'nextLookAt' | 'atRest'
+  'deadline' | 'cancelAt' | 'over' | 'deliveries' | 'due' | 'nextLookAt' | 'atRest'
 > & {
+  row: SessionRowText;
+  legacy: boolean;
   expiresAt: string;
   cancelAt: string | null;
+  finalDeadline: string | null;
   processingSince: string | null;
   wakeAfter: string | null;
   deliveries:
@@ -80,9 +89,9 @@ const READ = prepared<{ view: RawView }>(
     SELECT json_build_object(
       'status', s.status, 'merchantId', s.merchant_id, 'receivingAccount', s.receiving_account,
       'asset', concat_ws(':', s.asset_code, s.asset_issuer), 'price', s.amount::text,
-      'expiresAt', s.expires_at, 'cancelAt', s.cancel_at,
+      'expiresAt', s.expires_at, 'cancelAt', s.cancel_at, 'finalDeadline', s.final_deadline,
       'closedThroughLedger', s.closed_through_ledger, 'processingSince', s.processing_since,
-      'wakeAfter', a.wake_after::text,
+      'wakeAfter', a.wake_after::text, 'legacy', s.legacy IS TRUE, 'row', ${ROW_TEXT},
       'credited', (SELECT coalesce(sum(lp.amount), 0.0000000)::text
         FROM ${PAYMENTS_OF_SESSION} lp WHERE lp.verdict = 'credited' AND lp.resolved_at IS NULL),
       'paidBy', (SELECT p.tx_hash FROM payments p
@@ -103,31 +112,40 @@ const READ = prepared<{ view: RawView }>(
       'attention', (SELECT coalesce(json_agg(t.kind ORDER BY t.kind), '[]') FROM settlement.attention t
         -- What is wrong with the account holds back the ending of its open sessions.
         WHERE t.resolved_at IS NULL AND (t.subject = s.id::text
-          OR (t.subject = s.receiving_account AND s.status <> 'paid' AND s.closed_through_ledger IS NULL)))
+          OR (t.subject = s.receiving_account AND NOT ${over('s')})))
     ) AS view
     FROM checkout_sessions s LEFT JOIN settlement.active_sessions a ON a.session_id = s.id
     WHERE s.id = ${sql.placeholder('sessionId')}`,
 );
 
 function toView(raw: RawView, now: Date): StoredView {
-  const { expiresAt, cancelAt, processingSince, wakeAfter: _, deliveries, ...rest } = raw;
-  const deadline = [expiresAt, cancelAt].filter((t) => t !== null).map((t) => new Date(t));
-  const effective = new Date(Math.min(...deadline.map((d) => d.getTime())));
+  const { row, legacy, expiresAt, finalDeadline, processingSince, wakeAfter: _, ...shown } = raw;
+  const { deliveries, ...rest } = shown;
+  const at = (text: string | null) => (text === null ? null : readInstant(text).at);
+  const cancelAt = at(raw.cancelAt);
+  const effective = effectiveDeadline({
+    expiresAt: readInstant(expiresAt).at,
+    cancelAt,
+    finalDeadline: at(finalDeadline),
+  });
   const open = (deliveries ?? []).filter((d) => d.status === 'pending' || d.status === 'failed');
   // Order is strict per endpoint: only the first open delivery of each can be due.
   const headTimes = [...Map.groupBy(open, (d) => d.endpointId).values()].map(headTime);
-  const over = raw.status === 'paid' || raw.closedThroughLedger !== null;
+  const over = isOver({ ...rest, legacy });
+  // A row that is no session has nothing to wait for but its correction.
+  const waits = !over && problemOfRow(row) === null;
   const next = [
     ...headTimes.filter((at) => at > now),
-    ...(over ? [] : [effective]),
-    ...(processingSince !== null
-      ? [new Date(new Date(processingSince).getTime() + PROCESSING_SHOWN_MS)]
+    ...(waits ? [effective] : []),
+    ...(processingSince !== null && problemOfRow(row) === null
+      ? [new Date(readInstant(processingSince).at.getTime() + PROCESSING_SHOWN_MS)]
       : []),
   ];
   return {
     ...rest,
     deadline: effective,
-    cancelAt: cancelAt === null ? null : new Date(cancelAt),
+    cancelAt,
+    over,
     deliveries: (deliveries ?? []).map(({ deliveryId, event, status, attempts, at }) => ({
       deliveryId,
       event,
@@ -136,9 +154,16 @@ function toView(raw: RawView, now: Date): StoredView {
       nextAt: status === 'pending' || status === 'failed' ? new Date(at ?? now) : null,
     })),
     due: headTimes.filter((at) => at <= now).length,
-    nextLookAt: next.length > 0 ? new Date(Math.min(...next.map((d) => d.getTime()))) : null,
-    atRest: over && open.length === 0 && rest.attention.length === 0,
+    nextLookAt: next.length > 0 ? soonest(next) : null,
+    atRest: !waits && open.length === 0 && rest.attention.length === 0,
   };
+}
+
+/** Temporal's durations end at 292 years (int64 nanoseconds); a deadline may lie in the year 9999. */
+const LATEST_LOOK = Date.UTC(2200, 0, 1);
+
+function soonest(times: readonly Date[]): Date {
+  return new Date(Math.min(LATEST_LOOK, ...times.map((at) => at.getTime())));
 }
 
 /** When something is to be done about the first of the open deliveries to one endpoint. */

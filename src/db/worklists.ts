@@ -4,6 +4,7 @@ import { assetKey } from '../domain/asset.ts';
 import { effectiveDeadline, type Session } from '../domain/session.ts';
 import type { Db } from './connection.ts';
 import { ASSET_KEY, firstLedgerAfter, proven, readOnly } from './coverage.ts';
+import { workListDeadline } from './predicates.ts';
 
 /** Rows taken from a work list at once: one settle commit's worth. */
 const BATCH = 200;
@@ -39,8 +40,9 @@ export async function markUnmatched(db: Db): Promise<{ txHash: string; payment: 
     WITH lost AS (
       DELETE FROM settlement.undecided_payments u USING settlement.ledger_payments lp
       WHERE (lp.tx_hash, lp.op_index, lp.sub_index) = (u.tx_hash, u.op_index, u.sub_index)
-        AND lp.assigned_to IS NULL AND NOT EXISTS (SELECT FROM checkout_sessions s
-          WHERE s.receiving_account = lp.account AND s.memo = lp.reference)
+        AND (lp.assigned_to IS NOT NULL OR NOT EXISTS (SELECT FROM checkout_sessions s
+          WHERE s.receiving_account = lp.account AND s.memo = lp.reference))
+        AND (lp.assigned_to IS NULL OR NOT EXISTS (SELECT FROM checkout_sessions s WHERE s.id = lp.assigned_to))
       RETURNING u.tx_hash, u.op_index, u.sub_index),
     marked AS (
       UPDATE settlement.ledger_payments lp SET verdict = 'unmatched', decided_at = now() FROM lost
@@ -109,9 +111,7 @@ export async function returnWakes(db: Db, sessionIds: readonly string[]): Promis
 export async function wakeSessions(tx: Db, sessionIds: readonly string[]): Promise<void> {
   await tx.execute(sql`
     INSERT INTO settlement.active_sessions AS a (session_id, live_session, account, asset, deadline, wake_after)
-    SELECT s.id, s.id, s.receiving_account, ${ASSET_KEY},
-      CASE WHEN s.status <> 'paid' AND s.closed_through_ledger IS NULL AND s.legacy IS NOT TRUE
-        THEN least(s.expires_at, s.cancel_at) END, now()
+    SELECT s.id, s.id, s.receiving_account, ${ASSET_KEY}, ${workListDeadline('s')}, now()
     FROM checkout_sessions s WHERE s.id = ANY(${sql.param(sessionIds)}::uuid[]) ORDER BY s.id
     ON CONFLICT (session_id) DO UPDATE SET wake_after = now()`);
 }

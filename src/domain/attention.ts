@@ -2,6 +2,7 @@ import type { Judged, Judgement, Verdict } from './judge.ts';
 import { formatAmount } from './money.ts';
 import type { Session } from './session.ts';
 import type { SessionFacts } from './settle.ts';
+import { isOver } from './terms.ts';
 
 /** Why a person must look. Each is explained in docs/operations.md. */
 export type AttentionKind =
@@ -13,7 +14,8 @@ export type AttentionKind =
   | 'paid_after_cancellation'
   | 'undecoded_record'
   | 'opening_not_covered'
-  | 'told_in_another_order';
+  | 'told_in_another_order'
+  | 'not_a_session';
 
 /** Reasons that stand or fall with the facts of a session. The others stand until a person answers them. */
 const OF_FACTS: readonly AttentionKind[] = [
@@ -22,6 +24,7 @@ const OF_FACTS: readonly AttentionKind[] = [
   'paid_but_short',
   'paid_after_cancellation',
   'opening_not_covered',
+  'not_a_session',
 ];
 
 /**
@@ -116,7 +119,8 @@ function attentionFor(
 function isReadFar({ coverage }: SessionFacts): boolean {
   if (coverage === null) return false;
   const { readThrough, endLedger, newestLedger } = coverage;
-  return readThrough >= Math.min(endLedger ?? newestLedger, newestLedger - READ_LAG_LEDGERS);
+  const lastOnTime = (endLedger ?? newestLedger) - 1;
+  return readThrough >= Math.min(lastOnTime, newestLedger - READ_LAG_LEDGERS);
 }
 
 /** The reading may be this far behind the chain and still count as being there: two minutes. */
@@ -124,7 +128,7 @@ const READ_LAG_LEDGERS = 24;
 
 /** Its deadline is over, and ledgers before it are missing that no node shows. */
 function neverProven(session: Session, { coverage, legacyEnding }: SessionFacts): boolean {
-  const isOver = session.status === 'paid' || session.closedThroughLedger !== null || legacyEnding;
-  if (coverage === null || coverage.endLedger === null || isOver) return false;
+  const isEnded = isOver({ ...session, legacy: legacyEnding });
+  if (coverage === null || coverage.endLedger === null || isEnded) return false;
   return coverage.hasHole && coverage.provenThrough < coverage.endLedger - 1;
 }

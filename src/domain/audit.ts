@@ -2,12 +2,15 @@
  * The promises P1–P4 of one session, checked against its rows: what an auditor would ask, computed anew and not by the
  * code that wrote the rows. Pure; db/audit.ts reads the rows.
  */
-import { isNative, sameAsset } from './asset.ts';
-import { judge, type InboxPayment } from './judge.ts';
+import { auditEnding } from './audit-ending.ts';
+import type { Audited, Excuse } from './audit-evidence.ts';
+import { deadlineOf, endingName, foldOf, judgementOf, type Fold } from './audit-fold.ts';
+import { firstMissing } from './audit-intervals.ts';
+import { auditVerdicts } from './audit-verdicts.ts';
+import { dueEvents, type EventFact } from './event.ts';
+import type { InboxPayment } from './judge.ts';
 import { ledgerPaymentKey } from './ledger-payment.ts';
-import { formatAmount, type Stroops } from './money.ts';
-import { effectiveDeadline } from './session.ts';
-import { decide, type SessionFacts } from './settle.ts';
+import { formatAmount } from './money.ts';
 
 /** A promise that rows can break, by its number in docs/guarantees.md. What breaks P6 leaves no row. */
 export type PromiseId = 'P1' | 'P2' | 'P3' | 'P4' | 'P5';
@@ -15,10 +18,11 @@ export type PromiseId = 'P1' | 'P2' | 'P3' | 'P4' | 'P5';
 /** Everything that the audit looks for, in a few words each. */
 export const CHECKS = {
   no_verdict: 'a ledger payment that nobody has judged for over a minute',
-  wrong_verdict: 'a ledger payment with a meaning that its own facts do not allow',
+  wrong_verdict: 'a ledger payment with a meaning that its own facts, or its place, do not allow',
+  unread: 'a payment that is credited though not everything before it was read',
   not_in_inbox: 'a payment that Horizon shows and the inbox lacks',
   not_on_ledger: 'a payment in the inbox that Horizon does not show',
-  differs_from_ledger: 'a payment of which the inbox says something else than Horizon',
+  differs_from_ledger: 'a payment of which the inbox says something else than Horizon or the chain',
   paid: 'paid, one payments row and a credited price do not go together',
   payment_mark: 'payment_id and settled_at do not name the payment by which a session is paid',
   unsettled: 'a session that is not what its facts say',
@@ -32,8 +36,9 @@ export const CHECKS = {
   delivery_unproven: 'a delivery that no attempt or letter accounts for',
   delivery_forgotten: 'an open delivery at which nobody will look',
   sequence: 'a gap or a double in the line of a session to an endpoint',
-  ending: 'an ending that coverage does not prove',
+  ending: 'an ending that chain and coverage do not prove',
   transition: 'a change of a status that must not be',
+  chain: 'a ledger of the chain that does not fit the others, or that the network has otherwise',
   no_run: 'a session that is not at rest, and for which no workflow runs',
 } as const satisfies Record<string, string>;
 
@@ -52,142 +57,105 @@ export type Violation = {
   readonly mayPass?: true;
 };
 
-/** Checks one session. `facts.existingEvents` must be what is stored. Empty when every promise holds. */
-export function auditSession(facts: SessionFacts): Violation[] {
-  return [
-    ...facts.payments.flatMap((payment) => auditPayment(facts, payment)),
-    ...auditPaid(facts),
-    ...auditEnding(facts),
-    ...auditEvents(facts),
-    ...auditFixpoint(facts),
-  ];
+/** What the audit of a session found, and what it let pass. */
+export type SessionAudit = {
+  readonly violations: readonly Violation[];
+  readonly excuses: readonly Excuse[];
+  readonly fold: Fold;
+};
+
+/** Checks one session. `existingEvents` must be what is stored. No violation when every promise holds. */
+export function auditSession(found: Audited): SessionAudit {
+  const fold = foldOf(found.session, found.payments, {
+    openedAfter: found.ledger.openedAfter,
+    olderRow: olderRowOf(found),
+    ambiguous: found.ambiguous,
+  });
+  const parts = [auditVerdicts(found, fold), auditPaid(found, fold), auditEnding(found, fold)];
+  return {
+    violations: [
+      ...parts.flatMap(({ violations }) => violations),
+      ...auditEvents(found),
+      ...auditState(found, fold),
+    ],
+    excuses: parts.flatMap(({ excuses }) => excuses),
+    fold,
+  };
 }
 
-/** P1: the one meaning of each ledger payment is one that its own facts allow. */
-function auditPayment({ session, paymentRow }: SessionFacts, payment: InboxPayment): Violation[] {
-  const { verdict } = payment;
-  const name = `${formatAmount(payment.amount)} in ${ledgerPaymentKey(payment)}`;
-  const broken = (problem: string): Violation[] => [
-    { promise: 'P1', check: 'wrong_verdict', problem: `${name} ${problem}` },
-  ];
-  const rightAsset = sameAsset(payment.asset, session.asset);
-  const late = payment.closedAt > effectiveDeadline(session);
-  const named = [payment.txHash, payment.innerTxHash].includes(paymentRow?.txHash ?? '');
-  switch (verdict) {
-    case null:
-      // It may be on its way; db/audit-inbox.ts finds those that have been for too long.
-      return [];
-    case 'unmatched':
-      // The session may have been opened just now.
-      return broken('counts as unmatched, though its reference names this session.').map((v) => ({
-        ...v,
-        mayPass: true,
-      }));
-    case 'credited':
-      if (!rightAsset) return broken('is credited, but is another asset.');
-      if (payment.amount <= 0n) return broken('is credited, but is nothing.');
-      return late && !named ? broken('is credited, but closed after the deadline.') : [];
-    case 'wrong_asset':
-      return rightAsset && (isNative(session.asset) || session.asset.issuer !== null)
-        ? broken('is held as another asset, but it is the right one.')
-        : [];
-    case 'late':
-      return late ? [] : broken('is held as late, but closed in time.');
-    case 'duplicate':
-      return paymentRow === null
-        ? broken('is held as a duplicate, but the session is not paid.')
-        : [];
-    case 'nothing':
-      return payment.amount === 0n ? [] : broken('is held as nothing, but has an amount.');
-    case 'ambiguous':
-    case 'after_cancellation':
-      return [];
-  }
+/** What one part of the audit of a session gives. */
+export type PartAudit = Pick<SessionAudit, 'violations' | 'excuses'>;
+
+function olderRowOf({ paymentRow, ledger }: Audited): string | null {
+  return paymentRow === null || ledger.isOwnRow ? null : paymentRow.txHash;
 }
 
 /** P2: paid, if and only if one live payments row exists and the credited amounts reach the price. */
-function auditPaid(facts: SessionFacts): Violation[] {
-  const { session, payments, paymentRow } = facts;
-  // What an operator returned of a paid session (its surplus, say) was credited all the same.
-  const everCredited = payments.filter((p) => p.verdict === 'credited');
-  const credited = sum(everCredited);
-  const found: string[] = [];
-  if (session.status === 'paid' && paymentRow === null && !isWithAPerson(facts)) {
-    found.push('is paid without a payments row.');
+function auditPaid(
+  found: Audited,
+  { credited, kept, completing, completed, hasReturned }: Fold,
+): PartAudit {
+  const { session, paymentRow, legacy, ledger } = found;
+  const problems: string[] = [];
+  const excuses: Excuse[] = [];
+  const isPaid = session.status === 'paid';
+  if (isPaid && paymentRow === null) {
+    const problem = 'The session is paid without a payments row.';
+    if (isWithAPerson(found)) excuses.push({ reason: 'with_a_person', problem });
+    else problems.push(problem);
   }
-  if (session.status !== 'paid' && paymentRow !== null) {
-    found.push(`has a payments row, but is ${session.status}.`);
+  if (!isPaid && paymentRow !== null) {
+    problems.push(`The session has a payments row, but is ${session.status}.`);
   }
-  if (paymentRow !== null && credited < session.price && !facts.legacy) {
-    found.push(
-      `is paid, but only ${formatAmount(credited)} of ${formatAmount(session.price)} is credited.`,
+  if (!isPaid && paymentRow === null && kept >= session.price) {
+    problems.push('The session has its price credited, but is not paid.');
+  }
+  if (paymentRow === null) return { violations: problems.map(brokenPaid), excuses };
+  const { txHash, amount } = paymentRow;
+  const ofRow: string[] = [];
+  if (credited < session.price) {
+    ofRow.push(
+      `The session is paid, but only ${formatAmount(credited)} of ${formatAmount(session.price)} is credited.`,
     );
   }
-  const kept = sum(everCredited.filter((p) => !p.resolved));
-  if (paymentRow === null && kept >= session.price && session.status !== 'paid') {
-    found.push('has its price credited, but is not paid.');
-  }
-  if (paymentRow !== null && paymentRow.amount > credited && !facts.legacy) {
-    found.push(
-      `has a payments row of ${formatAmount(paymentRow.amount)}, but ${formatAmount(credited)} is credited.`,
+  if (amount > credited) {
+    ofRow.push(
+      `The session has a payments row of ${formatAmount(amount)}, but ${formatAmount(credited)} is credited.`,
     );
   }
-  return found.map((problem) => ({
-    promise: 'P2',
-    check: 'paid',
-    problem: `The session ${problem}`,
-  }));
+  if (ledger.isOwnRow && completing !== null && ofRow.length === 0) {
+    const isExact = completing.txHash === txHash && completed === amount;
+    const problem = `The session has a payments row of ${formatAmount(amount)} by ${txHash}, but the price was reached with ${formatAmount(completed)} by ${completing.txHash}.`;
+    if (!isExact && hasReturned) excuses.push({ reason: 'returned', problem });
+    else if (!isExact && !ledger.isTaken) excuses.push({ reason: 'earlier_version', problem });
+    else if (!isExact) ofRow.push(problem);
+  }
+  if (legacy) excuses.push(...ofRow.map((problem) => ({ reason: 'legacy_row', problem }) as const));
+  else problems.push(...ofRow);
+  return { violations: problems.map(brokenPaid), excuses };
+}
+
+function brokenPaid(problem: string): Violation {
+  return { promise: 'P2', check: 'paid', problem };
 }
 
 /**
- * An older backend wrote `paid`, and the ledger does not say why: it is never un-paid, nobody was told by us, and a
+ * An older backend wrote `paid`, and the ledger does not say why: it is never un-paid, no event was made of it, and a
  * person is asked, or has answered.
  */
 export function isWithAPerson({
   openAttention,
   answeredAttention,
   existingEvents,
-}: SessionFacts): boolean {
+}: Pick<Audited, 'openAttention' | 'answeredAttention' | 'existingEvents'>): boolean {
   const kind = 'paid_without_evidence';
   const isAsked =
     openAttention.has(kind) || [...answeredAttention].some((a) => a.startsWith(`${kind} `));
   return isAsked && !existingEvents.has('payment.confirmed paid');
 }
 
-function sum(payments: readonly InboxPayment[]): Stroops {
-  return payments.reduce((total, { amount }) => total + amount, 0n);
-}
-
-/**
- * P4, as far as the coverage of now can tell: an ending that we wrote lies within it, from the opening through the
- * effective deadline. Coverage only grows, so what it does not prove now, it did not prove then.
- */
-function auditEnding({ session, coverage }: SessionFacts): Violation[] {
-  const through = session.closedThroughLedger;
-  if (through === null) return [];
-  const broken = (problem: string): Violation[] => [
-    { promise: 'P4', check: 'ending', problem: `The session was closed ${problem}` },
-  ];
-  if (coverage === null || coverage.throughLedger < through) {
-    const known = coverage === null ? 'nothing' : `ledger ${coverage.throughLedger}`;
-    return broken(`through ledger ${through}, but its account is covered only through ${known}.`);
-  }
-  const deadline = effectiveDeadline(session);
-  if (coverage.throughTime < deadline) {
-    return broken(
-      `by its deadline ${deadline.toISOString()}, but its account is covered only through ${coverage.throughTime.toISOString()}.`,
-    );
-  }
-  if (coverage.fromTime > session.createdAt) {
-    return broken(
-      `though its account is covered only from ${coverage.fromTime.toISOString()} on, after its opening at ${session.createdAt.toISOString()}.`,
-    );
-  }
-  return [];
-}
-
-/** P3: nobody was told something that is not so. What should have been told and was not shows as unsettled. */
-function auditEvents({ session, existingEvents }: SessionFacts): Violation[] {
+/** P3: no event of something that is not so. Events that are missing: auditState. */
+function auditEvents({ session, existingEvents }: Audited): Violation[] {
   const told = new Set([...existingEvents].map((event) => event.split(' ')[0]));
   const found: string[] = [];
   if (told.has('payment.confirmed') && session.status !== 'paid') {
@@ -200,44 +168,81 @@ function auditEvents({ session, existingEvents }: SessionFacts): Violation[] {
   return found.map((problem) => ({ promise: 'P3', check: 'event_false', problem }));
 }
 
-/** Settling the session now, with every verdict judged afresh, would change nothing. */
-function auditFixpoint(facts: SessionFacts): Violation[] {
-  if (facts.payments.some((p) => p.verdict === null)) return [];
-  const decision = decide(facts);
-  const found: Violation[] = [];
-  for (const event of decision.newEvents) {
-    found.push({
+/** The status is the one that the rows call for, and every event that they call for exists. */
+function auditState(found: Audited, fold: Fold): Violation[] {
+  const { session, existingEvents, legacy } = found;
+  const expected = expectedState(found, fold);
+  const violations: Violation[] = expectedEvents({ ...found, session: expected }, fold)
+    .filter(({ type, fact }) => !existingEvents.has(`${type} ${fact}`))
+    // The older backend wrote `paid` and notified the merchant, or did not.
+    .filter(({ type }) => !(legacy && session.status === 'paid' && type === 'payment.confirmed'))
+    .map((event) => ({
       promise: 'P3',
       check: 'event_missing',
       problem: `The event ${event.type} (${event.fact}) is missing.`,
       mayPass: true,
-    });
-  }
-  if (decision.status !== facts.session.status && !isPassing(facts, decision.status)) {
-    found.push({
+    }));
+  if (expected.status !== session.status) {
+    violations.push({
       promise: 'P2',
       check: 'unsettled',
-      problem: `The session is ${facts.session.status}, but the facts say ${decision.status}: ${decision.cause}.`,
+      problem: `The session is ${session.status}, but the facts say ${expected.status}.`,
       mayPass: true,
     });
   }
-  const fresh = facts.payments.map((p) => ({ ...p, verdict: null }));
-  const anew = judge(facts.session, fresh, { ambiguous: facts.ambiguous, paidByTxHash: null });
-  // Once it is paid or closed, what counted was decided by what had been found until then.
-  const isUndecided = facts.paymentRow === null && facts.session.closedThroughLedger === null;
-  if (isUndecided && anew.credited > decision.judgement.credited) {
-    found.push({
-      promise: 'P1',
-      check: 'wrong_verdict',
-      problem: `${formatAmount(anew.credited)} would be credited if it were judged now, but ${formatAmount(decision.judgement.credited)} is.`,
-      mayPass: true,
-    });
-  }
-  return found;
+  return violations;
 }
 
-/** `processing` comes and goes with time alone. */
-function isPassing({ session }: SessionFacts, now: string): boolean {
-  const open = new Set(['pending', 'processing']);
-  return open.has(session.status) && open.has(now);
+/** The session as settle would leave it now. */
+function expectedState({ session, paymentRow, legacyEnding, ledger }: Audited, { kept }: Fold) {
+  if (paymentRow !== null || kept >= session.price || session.status === 'paid') {
+    return { ...session, status: 'paid' } as const;
+  }
+  const { openedAfter, firstAfterDeadline: end, proven, parkedFrom } = ledger;
+  const isProven =
+    openedAfter !== null &&
+    end !== null &&
+    !legacyEnding &&
+    (parkedFrom === null || parkedFrom >= end) &&
+    firstMissing(proven, { from: openedAfter + 1, through: end - 1 }) === null;
+  const closedThroughLedger = session.closedThroughLedger ?? (isProven ? end : null);
+  if (closedThroughLedger === null) return session;
+  return {
+    ...session,
+    closedThroughLedger,
+    finalDeadline: deadlineOf(session),
+    status: endingName(session),
+  };
+}
+
+/** The events that the rows call for, by the audit's own fold. */
+function expectedEvents({ session, paymentRow }: Audited, fold: Fold): EventFact[] {
+  return dueEvents(session, judgementOf(fold, isKept), paymentRow);
+}
+
+/**
+ * The events as they may have been made. What was received when a session ended depends on what was in the inbox by
+ * then, and had not been returned.
+ */
+export function possibleEvents(found: Audited, fold: Fold): EventFact[] {
+  const { session, paymentRow, ledger } = found;
+  const recorded =
+    fold.completing !== null && ledger.isOwnRow && !fold.hasReturned && ledger.isTaken
+      ? {
+          txHash: fold.completing.txHash,
+          amount: fold.completed,
+          sender: fold.completing.sender,
+          confirmedAt: fold.completing.closedAt,
+        }
+      : paymentRow;
+  const { endedAt, seenAt } = ledger;
+  const wasSeen = (p: InboxPayment) =>
+    endedAt === null || (seenAt.get(ledgerPaymentKey(p)) ?? endedAt) <= endedAt;
+  return [() => true, isKept, wasSeen].flatMap((counted) =>
+    dueEvents(session, judgementOf(fold, counted), recorded),
+  );
+}
+
+function isKept({ resolved }: InboxPayment): boolean {
+  return !resolved;
 }

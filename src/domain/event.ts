@@ -2,7 +2,7 @@
 import { heldOf, type Held } from './held.ts';
 import type { Judgement } from './judge.ts';
 import { ledgerPaymentKey } from './ledger-payment.ts';
-import { formatAmount } from './money.ts';
+import { formatAmount, type Stroops } from './money.ts';
 import { effectiveDeadline, endingOf, type Session } from './session.ts';
 
 /** The events that exist. An endpoint that names none gets the first three. */
@@ -44,7 +44,7 @@ export function dueEvents(
   return [
     ...(session.status === 'paid' && recorded !== null ? [confirmed(session, recorded)] : []),
     ...(session.status !== 'paid' && session.closedThroughLedger !== null
-      ? [ended(session, judgement)]
+      ? [ended(session, session.closedThroughLedger, judgement)]
       : []),
     ...held.map((h) => exception(session, h)),
   ];
@@ -82,7 +82,14 @@ function confirmed(session: Session, recorded: RecordedPayment): EventFact {
   };
 }
 
-function ended(session: Session, judgement: Judgement): EventFact {
+/** What counted when it ended. Money that is found or returned later changes no byte of what was told. */
+function receivedBy(ending: number, { judged }: Judgement): Stroops {
+  return judged
+    .filter(({ verdict, placedAfter }) => verdict === 'credited' && (placedAfter ?? 0) < ending)
+    .reduce((sum, { payment }) => sum + payment.amount, 0n);
+}
+
+function ended(session: Session, ending: number, judgement: Judgement): EventFact {
   return {
     type: endingOf(session) === 'cancelled' ? 'session.cancelled' : 'session.expired',
     fact: 'ended',
@@ -90,9 +97,9 @@ function ended(session: Session, judgement: Judgement): EventFact {
     data: {
       sessionId: session.id,
       price: formatAmount(session.price),
-      received: formatAmount(judgement.credited),
+      received: formatAmount(receivedBy(ending, judgement)),
       asset: session.asset.code,
-      closedThroughLedger: session.closedThroughLedger,
+      closedThroughLedger: ending,
       ...ofSession(session),
     },
   };

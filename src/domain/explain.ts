@@ -4,12 +4,19 @@ import type { HeldReason } from './held.ts';
 import type { InboxPayment, Verdict } from './judge.ts';
 import { formatAmount, type Stroops } from './money.ts';
 import { effectiveDeadline, type Session } from './session.ts';
+import { isOver } from './terms.ts';
 
 /** What is known beside the payment itself. */
 export type ExplainContext = {
   /** The session it belongs to; null when it names none. */
   readonly session: Session | null;
   readonly credited: Stroops;
+  /** Settle stands by an ending of before its time. */
+  readonly legacy: boolean;
+  /** The session that it was judged for, and that is gone; null when there is none. */
+  readonly gone: string | null;
+  /** A row that its reference names and that is no session, in words; null when there is none. */
+  readonly notSession: string | null;
   /** The transaction that the session's `payments` row names. */
   readonly paidBy: string | null;
   /** The part of it that is held, and why; null when nothing of it is. */
@@ -30,13 +37,28 @@ export function explain(payment: InboxPayment, context: ExplainContext): Explana
       next: 'An operator has resolved it; it never counts again.',
     };
   }
-  if (session === null || payment.verdict === null) return unsettled(payment);
+  if (session === null || payment.verdict === null) return unsettled(payment, context);
   if (payment.verdict === 'credited') return credited(session, context);
   const next = payment.verdict === 'nothing' ? 'Nothing: there is nothing to return.' : HELD;
   return { rule: ruleOf(payment, context), next };
 }
 
-function unsettled({ verdict, reference, account }: InboxPayment): Explanation {
+function unsettled(
+  { verdict, reference, account }: InboxPayment,
+  { gone, notSession }: ExplainContext,
+): Explanation {
+  if (gone !== null) {
+    return {
+      rule: `It was judged ${verdict ?? 'undecided'} for session ${gone}, whose row was deleted or no longer names it.`,
+      next: 'The money is held: return it, or assign it to another session.',
+    };
+  }
+  if (notSession !== null) {
+    return {
+      rule: notSession,
+      next: 'The money is held. Once the row is corrected, it is judged again.',
+    };
+  }
   if (verdict === null) {
     return {
       rule: 'It has been read and is not judged yet.',
@@ -56,7 +78,7 @@ function unsettled({ verdict, reference, account }: InboxPayment): Explanation {
   };
 }
 
-function credited(session: Session, { credited: sum, held }: ExplainContext): Explanation {
+function credited(session: Session, { credited: sum, held, legacy }: ExplainContext): Explanation {
   const reached = `${formatAmount(sum)} of ${formatAmount(session.price)} is credited`;
   const rule = `It is the right asset, came in time and the session was short: ${reached}.`;
   if (session.status === 'paid') {
@@ -66,7 +88,7 @@ function credited(session: Session, { credited: sum, held }: ExplainContext): Ex
         : `${formatAmount(held.amount)} of it is more than the price and held.`;
     return { rule, next: `The session is paid. ${rest}` };
   }
-  if (session.closedThroughLedger !== null) {
+  if (isOver({ ...session, legacy })) {
     return { rule, next: `The session ended ${session.status}, short of its price. ${HELD}` };
   }
   return {
@@ -75,16 +97,24 @@ function credited(session: Session, { credited: sum, held }: ExplainContext): Ex
   };
 }
 
-function ruleOf(payment: InboxPayment, { session, paidBy }: ExplainContext): string {
-  if (session === null || payment.verdict === null) return unsettled(payment).rule;
-  return RULES[payment.verdict](payment, session, paidBy);
+function ruleOf(payment: InboxPayment, context: ExplainContext): string {
+  const { session, paidBy } = context;
+  const { verdict } = payment;
+  if (session === null || verdict === null || !hasRule(verdict)) {
+    return unsettled(payment, context).rule;
+  }
+  return RULES[verdict](payment, session, paidBy);
+}
+
+type Ruled = Exclude<Verdict, 'unmatched' | 'ambiguous'>;
+
+function hasRule(verdict: Verdict): verdict is Ruled {
+  return verdict !== 'unmatched' && verdict !== 'ambiguous';
 }
 
 const RULES: Readonly<
-  Record<Verdict, (payment: InboxPayment, session: Session, paidBy: string | null) => string>
+  Record<Ruled, (payment: InboxPayment, session: Session, paidBy: string | null) => string>
 > = {
-  unmatched: (payment) => unsettled(payment).rule,
-  ambiguous: (payment) => unsettled(payment).rule,
   wrong_asset: (payment, { asset }) =>
     `The session asks for ${assetKey(asset)}; this is ${assetKey(payment.asset)}. An asset is code and issuer.`,
   nothing: () => 'Its amount is zero.',

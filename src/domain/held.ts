@@ -2,6 +2,7 @@ import type { Judgement, Verdict } from './judge.ts';
 import type { LedgerPayment } from './ledger-payment.ts';
 import type { Stroops } from './money.ts';
 import type { Session } from './session.ts';
+import { isOver } from './terms.ts';
 
 /** Why money is held: a verdict other than credited, the rest of a paid price, or part of a price never reached. */
 export type HeldReason = Exclude<Verdict, 'credited'> | 'overpaid' | 'underpaid';
@@ -13,10 +14,14 @@ export type Held = {
   readonly reason: HeldReason;
 };
 
-/** What is held of a session's ledger payments, in ledger order: received, and not part of a paid price. */
+/**
+ * What is held of a session's ledger payments, in ledger order: received, and not part of a paid price. `legacy`: settle stands
+ * by an ending of before its time.
+ */
 export function heldOf(
   session: Pick<Session, 'status' | 'price' | 'closedThroughLedger'>,
   judgement: Judgement,
+  legacy = false,
 ): Held[] {
   const held: Held[] = [];
   let counted = 0n;
@@ -30,7 +35,7 @@ export function heldOf(
         held.push({ payment, amount: payment.amount - needed, reason: 'overpaid' });
       }
       counted += payment.amount;
-    } else if (session.closedThroughLedger !== null) {
+    } else if (isOver({ ...session, legacy })) {
       held.push({ payment, amount: payment.amount, reason: 'underpaid' });
     }
   }

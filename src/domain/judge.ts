@@ -37,7 +37,7 @@ export type InboxPayment = LedgerPayment & {
 export type Judged = {
   readonly payment: InboxPayment;
   readonly verdict: Verdict;
-  /** As `payment.placedAfter`, or newly: it was found when a decision already stood that its own place would change. */
+  /** As `payment.placedAfter`, or new: a decision already stood that the payment's own place would change. */
   readonly placedAfter: number | null;
 };
 
@@ -60,7 +60,7 @@ export type JudgeContext = {
   readonly ambiguous: boolean;
   /** Transaction hash of the session's live `payments` row, outer or inner; null without a row. */
   readonly paidByTxHash: string | null;
-  /** The ledger after which the session was opened. Earlier money counts as the first after it. */
+  /** The ledger after which the session was opened. Earlier money counts without any reading. */
   readonly openedAfter: number;
   /** Every payment of the ledgers after `openedAfter` through this one is in the inbox. Nothing later is credited. */
   readonly readThrough: number;
@@ -72,39 +72,40 @@ export type JudgeContext = {
  * order it was discovered (docs/decisions/0013-settlement-is-a-function-of-the-ledger.md).
  *
  * A stored verdict stands. A payment that is found when a decision stands which its own place would change (history that
- * was filled in, say) is placed behind what is read.
+ * was filled in, say) is placed behind every such decision.
  */
 export function judge(
   session: Session,
   payments: readonly InboxPayment[],
   context: JudgeContext,
 ): Judgement {
-  const first = fold(session, payments, context);
-  const displaced = displacedBy(first, session, context);
-  if (displaced.size === 0) return first;
-  const placed = payments.map((p) =>
-    displaced.has(p) ? { ...p, placedAfter: context.readThrough } : p,
-  );
-  return fold(session, placed, context);
+  const behind = placeBehind(session, payments, context);
+  let placed = payments.map((payment): Placed => ({ payment, placedAfter: payment.placedAfter }));
+  for (;;) {
+    const judgement = fold(session, placed, context);
+    const displaced = displacedBy(judgement, session, context);
+    if (displaced.size === 0) return judgement;
+    placed = placed.map((p) => (displaced.has(p.payment) ? { ...p, placedAfter: behind } : p));
+  }
 }
 
-function fold(
-  session: Session,
-  payments: readonly InboxPayment[],
-  context: JudgeContext,
-): Judgement {
+/** A payment and the ledger behind which it sorts; null while it sorts at its own place. */
+type Placed = { readonly payment: InboxPayment; readonly placedAfter: number | null };
+
+function fold(session: Session, payments: readonly Placed[], context: JudgeContext): Judgement {
   const judged: Judged[] = [];
   const waiting: InboxPayment[] = [];
   let credited = 0n;
   let completing: LedgerPayment | null = null;
   let completed = 0n;
-  for (const payment of [...payments].sort(inOrderOf(context.openedAfter))) {
-    const verdict = judgeOne(session, payment, context, credited >= session.price);
+  for (const placed of [...payments].sort(inOrder)) {
+    const { payment, placedAfter } = placed;
+    const verdict = judgeOne(session, placed, context, credited >= session.price);
     if (verdict === null) {
       waiting.push(payment);
       continue;
     }
-    judged.push({ payment, verdict, placedAfter: payment.placedAfter });
+    judged.push({ payment, verdict, placedAfter });
     if (verdict !== 'credited' || payment.resolved) continue;
     credited += payment.amount;
     if (completing !== null || credited < session.price) continue;
@@ -115,8 +116,8 @@ function fold(
 }
 
 /**
- * Newly credited payments whose own place would change what stands: an event that was made of the sum so far, or a
- * verdict behind them.
+ * New payments whose own place would change what stands: a confirmation or an ending that was made of the sum so far, or
+ * a verdict behind them.
  */
 function displacedBy(
   { judged }: Judgement,
@@ -124,38 +125,64 @@ function displacedBy(
   { paidByTxHash }: JudgeContext,
 ): Set<InboxPayment> {
   const displaced = new Set<InboxPayment>();
-  const isTold = paidByTxHash !== null || closedThroughLedger !== null;
+  const standing = judged.filter(
+    ({ payment, verdict }) => stands(payment) && verdict === 'credited',
+  );
+  const isPaid = paidByTxHash !== null || sumOf(standing) >= price;
   let fresh: InboxPayment[] = [];
   let sum = 0n;
-  for (const { payment, verdict } of judged) {
-    const isNew = payment.verdict === null || payment.verdict === 'unmatched';
+  for (const { payment, verdict, placedAfter } of judged) {
+    const isNew = !stands(payment);
     const wouldCount = verdict === 'credited' || (verdict === 'duplicate' && isNew && sum < price);
     if (!wouldCount) continue;
-    if (isNew && payment.placedAfter === null) fresh.push(payment);
-    else if (!isNew && fresh.length > 0 && (isTold || sum >= price)) {
-      for (const p of fresh) displaced.add(p);
-      fresh = [];
+    if (isNew && placedAfter === null) fresh.push(payment);
+    else if (!isNew && (isPaid || sum >= price)) {
+      for (const p of fresh.splice(0)) displaced.add(p);
     }
     if (verdict === 'credited' && !payment.resolved) sum += payment.amount;
   }
-  return displaced;
+  const isEnded = closedThroughLedger !== null && !isPaid;
+  return isEnded ? new Set([...displaced, ...fresh]) : displaced;
+}
+
+/** The ledger behind which a payment sorts that must change nothing of what stands. */
+function placeBehind(
+  { closedThroughLedger }: Session,
+  payments: readonly InboxPayment[],
+  { readThrough }: JudgeContext,
+): number {
+  // Behind one that was placed before, too: two at the same place would sort by their own ledgers.
+  const standing = payments
+    .filter(stands)
+    .map(({ placedAfter, ledger }) => (placedAfter === null ? ledger : placedAfter + 1));
+  return Math.max(readThrough, closedThroughLedger ?? 0, ...standing);
+}
+
+/** Whether a verdict was given before; `unmatched` says only that no session was there. */
+function stands({ verdict }: InboxPayment): boolean {
+  return verdict !== null && verdict !== 'unmatched';
+}
+
+function sumOf(judged: readonly Judged[]): Stroops {
+  return judged.reduce((sum, { payment }) => sum + payment.amount, 0n);
 }
 
 /** The rows of the table in docs/guarantees.md, in their order. */
 function judgeOne(
   session: Session,
-  payment: InboxPayment,
+  placed: Placed,
   context: JudgeContext,
   alreadyPaid: boolean,
 ): Verdict | null {
-  if (payment.verdict !== null && payment.verdict !== 'unmatched') return payment.verdict;
+  const { payment } = placed;
+  if (stands(payment)) return payment.verdict;
   if (context.ambiguous && !payment.assigned) return 'ambiguous';
   if (!hasAsset(session) || !sameAsset(payment.asset, session.asset)) return 'wrong_asset';
   if (payment.amount === 0n) return 'nothing';
   if (isNamedBy(context.paidByTxHash, payment) && !alreadyPaid) return 'credited';
   if (payment.closedAt > effectiveDeadline(session)) return 'late';
   if (alreadyPaid || context.paidByTxHash !== null) return 'duplicate';
-  if (!isRead(payment, context)) return null;
+  if (!isRead(session, placed, context)) return null;
   const cancelled = session.closedThroughLedger !== null && endingOf(session) === 'cancelled';
   return cancelled ? 'after_cancellation' : 'credited';
 }
@@ -169,28 +196,25 @@ function isNamedBy(txHash: string | null, payment: LedgerPayment): boolean {
   return txHash !== null && (payment.txHash === txHash || payment.innerTxHash === txHash);
 }
 
-/** Whether everything that sorts before the payment is known. */
-function isRead(payment: InboxPayment, { readThrough }: JudgeContext): boolean {
-  return payment.placedAfter !== null || payment.ledger <= readThrough;
+/** Whether everything that sorts before the payment is known. What is found after an ending is placed behind it. */
+function isRead(
+  { closedThroughLedger }: Session,
+  { payment, placedAfter }: Placed,
+  { openedAfter, readThrough }: JudgeContext,
+): boolean {
+  if (placedAfter !== null || closedThroughLedger !== null) return true;
+  return payment.ledger <= Math.max(openedAfter, readThrough);
 }
 
-/**
- * Compares two ledger payments by the place at which they count: the ledger's own order, then what was placed behind a
- * ledger. What came before the opening counts as the first thing after it.
- */
-function inOrderOf(openedAfter: number) {
-  const place = ({ placedAfter, ledger }: InboxPayment): readonly [number, 0 | 1] => {
-    if (placedAfter !== null) return [placedAfter, 1];
-    return ledger <= openedAfter ? [openedAfter, 1] : [ledger, 0];
-  };
-  return (a: InboxPayment, b: InboxPayment): number => {
-    const [[x, xPlaced], [y, yPlaced]] = [place(a), place(b)];
-    return x - y || xPlaced - yPlaced || inLedgerOrder(a, b);
-  };
+/** Compares two payments by the place at which they count: the ledger's own order, or behind the ledger named. */
+function inOrder(a: Placed, b: Placed): number {
+  const [x, y] = [a.placedAfter ?? a.payment.ledger, b.placedAfter ?? b.payment.ledger];
+  const isPlaced = (p: Placed) => Number(p.placedAfter !== null);
+  return x - y || isPlaced(a) - isPlaced(b) || inLedgerOrder(a.payment, b.payment);
 }
 
 /** Compares two ledger payments by their place on the ledger. */
-function inLedgerOrder(a: LedgerPayment, b: LedgerPayment): number {
+export function inLedgerOrder(a: LedgerPayment, b: LedgerPayment): number {
   const [x, y] = [BigInt(a.operationId), BigInt(b.operationId)];
   if (x !== y) return x < y ? -1 : 1;
   return a.subIndex - b.subIndex || ledgerPaymentKey(a).localeCompare(ledgerPaymentKey(b));

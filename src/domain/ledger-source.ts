@@ -48,7 +48,7 @@ export type Found =
 export type LedgerEvidence = {
   /** The newest ledger of a node: where a chain begins that has no ledger yet. */
   newestLedger(): Promise<LedgerHeader>;
-  /** Ledgers chained to `tip`, up to 200 at once. Null when the node does not show `tip`. @throws OtherChain */
+  /** Ledgers chained to `tip`, up to 199 at once. Null when the node does not show `tip`. @throws OtherChain */
   ledgersAfter(tip: LedgerName): Promise<HeaderRun | null>;
   /** `first` itself and ledgers chained to it backwards. Null when the node does not show it. @throws OtherChain */
   ledgersBefore(first: LedgerName): Promise<HeaderRun | null>;

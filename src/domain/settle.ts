@@ -4,9 +4,11 @@
  */
 import { attentionChanges, type AttentionKind } from './attention.ts';
 import { judge, type InboxPayment, type Judged, type Judgement } from './judge.ts';
+import { leaveAlone } from './left-alone.ts';
 import type { LedgerPayment } from './ledger-payment.ts';
 import type { Stroops } from './money.ts';
 import { dueEvents, type EventFact } from './event.ts';
+import type { RowProblem } from './row-check.ts';
 import {
   effectiveDeadline,
   endingOf,
@@ -42,11 +44,13 @@ export type PaymentRow = {
 /** Everything a decision may depend on, read in one snapshot. */
 export type SessionFacts = {
   readonly session: Session;
+  /** The row is not a session: nothing is decided from the rest. */
+  readonly rowProblem: RowProblem | null;
   readonly payments: readonly InboxPayment[];
   readonly paymentRow: PaymentRow | null;
   /** Another session has the same reference on the same account. */
   readonly ambiguous: boolean;
-  /** Null while the session is not in care: nothing of it is credited then, and it does not end. */
+  /** Null while the session is not in care: it does not end then, and nothing is credited unless it had ended before. */
   readonly coverage: Coverage | null;
   /** The account has an unresolved record that could not be decoded, of a ledger before the end of the session. */
   readonly undecoded: boolean;
@@ -102,6 +106,7 @@ export const PROCESSING_SHOWN_MS = 120_000;
 
 /** Computes the one right state of a session. Running it again on its own result changes nothing. */
 export function decide(facts: SessionFacts): Decision {
+  if (facts.rowProblem !== null) return leaveAlone(facts, facts.rowProblem);
   const { session } = facts;
   const judgement = judgementOf(facts);
   const enough = judgement.completing !== null;
@@ -165,12 +170,19 @@ export function decide(facts: SessionFacts): Decision {
 /** What the ledger payments of a session mean, from its facts. */
 export function judgementOf(facts: SessionFacts): Judgement {
   const { session, payments, ambiguous, paymentRow, coverage } = facts;
+  const known = standsByRow(facts) ? payments.map(({ ledger }) => ledger) : [];
   return judge(session, payments, {
     ambiguous,
     paidByTxHash: paymentRow?.txHash ?? null,
     openedAfter: coverage?.openedAfter ?? 0,
-    readThrough: coverage?.readThrough ?? 0,
+    readThrough: coverage?.readThrough ?? Math.max(0, ...known),
   });
+}
+
+/** Nobody will read the ledger for it: what is found of it by chance is all that will ever be known. */
+function standsByRow(facts: SessionFacts): boolean {
+  if (facts.legacyEnding) return !isOpen(facts.session.status);
+  return endedBeforeOurTime(facts.session, facts);
 }
 
 /**

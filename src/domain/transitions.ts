@@ -51,6 +51,9 @@ const BY_BACKEND: Reasons = {
   paid: {},
 };
 
+/** What an entry comes from when the row of a session was deleted, and a client has opened it again under its id. */
+export const DELETED = 'deleted';
+
 /** One entry of a session's journal. Operators' and clients' notes name the status they found twice. */
 export type JournalEntry = {
   readonly from: string;
@@ -89,12 +92,14 @@ export function readJournal(
       if (last !== null || to !== 'pending') {
         forbidden.push(`was opened as ${to}${last === null ? '' : `, after it had been ${last}`}.`);
       }
+    } else if (from === DELETED && to === 'pending') {
+      foreign.push(`was deleted by somebody else after it had been ${last}, and opened again.`);
     } else if (actor !== 'settle') {
       forbidden.push(`was changed from ${from} to ${to} by ${actor}: only settle may do that.`);
     } else if (!isAllowed(BY_SETTLE, from, to)) {
       forbidden.push(`was changed from ${from} to ${to} by settle, which nothing allows.`);
     }
-    if (last !== null && from !== 'none' && from !== last) {
+    if (last !== null && from !== 'none' && from !== DELETED && from !== last) {
       foreign.push(
         `was changed from ${last} to ${from} by somebody else; settle has seen it since.`,
       );

@@ -111,11 +111,11 @@ type Headers = Record<string, string | string[] | undefined>;
 
 /** Which limit an answer was above; null when there was none for another reason (undici's error codes). */
 function limitOf(error: unknown): 'size' | 'time' | null {
-  if (!(error instanceof Error)) return null;
-  const code = 'code' in error ? error.code : null;
+  if (typeof error !== 'object' || error === null) return null;
+  const { name, code } = error as { name?: unknown; code?: unknown };
   if (code === 'UND_ERR_RES_EXCEEDED_MAX_SIZE') return 'size';
   const isLate = code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT';
-  return isLate || error.name === 'TimeoutError' ? 'time' : null;
+  return isLate || name === 'TimeoutError' ? 'time' : null;
 }
 
 function parse(text: string, url: string): unknown {

@@ -18,6 +18,8 @@ type Ledgers = Pick<
 > &
   Pick<LedgerHints, 'ledger'>;
 
+/** The known ledger, and one more at least: it alone would look like the end of the history. */
+const CHAINED = { limit: MOST, least: 2 };
 /** The hash before ledger 1, as its header has it. */
 const NO_HASH = '0'.repeat(64);
 
@@ -32,13 +34,13 @@ export function createLedgers(http: HorizonHttp): Ledgers {
     // Both begin with the known ledger itself: cursors are exclusive in either direction (db2/page_query.go).
     ledgersAfter: async (tip) => {
       const cursor = startOf(tip.sequence) - 1n;
-      return HeaderRun.after(tip, await readHeaders(http, { cursor, order: 'asc', limit: MOST }));
+      return HeaderRun.after(tip, await readHeaders(http, { cursor, order: 'asc', ...CHAINED }));
     },
     ledgersBefore: async (first) => {
       const cursor = startOf(first.sequence + 1);
       return HeaderRun.before(
         first,
-        await readHeaders(http, { cursor, order: 'desc', limit: MOST }),
+        await readHeaders(http, { cursor, order: 'desc', ...CHAINED }),
       );
     },
     ledger: async (sequence) => {

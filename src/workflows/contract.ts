@@ -106,9 +106,10 @@ export type ReportAnswer =
 
 /** What became of a cancellation. */
 export type CancelAnswer =
-  | { kind: 'cancelled'; throughLedger: number }
+  /** `throughLedger` is null where an older backend had ended the session before this system watched it. */
+  | { kind: 'cancelled'; throughLedger: number | null }
   | { kind: 'refused'; because: 'paid'; txHash: string | null }
-  | { kind: 'refused'; because: 'expired'; throughLedger: number }
+  | { kind: 'refused'; because: 'expired'; throughLedger: number | null }
   /** The ledger is not read far enough yet: ask again. */
   | { kind: 'closing'; cancelAt: string };
 
@@ -126,6 +127,8 @@ export type SessionView = {
   deadline: string;
   cancelAt: string | null;
   closedThroughLedger: number | null;
+  /** Paid, or ended, by whomever. Absent in what older workers answered. */
+  over?: boolean;
   /** The transaction of its live payment; null while unpaid. */
   paidBy: string | null;
   /** Every ledger payment of the session: `<hash>:<op>:<sub>` and its verdict. */

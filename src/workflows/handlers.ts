@@ -92,12 +92,13 @@ async function onLook(run: SessionRun): Promise<SessionView> {
 }
 
 function isOver(view: SessionView): boolean {
-  return view.status === 'paid' || view.closedThroughLedger !== null;
+  // Histories of older workers have no `over`: what they awaited is awaited again when they are replayed.
+  return view.over ?? (view.status === 'paid' || view.closedThroughLedger !== null);
 }
 
 function cancelAnswer(view: SessionView | null): CancelAnswer {
   if (view?.status === 'paid') return { kind: 'refused', because: 'paid', txHash: view.paidBy };
-  if (view !== null && view.closedThroughLedger !== null) {
+  if (view !== null && isOver(view)) {
     return view.status === 'cancelled'
       ? { kind: 'cancelled', throughLedger: view.closedThroughLedger }
       : { kind: 'refused', because: 'expired', throughLedger: view.closedThroughLedger };

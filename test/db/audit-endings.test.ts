@@ -9,48 +9,65 @@ beforeAll(async () => {
 afterAll(() => good.close());
 
 const account = `account = (SELECT receiving_account FROM checkout_sessions WHERE id = $1)`;
-const watched = (set: string) => `UPDATE settlement.watched_accounts SET ${set} WHERE ${account}`;
-const parked = (parkedAt: string, resolvedAt: string) => `
+/** Takes ledgers out of what is proven of the account; `from` and `through` in terms of the session's row. */
+const unproven = (from: string, through: string) => `
+  UPDATE settlement.coverage c SET ledgers = c.ledgers - int8multirange(int8range(${from}, ${through} + 1))
+  FROM checkout_sessions s WHERE s.id = $1 AND c.account = s.receiving_account`;
+const header = (set: string) => `
+  UPDATE settlement.ledgers l SET ${set} FROM checkout_sessions s WHERE s.id = $1 AND l.sequence = s.closed_through_ledger`;
+const parked = (parkedAt: string, resolvedAt: string, ledger = '1') => `
   INSERT INTO settlement.parked_records (account, operation_id, ledger, raw, problem, parked_at, resolved_at)
-  SELECT receiving_account, '1', 1, '{}', 'no amount', ${parkedAt}, ${resolvedAt} FROM checkout_sessions WHERE id = $1`;
+  SELECT receiving_account, '1', ${ledger}, '{}', 'no amount', ${parkedAt}, ${resolvedAt} FROM checkout_sessions WHERE id = $1`;
 const ago = (minutes: number) => `now() - interval '${minutes} minutes'`;
 
 describe('P4: an ending is proven by what was read before it', () => {
   test.each<[string, keyof Good['sessions'], string[]]>([
-    ['beyond the coverage of now', 'expired', [watched('through_ledger = through_ledger - 1')]],
     [
-      'by a coverage that ends before the deadline',
+      'of which the last ledger is not proven',
       'expired',
-      [watched(`through_time = through_time - interval '2 minutes'`)],
+      [unproven('s.closed_through_ledger - 1', 's.closed_through_ledger - 1')],
     ],
     [
-      'by a coverage that ends before the cancellation',
+      'of which the first ledger is not proven',
       'cancelled',
-      [watched(`through_time = through_time - interval '2 minutes'`)],
+      [unproven('s.opened_after + 1', 's.opened_after + 1')],
+    ],
+    ['of which a ledger is not proven', 'expired', [unproven('10100', '10100')]],
+    [
+      'that is proven for another asset only',
+      'expired',
+      [`UPDATE settlement.coverage SET asset = 'USDC:G' WHERE ${account}`],
     ],
     [
-      'by a coverage that begins after the opening',
-      'expired',
-      [watched(`from_time = from_time + interval '2 minutes'`)],
+      'that pages have read, and nothing proves',
+      'cancelled',
+      [`DELETE FROM settlement.coverage WHERE ${account}`],
     ],
-    ['of a session that was honoured later', 'honoured', [watched('through_ledger = from_ledger')]],
+    ['of a session that was honoured later', 'honoured', [unproven('10200', '10210')]],
     [
       'in another ledger than the journal says',
       'expired',
       [
-        `UPDATE checkout_sessions SET closed_through_ledger = closed_through_ledger - 1 WHERE id = $1`,
+        `UPDATE checkout_sessions SET closed_through_ledger = closed_through_ledger + 1 WHERE id = $1`,
       ],
     ],
     [
-      'in a ledger that closed before the deadline, as a later payment shows',
+      'in a ledger that closed in the second of the deadline',
+      'cancelled',
+      [header('closed_at = s.final_deadline')],
+    ],
+    [
+      'in a ledger that the chain lacks',
       'cancelled',
       [
-        `INSERT INTO settlement.ledger_payments (tx_hash, op_index, sub_index, operation_id, ledger, closed_at, type,
-           account, sender, asset_code, amount, verdict)
-         SELECT repeat('9', 64), 0, 0, (closed_through_ledger + 5) << 32, closed_through_ledger + 5,
-           cancel_at - interval '1 second', 'payment', receiving_account, 'G', 'XLM', 1, 'unmatched'
-         FROM checkout_sessions WHERE id = $1`,
+        `DELETE FROM settlement.ledgers l USING checkout_sessions s
+         WHERE s.id = $1 AND l.sequence = s.closed_through_ledger`,
       ],
+    ],
+    [
+      'of which the deadline is not written down',
+      'expired',
+      [`UPDATE checkout_sessions SET final_deadline = NULL WHERE id = $1`],
     ],
     ['while a record of its account could not be read', 'expired', [parked(ago(10), 'NULL')]],
     [
@@ -61,27 +78,59 @@ describe('P4: an ending is proven by what was read before it', () => {
   ])('not one %s', async (_, name, statements) => {
     const found = await good.brokenBy(good.sessions[name], ...statements);
     // The event of an ending names its ledger.
-    expect(found.filter((finding) => !/event_bytes/.test(finding))).toEqual(['P4 ending session']);
+    expect(new Set(found.filter((finding) => !/event_bytes/.test(finding)))).toEqual(
+      new Set(['P4 ending session']),
+    );
   });
 
-  // A full page proves the time up to its last record, and the ledgers before that record's.
-  test('one that names a ledger of before the deadline, when the next one closed after it', async () => {
-    const paidInIt = (ledger: string, closedAt: string, digit: number) => `
-      INSERT INTO settlement.ledger_payments (tx_hash, op_index, sub_index, operation_id, ledger, closed_at, type,
-        account, sender, asset_code, amount, verdict)
-      SELECT repeat('${digit}', 64), 0, 0, (${ledger}) << 32, ${ledger}, ${closedAt}, 'payment', receiving_account,
-        'G', 'XLM', 1, 'unmatched' FROM checkout_sessions WHERE id = $1`;
+  test('not one in a ledger that closed before the deadline, as a later payment shows', async () => {
     const found = await good.brokenBy(
       good.sessions.cancelled,
-      paidInIt('closed_through_ledger', `cancel_at - interval '1 second'`, 7),
-      paidInIt('closed_through_ledger + 1', `cancel_at + interval '4 seconds'`, 8),
+      `INSERT INTO settlement.ledger_payments (tx_hash, op_index, sub_index, operation_id, ledger, closed_at, type,
+         account, sender, asset_code, amount, verdict)
+       SELECT repeat('9', 64), 0, 0, (closed_through_ledger + 5) << 32, closed_through_ledger + 5,
+         cancel_at - interval '1 second', 'payment', receiving_account, 'G', 'XLM', 1, 'unmatched'
+       FROM checkout_sessions WHERE id = $1`,
     );
-    expect(found).toEqual([]);
+    expect(found).toEqual(['P4 ending session', 'P1 differs_from_ledger payment']);
+  });
+
+  test('not one of a session whose price had arrived on time', async () => {
+    const found = await good.brokenBy(
+      good.sessions.expired,
+      `UPDATE settlement.ledger_payments SET amount = 10, seen_at = ${ago(10)}
+       WHERE session_id = $1 AND verdict = 'credited'`,
+    );
+    expect(found).toContain('P4 ending session');
+  });
+
+  test.each<[string, keyof Good['sessions'], string]>([
+    ['later', 'expired', `expires_at = expires_at + interval '1 hour'`],
+    ['earlier', 'expired', `expires_at = expires_at - interval '20 minutes'`],
+    ['before the cancellation', 'cancelled', `expires_at = cancel_at - interval '1 minute'`],
+  ])('an edit of the deadline after the end, to %s, changes nothing', async (_, name, set) => {
+    const edit = `UPDATE checkout_sessions SET ${set} WHERE id = $1`;
+    expect(await good.brokenBy(good.sessions[name], edit)).toEqual([]);
+  });
+
+  test('one of a version that kept no chain is excused, and named', async () => {
+    const { findings, excused } = await good.auditAfter(
+      good.sessions.expired,
+      `UPDATE checkout_sessions SET opened_after = NULL, seen_status = NULL WHERE id = $1`,
+      `DELETE FROM settlement.coverage WHERE ${account}`,
+    );
+    expect(findings).toEqual([]);
+    const subject = `session ${good.sessions.expired.id}`;
+    expect(excused.earlier_version?.examples).toContainEqual({
+      subject,
+      problem: expect.stringContaining('by a version that kept no chain of ledgers'),
+    });
   });
 
   test.each<[string, string]>([
     ['a record that was dealt with before', parked(ago(10), ago(5))],
     ['a record that came afterwards', parked('now()', 'NULL')],
+    ['a record of a later ledger', parked(ago(10), 'NULL', 'closed_through_ledger')],
   ])('but one beside %s', async (_, statement) => {
     expect(await good.brokenBy(good.sessions.expired, statement)).toEqual([]);
   });
@@ -90,7 +139,7 @@ describe('P4: an ending is proven by what was read before it', () => {
     expect(
       await good.brokenBy(
         good.sessions.expired,
-        watched('from_ledger = 1, through_ledger = 1'),
+        `DELETE FROM settlement.coverage WHERE ${account}`,
         `UPDATE settlement.network SET reset_at = now() + interval '1 second'`,
       ),
     ).toEqual([]);

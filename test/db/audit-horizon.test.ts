@@ -137,8 +137,42 @@ describe('finds', () => {
     expect(await found({ account: shop.address })).toBe(1);
     await expect(compare({ account: customer.address })).rejects.toMatchObject({
       name: 'Refusal',
-      message: expect.stringContaining('Nobody watches'),
+      message: expect.stringContaining('is not watched'),
     });
+  });
+});
+
+describe('compares the chain, and finds', () => {
+  const third = `(SELECT min(sequence) + 2 FROM settlement.ledgers)`;
+  const ledger = (set: string) =>
+    change(`UPDATE settlement.ledgers SET ${set} WHERE sequence = ${third}`);
+
+  test('nothing where it is the same', async () => {
+    const { headers, findings } = await compare({ fromLedger: null });
+    expect(findings).toEqual([]);
+    expect(headers.notShown).toBe(0);
+    expect(headers.compared).toBeGreaterThan(3);
+  });
+
+  test.each<[string, string, string]>([
+    ['another hash', `hash = 'another', prev_hash = NULL`, 'Its hash is '],
+    ['another close time', `closed_at = closed_at + interval '1 second'`, 'It closed at '],
+    [
+      'fewer operations than there are',
+      'operation_count = -1',
+      'operations on the ledger, but the chain counts -1',
+    ],
+  ])('%s', async (_, set, problem) => {
+    await change('ALTER TABLE settlement.ledgers DROP CONSTRAINT ledgers_are_a_chain');
+    await ledger(set);
+    expect((await compare({ fromLedger: null })).findings).toMatchObject([
+      { promise: 'P4', check: 'chain', problem: expect.stringContaining(problem) },
+    ]);
+  });
+
+  test('nothing where this Horizon counts fewer: it may filter', async () => {
+    await ledger('operation_count = operation_count + 1');
+    expect((await compare({ fromLedger: null })).findings).toEqual([]);
   });
 });
 
@@ -161,17 +195,23 @@ describe('is no finding', () => {
     await reading.turn(true);
     await customer.pay(other.address, '3', 'native', { memo: Memo.id('7') });
     expect((await compare()).findings).toEqual([]);
-    const covered = (table: string) =>
-      change(`UPDATE settlement.${table} SET through_ledger = through_ledger + 10`);
+    const { sequence } = reading.ledger.chain.history.latest();
+    const claim = (asset: string) =>
+      change(`INSERT INTO settlement.coverage AS c (account, asset, ledgers)
+        VALUES ('${other.address}', '${asset}', int8multirange(int8range(${sequence}, ${sequence + 1})))
+        ON CONFLICT (account, asset) DO UPDATE SET ledgers = c.ledgers + excluded.ledgers`);
+    const found = async () => (await compare()).findings;
     // What is said of another asset says nothing of this one.
-    await change(`UPDATE settlement.asset_coverage SET asset = 'USDC:G'`);
-    await covered('asset_coverage');
-    expect((await compare()).findings).toEqual([]);
-    await covered('watched_accounts');
-    expect((await compare()).findings).toMatchObject([{ check: 'not_in_inbox' }]);
-    await change(`UPDATE settlement.watched_accounts SET through_ledger = through_ledger - 10`);
-    await change(`UPDATE settlement.asset_coverage SET asset = 'native'`);
-    expect((await compare()).findings).toMatchObject([{ check: 'not_in_inbox' }]);
+    await claim('USDC:G');
+    expect(await found()).toEqual([]);
+    for (const asset of ['native', '*']) {
+      await claim(asset);
+      expect(await found()).toMatchObject([{ check: 'not_in_inbox' }]);
+      await change(`DELETE FROM settlement.coverage WHERE account = '${other.address}'`);
+    }
+    await change(`UPDATE settlement.watched_accounts SET read_ledgers = read_ledgers
+      + int8multirange(int8range(${sequence}, ${sequence + 1})) WHERE account = '${other.address}'`);
+    expect(await found()).toMatchObject([{ check: 'not_in_inbox' }]);
   });
 
   test('what was kept for a person, because it could not be stored', async () => {
@@ -207,9 +247,8 @@ describe('Horizon that does not answer says nothing', () => {
   });
 
   test('and one of another network, or of a ledger that was reset, is not asked', async () => {
-    await change(
-      `UPDATE settlement.network SET checkpoint_ledger = 1, checkpoint_hash = 'another'`,
-    );
+    await change(`UPDATE settlement.ledgers SET hash = 'another'
+      WHERE sequence = (SELECT max(sequence) FROM settlement.ledgers)`);
     await expect(compare()).rejects.toMatchObject({
       message: expect.stringContaining('was reset'),
     });

@@ -97,7 +97,7 @@ describe('P1: every ledger payment has exactly one meaning, and its own facts al
     await database.rows(
       `INSERT INTO settlement.ledger_payments (tx_hash, op_index, sub_index, operation_id, ledger, closed_at, type,
          account, sender, asset_code, asset_issuer, amount, reference, verdict, seen_at)
-       SELECT lpad(i::text, 64, 'f'), i % 3, i % 2, i, 1, $1, 'payment', $2, $3, 'USDC', $4, 1, 'nobody',
+       SELECT lpad(i::text, 64, 'f'), i % 3, i % 2, (1::bigint << 32) + i, 1, $1, 'payment', $2, $3, 'USDC', $4, 1, 'nobody',
          CASE WHEN i % 1000 > 0 THEN 'unmatched' END, ${TWO_MINUTES_AGO} FROM generate_series(1, 5000) i`,
       [fields.closedAt, account, fields.sender, fields.asset.issuer],
     );
@@ -146,13 +146,13 @@ describe('P2: paid, one live row, and a credited price', () => {
       'a payment worth a stroop less than its price',
       'paid',
       [inbox('amount = 9.9999999', 'credited')],
-      ['P2 paid'],
+      ['P2 paid', 'P1 wrong_verdict'],
     ],
     [
       'a payment gone from the inbox',
       'paid',
       [`DELETE FROM settlement.ledger_payments WHERE session_id = $1 AND verdict = 'credited'`],
-      ['P2 paid'],
+      ['P2 paid', 'P1 wrong_verdict'],
     ],
     [
       'a session that does not name its payment',
@@ -218,7 +218,9 @@ describe('P2: paid, one live row, and a credited price', () => {
       good.sessions.paid,
       inbox('amount = 9.9999999', 'credited'),
     );
-    expect(findings[0]).toMatchObject({
+    expect(findings).toContainEqual({
+      promise: 'P2',
+      check: 'paid',
       subject: `session ${good.sessions.paid.id}`,
       problem: 'The session is paid, but only 9.9999999 of 10.0000000 is credited.',
     });

@@ -8,7 +8,7 @@ import { parseAmount } from '../../src/domain/money.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { minute, PAYER, txHash, USDC } from '../domain/build.ts';
 import { goodDatabase, type Good } from './audited.ts';
-import { cover, insertPaymentRow, insertSession, type StoredSession } from './build.ts';
+import { cover, insertPaymentRow, insertSession, ledgerAt, type StoredSession } from './build.ts';
 
 let good: Good;
 let paid: StoredSession;
@@ -35,6 +35,21 @@ describe('the audit', () => {
       findings: [],
       more: {},
       foreignWrites: { count: 0, examples: [] },
+      // From an hour before minute 0 to the ledger behind minute 31.
+      ledgers: 1_094,
+      anchors: { count: 1_094, examples: expect.any(Array) },
+      waiting: 0,
+      excused: {
+        found_after_ending: {
+          count: 1,
+          examples: [
+            {
+              subject: `session ${good.sessions.honoured.id}`,
+              problem: expect.stringContaining('10.0000000 of its 10.0000000 had arrived on time'),
+            },
+          ],
+        },
+      },
     });
   });
 
@@ -58,6 +73,10 @@ describe('the audit', () => {
       findings: [],
       more: {},
       foreignWrites: { count: 0, examples: [] },
+      ledgers: 0,
+      anchors: { count: 0, examples: [] },
+      waiting: 0,
+      excused: {},
     });
   });
 
@@ -113,8 +132,8 @@ describe('the audit', () => {
     const database = await copyOfGood();
     await database.rows(
       `INSERT INTO checkout_sessions (merchant_id, amount, asset_code, receiving_account, memo, status, created_at, expires_at)
-       SELECT $1, 10, 'XLM', $2, 'many ' || i, 'paid', $3, $4 FROM generate_series(1, 1100) i`,
-      [paid.merchantId, paid.account, minute(0), minute(30)],
+       SELECT $1, 10, 'XLM', $2, 'many ' || i, 'paid', now() + interval '1 second', $3 FROM generate_series(1, 1100) i`,
+      [paid.merchantId, paid.account, minute(30)],
     );
     const { findings, more } = await audit(database.db);
     expect(findings).toHaveLength(1_000);
@@ -171,7 +190,7 @@ test('what an older backend may write is named, and breaks no promise', async ()
       cancelUrl: null,
       metadata: null,
     },
-    { account: paid.account, cursor: '1', fromLedger: 1, fromTime: minute(0) },
+    ledgerAt(-1),
   );
   await database.rows(`UPDATE checkout_sessions SET status = 'expired' WHERE id = $1`, [id]);
   expect(await audit(database.db)).toMatchObject({

@@ -4,7 +4,7 @@ import { finishAttempt, giveUp, startAttempt } from '../../src/db/attempts.ts';
 import { audit, type AuditReport } from '../../src/db/audit.ts';
 import { onClient } from '../../src/db/connection.ts';
 import { nextDeliveries } from '../../src/db/deliveries.ts';
-import { requestCancel } from '../../src/db/sessions.ts';
+import { completeCancels, requestCancel } from '../../src/db/sessions.ts';
 import { settleTogether } from '../../src/db/settle.ts';
 import { markUnmatched } from '../../src/db/worklists.ts';
 import { createTestDatabase, insertMerchant, type TestDatabase } from '../support/database.ts';
@@ -92,13 +92,15 @@ async function fill(database: TestDatabase): Promise<Pick<Good, 'sessions' | 'in
   await receive(database, partly, '4');
   await receive(database, partly, '9', { asset: FAKE_USDC });
 
+  const cancelled = await insertSession(database, { covered: [-1, 6] });
+  await requestCancel(database.pool, cancelled.id);
+  // The newest ledger of the chain gives the instant.
+  await completeCancels(database.db, [cancelled.id]);
+  await cover(database, cancelled.account, 6, 11);
+
   const expired = await insertSession(database, { covered: [-1, 31] });
   await receive(database, expired, '4');
   await receive(database, expired, '7', { closedAt: minute(31) });
-
-  const cancelled = await insertSession(database, { covered: [-1, 6] });
-  await requestCancel(database.pool, cancelled.id, minute(10));
-  await cover(database, cancelled.account, -1, 11);
 
   const adopted = await insertSession(database, { status: 'processing' });
   await insertPaymentRow(database, adopted, await receive(database, adopted, '10'));

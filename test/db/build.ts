@@ -1,5 +1,6 @@
 /** Rows as a backend and the watcher write them, with defaults, so that a test names only what it is about. */
 import { randomBytes, randomUUID } from 'node:crypto';
+import { Keypair } from '@stellar/stellar-sdk';
 import { assetKey, type Asset } from '../../src/domain/asset.ts';
 import type { LedgerPayment } from '../../src/domain/ledger-payment.ts';
 import { storeFindings } from '../../src/db/inbox.ts';
@@ -97,7 +98,7 @@ export async function insertSession(
 
 /** An account that no other test uses. */
 export function newAccount(): string {
-  return `G${randomBytes(28).toString('hex').toUpperCase().slice(0, 55)}`;
+  return Keypair.random().publicKey();
 }
 
 /** Minutes after minute 0, rounded down to whole ledgers. */

@@ -13,6 +13,7 @@ import {
   everyRow,
   insertPaymentRow,
   insertSession,
+  newAccount,
   ledgerAt,
   paymentFor,
   receive,
@@ -395,7 +396,7 @@ describe('the cost of a commit', () => {
   });
 
   test('is five round trips for a full page of 200 sessions', async () => {
-    const account = `page-${randomUUID()}`;
+    const account = newAccount();
     const sessions = [];
     for (let i = 0; i < 200; i += 1) {
       sessions.push(await insertSession(database, { account, reference: `${i}` }));

@@ -1,17 +1,22 @@
 /** The audit finds each thing that somebody broke. That it finds nothing else: audit-clean.test.ts. */
 import { describe, expect, test } from '@jest/globals';
 import { NATIVE } from '../../src/domain/asset.ts';
-import { auditSession, type PromiseId } from '../../src/domain/audit.ts';
+import type { PromiseId } from '../../src/domain/audit.ts';
+import type { LedgerEvidence } from '../../src/domain/audit-evidence.ts';
 import type { Verdict } from '../../src/domain/judge.ts';
 import { parseAmount } from '../../src/domain/money.ts';
-import { decide, type SessionFacts } from '../../src/domain/settle.ts';
-import { apply, covered, facts, FAKE_USDC, minute, pay, session } from './build.ts';
-
-/** The facts as settle leaves them. */
-const settled = (fields: Partial<SessionFacts> = {}): SessionFacts => {
-  const before = facts(fields);
-  return apply(before, decide(before));
-};
+import type { SessionFacts } from '../../src/domain/settle.ts';
+import { closeTime, excuses, settled, violations } from './audited.ts';
+import {
+  covered,
+  facts,
+  FAKE_USDC,
+  ledgerOf,
+  minute,
+  OPENED_AFTER,
+  pay,
+  session,
+} from './build.ts';
 
 const DEADLINE_PASSED = { coverage: covered(0, 30), now: minute(31) };
 const UNPAID = settled();
@@ -19,14 +24,15 @@ const PAID = settled({ payments: [pay(1, '10')] });
 const EXPIRED = settled(DEADLINE_PASSED);
 const CANCELLED = settled({
   session: session({ cancelAt: minute(10) }),
-  coverage: covered(0, 10),
+  coverage: covered(0, 10, 10),
 });
 
 /** The promises that are broken. */
 const broken = (found: SessionFacts): PromiseId[] => [
-  ...new Set(auditSession(found).map(({ promise }) => promise)),
+  ...new Set(violations(found).map(({ promise }) => promise)),
 ];
-const problems = (found: SessionFacts) => auditSession(found).map(({ problem }) => problem);
+const problems = (found: SessionFacts, more: Partial<LedgerEvidence> = {}) =>
+  violations(found, more).map(({ problem }) => problem);
 
 describe('P1: a ledger payment has the meaning that its facts allow', () => {
   const judged = (verdict: Verdict, fields: Parameters<typeof pay>[2] = {}, amount = '4') =>
@@ -43,17 +49,17 @@ describe('P1: a ledger payment has the meaning that its facts allow', () => {
     [judged('late', { closedAt: minute(30) }), /late, but closed in time/],
     [judged('duplicate'), /duplicate, but the session is not paid/],
     [judged('nothing'), /nothing, but has an amount/],
-    [judged('ambiguous'), /4\.0000000 would be credited if it were judged now/],
+    [judged('ambiguous'), /ambiguous, though no other session has its reference/],
+    [judged('after_cancellation'), /after a cancellation, but the session was not cancelled/],
   ])('case %#', (found, problem) => {
     expect(broken(found)).toContain('P1');
     expect(problems(found)).toContainEqual(expect.stringMatching(problem));
   });
 
   test('lumens that are held as another asset, though the price is in lumens', () => {
-    const inLumens = session({ asset: NATIVE, status: 'expired', closedThroughLedger: 777 });
     const found = settled({
-      session: inLumens,
-      coverage: covered(0, 30),
+      session: session({ asset: NATIVE }),
+      ...DEADLINE_PASSED,
       payments: [pay(1, '4', { asset: NATIVE, verdict: 'wrong_asset' })],
     });
     expect(problems(found)).toEqual([expect.stringMatching(/it is the right one/)]);
@@ -119,11 +125,6 @@ describe('P3: what was told is so, and what is so was told', () => {
       /session\.expired \(ended\) is missing/,
     ],
     [
-      'an ending that is not ours, proven since, and nobody was told',
-      { ...facts(DEADLINE_PASSED), session: session({ status: 'cancelled' }) },
-      /session\.cancelled \(ended\) is missing/,
-    ],
-    [
       'held money of which nobody was told',
       {
         ...settled({ payments: [pay(1, '12')] }),
@@ -152,21 +153,253 @@ describe('P3: what was told is so, and what is so was told', () => {
   });
 });
 
-describe('P4: an ending lies within the coverage', () => {
-  test.each<[string, SessionFacts['coverage'], RegExp]>([
-    ['of nothing', null, /closed through ledger 777, but .* only through nothing/],
+test('P2, P3: an ending of another backend that is proven since is written, and told', () => {
+  const found = { ...facts(DEADLINE_PASSED), session: session({ status: 'cancelled' }) };
+  expect(problems(found)).toEqual([
+    expect.stringMatching(/session\.expired \(ended\) is missing/),
+    'The session is cancelled, but the facts say expired.',
+  ]);
+  expect(problems({ ...found, coverage: covered(0, 29) })).toEqual([]);
+});
+
+describe('P1: a payment counts in its place', () => {
+  const twice = settled({ payments: [pay(1, '10'), pay(2, '10')] });
+  const verdicts = (...list: Verdict[]): SessionFacts => ({
+    ...twice,
+    payments: twice.payments.map((p, i) => ({ ...p, verdict: list[i] ?? p.verdict })),
+  });
+
+  test('so the first one that reaches the price is credited, and not the one behind it', () => {
+    expect(problems(twice)).toEqual([]);
+    expect(problems(verdicts('duplicate', 'credited'))).toEqual([
+      expect.stringMatching(
+        /1:0:0 is held as a duplicate, but the price was not reached before it/,
+      ),
+      expect.stringMatching(/reached with 10\.0000000 by 0{63}2/),
+      expect.stringMatching(/1:0:0:duplicate\) is missing/),
+    ]);
+    expect(problems(verdicts('credited', 'credited'))).toEqual([
+      expect.stringMatching(/2:0:0 is credited, but the price was reached before it/),
+      expect.stringMatching(/2:0:0:overpaid\) is missing/),
+    ]);
+  });
+
+  test('what an earlier version credited in another order is excused, and named', () => {
+    const earlier = { isTaken: false };
+    expect(problems(verdicts('credited', 'credited'), earlier)).toEqual([
+      expect.stringMatching(/2:0:0:overpaid\) is missing/),
+    ]);
+    expect(excuses(verdicts('credited', 'credited'), earlier)).toContain('earlier_version');
+  });
+
+  test('unless it was found late and is placed behind what stood: that is named', () => {
+    const [first, second] = twice.payments;
+    if (!first || !second) throw new Error('There are two.');
+    const late = { ...first, verdict: 'duplicate' as const, placedAfter: second.ledger };
+    const row = twice.paymentRow && { ...twice.paymentRow, txHash: second.txHash };
+    const found = {
+      ...twice,
+      paymentRow: row,
+      payments: [late, { ...second, verdict: 'credited' as const }],
+      existingEvents: new Set([
+        'payment.confirmed paid',
+        `payment.exception ${first.txHash}:0:0:duplicate`,
+      ]),
+    };
+    expect(problems(found)).toEqual([]);
+    expect(excuses(found)).toEqual(['placed']);
+    // It cannot count before its own ledger has closed.
+    const before = { ...late, placedAfter: late.ledger - 1 };
+    expect(problems({ ...found, payments: [before, ...found.payments.slice(1)] })).toContainEqual(
+      expect.stringMatching(/counts behind ledger \d+ instead of in its own ledger/),
+    );
+  });
+});
+
+describe('P1: nothing is credited before everything up to it is read', () => {
+  const { ledger } = pay(1, '10');
+  const all = { from: OPENED_AFTER + 1, through: ledger };
+  const without = (n: number) => [
+    { from: all.from, through: n - 1 },
+    { from: n + 1, through: ledger },
+  ];
+
+  test.each<[string, Partial<LedgerEvidence>, number]>([
+    ['up to the ledger before it', { read: [{ ...all, through: ledger - 1 }] }, ledger],
+    ['from behind the opening', { read: [{ ...all, from: all.from + 1 }] }, all.from],
+    ['but for a ledger', { read: without(all.from + 7) }, all.from + 7],
+    ['not at all', { read: [] }, all.from],
+  ])('%s', (_, evidence, missing) => {
+    expect(violations(PAID, evidence)).toEqual([
+      {
+        promise: 'P1',
+        check: 'unread',
+        problem: expect.stringContaining(
+          `is credited, but ledger ${missing} of its account is not`,
+        ),
+      },
+    ]);
+  });
+
+  test.each<[string, SessionFacts, Partial<LedgerEvidence>]>([
     [
-      'that ends before it',
-      { ...covered(0, 30), throughLedger: 776 },
-      /closed through ledger 777, but .* only through ledger 776/,
+      'hole',
+      PAID,
+      { read: without(all.from + 7), holes: [{ from: all.from + 7, through: all.from + 7 }] },
     ],
-    ['that ends before the deadline', covered(0, 9), /closed by its deadline .* only through /],
-    ['that begins after the opening', covered(1, 30), /covered only from .* after its opening at /],
-  ])('and not in a coverage %s', (_, coverage, problem) => {
-    for (const ended of [EXPIRED, CANCELLED]) {
-      expect(auditSession({ ...ended, coverage })).toEqual([
+    [
+      'assigned',
+      { ...PAID, payments: PAID.payments.map((p) => ({ ...p, assigned: true })) },
+      { read: [] },
+    ],
+    ['older_row', PAID, { read: [], isOwnRow: false }],
+    ['earlier_version', PAID, { read: [], isTaken: false }],
+    ['before_reset', PAID, { read: [], resetAt: minute(90) }],
+    ['forgotten', PAID, { read: [{ ...all, from: all.from + 7 }], keptFrom: all.from + 7 }],
+  ])('unless there is a reason, which is named: %s', (reason, found, evidence) => {
+    expect(violations(found, evidence)).toEqual([]);
+    expect(excuses(found, evidence)).toEqual([reason]);
+  });
+
+  test('that coverage is forgotten excuses no session that still needs it', () => {
+    const open = settled({ payments: [pay(1, '4')] });
+    const evidence = { read: [{ ...all, from: all.from + 7 }], keptFrom: all.from + 7 };
+    expect(violations(open, evidence)).toMatchObject([{ check: 'unread' }]);
+  });
+});
+
+describe('P2: the row names the payment that completes the price, and the sum through it', () => {
+  const parts = settled({ payments: [pay(1, '4'), pay(2, '7')] });
+
+  test.each<[string, SessionFacts]>([
+    [
+      'another payment',
+      {
+        ...parts,
+        paymentRow: parts.paymentRow && { ...parts.paymentRow, txHash: pay(1, '4').txHash },
+      },
+    ],
+    [
+      'another sum',
+      {
+        ...parts,
+        paymentRow: parts.paymentRow && { ...parts.paymentRow, amount: parseAmount('10') },
+      },
+    ],
+  ])('not %s', (_, found) => {
+    expect(problems(parts)).toEqual([]);
+    expect(problems(found)).toContainEqual(
+      expect.stringMatching(/but the price was reached with 11\.0000000 by 0{63}2/),
+    );
+  });
+
+  test('what was returned since is excused, and named', () => {
+    const [first, ...rest] = parts.payments;
+    if (!first) throw new Error('There is one.');
+    const returned = {
+      ...parts,
+      paymentRow: parts.paymentRow && { ...parts.paymentRow, amount: parseAmount('10') },
+      payments: [{ ...first, resolved: true }, ...rest],
+    };
+    expect(excuses(returned)).toEqual(['returned']);
+  });
+});
+
+describe('P4: an ending is proven', () => {
+  const ends: [string, SessionFacts, number][] = [
+    ['expired', EXPIRED, ledgerOf(30) + 1],
+    ['cancelled', CANCELLED, ledgerOf(10) + 1],
+  ];
+
+  test.each(ends)('%s: settle named the first ledger after the deadline', (_, found, end) => {
+    expect(found.session.closedThroughLedger).toBe(end);
+    expect(problems(found)).toEqual([]);
+    expect(excuses(found)).toEqual([]);
+  });
+
+  test.each<[string, (end: number) => Partial<LedgerEvidence>, RegExp]>([
+    ['of nothing', () => ({ proven: [] }), /ledger 10000 of its account is not proven/],
+    [
+      'of all but the last ledger',
+      (end) => ({ proven: [{ from: OPENED_AFTER + 1, through: end - 2 }] }),
+      /but ledger (10119|10360|10120) of its account is not proven/,
+    ],
+    [
+      'of all but the first ledger',
+      (end) => ({ proven: [{ from: OPENED_AFTER + 2, through: end }] }),
+      /ledger 10000 of its account is not proven/,
+    ],
+    [
+      'of all but one ledger, though pages have read it',
+      (end) => ({
+        proven: [
+          { from: OPENED_AFTER + 1, through: 10_050 },
+          { from: 10_052, through: end },
+        ],
+        read: [{ from: OPENED_AFTER + 1, through: end }],
+      }),
+      /ledger 10051 of its account is not proven/,
+    ],
+    [
+      'of a ledger that closed in the second of the deadline',
+      (end) => ({ endClosedAt: closeTime(end - 1) }),
+      /not after its deadline/,
+    ],
+    [
+      'of the second ledger after the deadline',
+      (end) => ({ beforeEndClosedAt: closeTime(end), firstAfterDeadline: end - 1 }),
+      /the one before it closed at .*, after its deadline .* already/,
+    ],
+    ['of a ledger that the chain lacks', () => ({ endClosedAt: null }), /which the chain lacks/],
+  ])('not by the proof %s', (_, evidence, problem) => {
+    for (const [, found, end] of ends) {
+      expect(violations(found, evidence(end))).toEqual([
         { promise: 'P4', check: 'ending', problem: expect.stringMatching(problem) },
       ]);
+    }
+  });
+
+  test('not while its price had arrived on time, and was in the inbox', () => {
+    const found = {
+      ...EXPIRED,
+      payments: [pay(1, '10', { verdict: 'duplicate', placedAfter: ledgerOf(40) })],
+    };
+    const key = `${pay(1, '10').txHash}:0:0`;
+    const seen = (at: Date) => ({ seenAt: new Map([[key, at]]), endedAt: minute(31) });
+    const ending = /but 10\.0000000 of its 10\.0000000 had arrived on time/;
+    expect(problems(found, seen(minute(6)))).toContainEqual(expect.stringMatching(ending));
+    expect(problems(found, seen(minute(40)))).not.toContainEqual(expect.stringMatching(ending));
+    expect(excuses(found, seen(minute(40)))).toContain('found_after_ending');
+  });
+
+  test('not without the deadline by which it was decided', () => {
+    const session = { ...EXPIRED.session, finalDeadline: null };
+    expect(problems({ ...EXPIRED, session })).toEqual([
+      expect.stringMatching(/its final deadline is not written down/),
+    ]);
+  });
+
+  test('an edit of the deadline after the end changes nothing', () => {
+    for (const expiresAt of [minute(1), minute(90)]) {
+      const edited = { ...EXPIRED.session, expiresAt };
+      expect(problems({ ...EXPIRED, session: edited })).toEqual([]);
+    }
+  });
+
+  test.each<[string, (end: number) => Partial<LedgerEvidence>]>([
+    ['earlier_version', () => ({ isTaken: false, proven: [], endClosedAt: null })],
+    ['earlier_version', () => ({ openedAfter: null, proven: [], endClosedAt: null })],
+    ['before_reset', () => ({ resetAt: minute(90), proven: [], endClosedAt: null })],
+    ['forgotten', (end) => ({ chainFrom: end + 1, endClosedAt: null })],
+    ['forgotten', (end) => ({ keptFrom: end - 1, proven: [{ from: end - 1, through: end }] })],
+    [
+      'later_end',
+      (end) => ({ beforeEndClosedAt: closeTime(end + 100), firstAfterDeadline: end - 100 }),
+    ],
+  ])('unless there is a reason, which is named: %s', (reason, evidence) => {
+    for (const [, found, end] of ends) {
+      expect(violations(found, evidence(end))).toEqual([]);
+      expect(excuses(found, evidence(end))).toEqual([reason]);
     }
   });
 });

@@ -134,6 +134,7 @@ export function covered(from: number, through: number, deadline = 30): Coverage 
 export function facts(fields: Partial<SessionFacts> = {}): SessionFacts {
   return {
     session: session(),
+    rowProblem: null,
     payments: [],
     paymentRow: null,
     ambiguous: false,

@@ -46,7 +46,8 @@ test('a row of less than the price, as an older backend wrote them, is not overp
 
 describe('the ending is told as of the effective deadline', () => {
   test('session.expired', () => {
-    const [event, ...more] = due({ status: 'expired', ...ENDED }, [pay(1, '4')]);
+    const counted = { verdict: 'credited' } as const;
+    const [event, ...more] = due({ status: 'expired', ...ENDED }, [pay(1, '4', counted)]);
     expect(event).toMatchObject({ type: 'session.expired', fact: 'ended', occurredAt: minute(30) });
     expect(event?.data).toMatchObject({
       price: '10.0000000',
@@ -54,6 +55,17 @@ describe('the ending is told as of the effective deadline', () => {
       closedThroughLedger: 777,
     });
     expect(more.map(({ type }) => type)).toEqual(['payment.exception']);
+  });
+
+  test('says what counted when it ended: not what is found later, and what is returned later', () => {
+    const counted = { verdict: 'credited' } as const;
+    const [event] = due({ status: 'expired', ...ENDED }, [
+      pay(1, '4', { ...counted, resolved: true }),
+      pay(2, '1', { ...counted, placedAfter: 776 }),
+      pay(3, '2', { ...counted, placedAfter: 777 }),
+      pay(4, '3'),
+    ]);
+    expect(event?.data).toMatchObject({ received: '5.0000000' });
   });
 
   test('session.cancelled', () => {

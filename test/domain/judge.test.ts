@@ -18,7 +18,7 @@ type Situation = {
   context?: Partial<JudgeContext>;
 };
 
-/** DESIGN §4. The order of the rows is their precedence: where two apply, the upper one decides. */
+/** docs/guarantees.md, Judging. The order of the rows is their precedence: where two apply, the upper one decides. */
 const TABLE: [string, Verdict, Situation][] = [
   ['two sessions have its reference', 'ambiguous', { context: { ambiguous: true } }],
   ['another issuer', 'wrong_asset', { payment: { asset: FAKE_USDC } }],
@@ -150,15 +150,12 @@ describe('several payments', () => {
     expect(result.by).toEqual({ 10: 'credited', 11: 'credited', 12: 'duplicate' });
   });
 
-  test('what was credited stays credited, though an earlier payment is found later', () => {
-    const result = verdicts([pay(1, '10'), pay(2, '10', { verdict: 'credited' })]);
-    expect(result.by).toEqual({ 10: 'duplicate', 20: 'credited' });
-  });
-
-  test('the completing payment is the one that completed on the ledger, whichever was found first', () => {
-    const found = verdicts([pay(1, '6'), pay(2, '6', { verdict: 'credited' })]);
-    expect(found.by).toEqual({ 10: 'credited', 20: 'credited' });
-    expect(found.completing?.txHash).toBe(txHash(2));
+  test('what completes is what is credited through it, though an older backend credited more', () => {
+    const credited = { verdict: 'credited' } as const;
+    const result = verdicts([pay(1, '4', credited), pay(2, '7', credited), pay(3, '5', credited)]);
+    expect(result.completing?.txHash).toBe(txHash(2));
+    expect(formatAmount(result.completed)).toBe('11.0000000');
+    expect(formatAmount(result.credited)).toBe('16.0000000');
   });
 
   test('the row names its payment by the inner hash of a fee bump, too', () => {

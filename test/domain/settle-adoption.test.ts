@@ -1,7 +1,7 @@
 /** What settle makes of rows that others wrote: before our time, after it, and what an operator decided. */
 import { describe, expect, test } from '@jest/globals';
 import { decide, type SessionFacts } from '../../src/domain/settle.ts';
-import { apply, covered, facts, minute, pay, row, session } from './build.ts';
+import { apply, covered, facts, ledgerOf, minute, pay, row, session } from './build.ts';
 
 const kinds = (f: SessionFacts) => decide(f).newAttention.map(({ kind }) => kind);
 const OLD = { historyFrom: minute(60 * 24), now: minute(60 * 24 * 30) };
@@ -11,7 +11,7 @@ describe('what ended before our time', () => {
   test.each(['expired', 'cancelled'] as const)(
     '%s: stands by its row, once and for all',
     (status) => {
-      const old = facts({ ...OLD, session: session({ status }) });
+      const old = facts({ ...OLD, session: session({ status }), coverage: null });
       const decision = decide(old);
       expect(decision).toMatchObject({
         legacyEnding: true,
@@ -25,19 +25,31 @@ describe('what ended before our time', () => {
 
   test('is judged like any other where the ledger was read back to its opening', () => {
     const read = facts({ ...OLD, session: EXPIRED, coverage: covered(0, 60) });
-    expect(decide(read)).toMatchObject({ legacyEnding: false, closedThroughLedger: 777 });
+    expect(decide(read)).toMatchObject({
+      legacyEnding: false,
+      closedThroughLedger: ledgerOf(30) + 1,
+    });
   });
 
   test('is not everything: after the stated horizon, and what is still open, is judged anew', () => {
-    const young = facts({ ...OLD, historyFrom: minute(-1), session: EXPIRED });
+    const unread = { ...OLD, coverage: null };
+    expect(decide(facts({ ...unread, session: EXPIRED })).legacyEnding).toBe(true);
+    const young = facts({ ...unread, historyFrom: minute(-1), session: EXPIRED });
     expect(decide(young).legacyEnding).toBe(false);
-    expect(decide(facts(OLD)).legacyEnding).toBe(false);
-    expect(decide(facts({ session: EXPIRED })).legacyEnding).toBe(false);
+    expect(decide(facts(unread)).legacyEnding).toBe(false);
+    expect(decide(facts({ session: EXPIRED, coverage: null })).legacyEnding).toBe(false);
   });
 
-  test('is paid all the same when on-time money turns up', () => {
-    const old = facts({ ...OLD, session: EXPIRED, legacyEnding: true, payments: [pay(1, '10')] });
+  test.each([
+    ['and the ledger was read', covered(0, 60)],
+    ['though nobody will read the ledger for it', null],
+  ])('is paid all the same when on-time money turns up, %s', (_, coverage) => {
+    const payments = [pay(1, '10')];
+    const old = facts({ ...OLD, session: EXPIRED, legacyEnding: true, coverage, payments });
     expect(decide(old)).toMatchObject({ status: 'paid' });
+    const unmarked = { ...old, legacyEnding: false };
+    expect(decide(unmarked)).toMatchObject({ status: 'paid' });
+    expect(decide(apply(unmarked, decide(unmarked)))).toMatchObject({ changes: false });
   });
 });
 
@@ -78,15 +90,19 @@ describe('attention', () => {
   test('is not raised before the ledger was read as far as evidence can lie', () => {
     expect(kinds({ ...silent, coverage: null })).toEqual([]);
     expect(kinds({ ...silent, coverage: covered(0, 29) })).toEqual([]);
-    const current = { ...silent, now: minute(10) };
-    expect(kinds({ ...current, coverage: covered(0, 7) })).toEqual([]);
-    expect(kinds({ ...current, coverage: covered(0, 9) })).toEqual(['paid_without_evidence']);
+    const current = (through: number) => {
+      const coverage = { ...covered(0, through), endLedger: null, newestLedger: ledgerOf(10) };
+      return kinds({ ...silent, coverage });
+    };
+    expect(current(7.99)).toEqual([]);
+    expect(current(8)).toEqual(['paid_without_evidence']);
   });
 
   test('that a person has answered is not raised again, until something about it changes', () => {
     const [asked] = decide(silent).newAttention;
     const answered = {
-      ...silent,
+      ...apply(silent, decide(silent)),
+      openAttention: new Set<string>(),
       answeredAttention: new Set([`${asked?.kind} ${asked?.detail}`]),
     };
     expect(decide(answered)).toMatchObject({ newAttention: [], changes: false });

@@ -6,113 +6,26 @@ import type { EventFact, EventType } from '../../src/domain/event.ts';
 import type { InboxPayment } from '../../src/domain/judge.ts';
 import { ledgerPaymentKey } from '../../src/domain/ledger-payment.ts';
 import { parseAmount } from '../../src/domain/money.ts';
-import type { SessionStatus } from '../../src/domain/session.ts';
 import { decide, type Decision, type SessionFacts } from '../../src/domain/settle.ts';
-import { apply, covered, facts, FAKE_USDC, minute, pay, row, session, USDC } from './build.ts';
-
-const MOVEMENT = fc.record({
-  units: fc.integer({ min: 0, max: 11 }),
-  closed: fc.integer({ min: -1, max: 34 }),
-  asset: fc.constantFrom(USDC, USDC, USDC, USDC, FAKE_USDC),
-  operations: fc.constantFrom(1, 1, 2),
-});
-
-/** What the ledger holds for a session: up to six transactions of one or two operations, in ledger order. */
-const LEDGER = fc
-  .array(MOVEMENT, { minLength: 1, maxLength: 6 })
-  .map((all) =>
-    all
-      .toSorted((a, b) => a.closed - b.closed)
-      .flatMap(({ units, closed, asset, operations }, n) =>
-        Array.from({ length: operations }, (_, opIndex) =>
-          pay(n, String(units), { opIndex, asset, closedAt: minute(closed) }),
-        ),
-      ),
-  );
-
-/** One thing that happens to a session. `pick` chooses among what there is. */
-const STEP = fc.record({
-  what: fc.constantFrom(
-    'find',
-    'find',
-    'find',
-    'cover',
-    'cancel',
-    'report',
-    'answer',
-    'park',
-    'unpark',
-    'foreign status',
-    'foreign row',
-    'row lost',
-    'events lost',
-    'resolve',
-    'wait',
-  ),
-  pick: fc.nat({ max: 40 }),
-});
-type Step = typeof STEP extends fc.Arbitrary<infer T> ? T : never;
-
-const STATUSES: SessionStatus[] = ['pending', 'processing', 'paid', 'expired', 'cancelled'];
-
-/** The facts after the step, before anybody settles. */
-function happen(
-  now: SessionFacts,
-  ledger: readonly InboxPayment[],
-  { what, pick }: Step,
-): SessionFacts {
-  const set = (fields: Partial<SessionFacts['session']>) => ({
-    ...now,
-    session: { ...now.session, ...fields },
-  });
-  const known = new Set(now.payments.map(ledgerPaymentKey));
-  switch (what) {
-    case 'find': {
-      const missing = ledger.filter((p) => !known.has(ledgerPaymentKey(p)));
-      const found = missing[pick % (missing.length || 1)];
-      return found ? { ...now, payments: [...now.payments, found] } : now;
-    }
-    case 'cover':
-      return { ...now, coverage: covered(0, pick) };
-    case 'cancel': {
-      const { status, cancelAt, closedThroughLedger } = now.session;
-      const refused = status === 'paid' || cancelAt !== null || closedThroughLedger !== null;
-      return refused ? now : set({ cancelAt: minute(pick) });
-    }
-    case 'report':
-      return { ...now, reportedAt: now.now, everReported: true };
-    case 'answer':
-      return { ...now, reportedAt: null };
-    case 'park':
-    case 'unpark':
-      return { ...now, undecoded: what === 'park' };
-    case 'foreign status':
-      return set({ status: STATUSES[pick % STATUSES.length] ?? 'pending' });
-    case 'foreign row':
-      return now.paymentRow ? now : { ...now, paymentRow: row(pick % 8, '10') };
-    case 'row lost':
-      return { ...now, paymentRow: null };
-    case 'events lost':
-      return { ...now, existingEvents: new Set() };
-    case 'resolve':
-      return {
-        ...now,
-        payments: now.payments.map((p, i) => ({
-          ...p,
-          resolved: p.resolved || i === pick % now.payments.length,
-        })),
-      };
-    default:
-      return { ...now, now: new Date(now.now.getTime() + pick * 10_000) };
-  }
-}
+import {
+  apply,
+  covered,
+  facts,
+  ledgerOf,
+  minute,
+  OPENED_AFTER,
+  READ,
+  session,
+  USDC,
+} from './build.ts';
+import { happen, LEDGER, minutesOf, reached, STEP, withEnd, type Step } from './history.ts';
 
 /** Every settle of a life: the facts it read and what it decided. */
 function live(ledger: readonly InboxPayment[], steps: readonly Step[]) {
   const settles: { read: SessionFacts; decision: Decision }[] = [];
-  let now = facts();
+  let now = facts({ coverage: { ...READ, ...reached(OPENED_AFTER) } });
   for (const step of steps) {
-    const read = happen(now, ledger, step);
+    const read = withEnd(happen(now, ledger, step));
     const decision = decide(read);
     settles.push({ read, decision });
     now = apply(read, decision);
@@ -150,15 +63,19 @@ test('says that nothing changes only when nothing does', () => {
 
 test('paid exactly when there is a row, or the credited sum reaches the price, or it was paid before', () => {
   always((read, decision) => {
-    const enough = decision.judgement.credited >= read.session.price;
+    const { judged } = decision.judgement;
+    const counted = judged.filter((j) => j.verdict === 'credited' && !j.payment.resolved);
+    const sums = counted.map((_, i) => sum(counted.slice(0, i + 1).map((j) => j.payment.amount)));
+    const reachedBy = sums.find((total) => total >= read.session.price);
+    const enough = reachedBy !== undefined;
     const row = read.paymentRow !== null;
     expect(decision.status === 'paid').toBe(row || enough || read.session.status === 'paid');
     expect(decision.newPayment !== null).toBe(enough && !row);
-    if (decision.newPayment) expect(decision.newPayment.amount).toBe(decision.judgement.credited);
+    if (decision.newPayment) expect(decision.newPayment.amount).toBe(reachedBy);
   });
 });
 
-test('no money is lost or counted twice: held, part of a paid price, or waiting for the rest', () => {
+test('no money is lost or counted twice: held, part of a paid price, or waiting for the rest or for reading', () => {
   always((read, decision) => {
     const { status, closedThroughLedger, judgement } = decision;
     const { price } = read.session;
@@ -170,7 +87,27 @@ test('no money is lost or counted twice: held, part of a paid price, or waiting 
     const over = closedThroughLedger !== null;
     const counted =
       status === 'paid' ? (credited < price ? credited : price) : over ? 0n : credited;
-    expect(held + counted).toBe(received);
+    const unread = judgement.waiting.filter((p) => !p.resolved).map((p) => p.amount);
+    expect(held + counted + sum(unread)).toBe(received);
+  });
+});
+
+test('what was decided stands, in its place', () => {
+  always((read, decision) => {
+    const after = apply(read, decision).payments;
+    for (const [i, { verdict, placedAfter }] of read.payments.entries()) {
+      if (verdict !== null) expect(after[i]).toMatchObject({ verdict, placedAfter });
+    }
+  });
+});
+
+test('nothing is credited beyond what is read, but what a payments row names or comes after an ending', () => {
+  always((read, { verdicts }) => {
+    if (read.session.closedThroughLedger !== null) return;
+    for (const { payment, verdict } of verdicts) {
+      if (verdict !== 'credited' || payment.txHash === read.paymentRow?.txHash) continue;
+      expect(payment.ledger).toBeLessThanOrEqual(read.coverage?.readThrough ?? 0);
+    }
   });
 });
 
@@ -179,8 +116,11 @@ test('an ending is written only with proof, and proof is never taken back', () =
     const before = read.session.closedThroughLedger;
     if (before !== null) expect(decision.closedThroughLedger).toBe(before);
     else if (decision.closedThroughLedger !== null) {
-      const deadline = Math.min(minute(30).getTime(), decision.cancelAt?.getTime() ?? Infinity);
-      expect(read.coverage?.throughTime.getTime()).toBeGreaterThanOrEqual(deadline);
+      const { cancelAt } = read.session;
+      const deadline = Math.min(30, cancelAt === null ? 30 : minutesOf(cancelAt));
+      expect(decision.closedThroughLedger).toBe(ledgerOf(deadline) + 1);
+      expect(decision.finalDeadline).toEqual(minute(deadline));
+      expect(read.coverage?.provenThrough).toBeGreaterThanOrEqual(ledgerOf(deadline));
       expect(read.undecoded).toBe(false);
       expect(decision.judgement.credited < read.session.price).toBe(true);
     }
@@ -209,8 +149,13 @@ test('a reader that misses nothing ends every session rightly, whatever reports 
         told.push(...decision.newEvents);
         now = apply(read, decision);
       };
-      if (together) settle(reported, 0);
-      else for (const payment of reported) settle([payment], 0);
+      // What came before the opening needs no reading, so it is there from the start.
+      settle(
+        ledger.filter((p) => p.ledger <= OPENED_AFTER),
+        -1,
+      );
+      if (together) settle(reported, -1);
+      else for (const payment of reported) settle([payment], -1);
       for (let m = -1; m <= 35; m++)
         settle(
           ledger.filter((p) => p.closedAt <= minute(m)),

@@ -1,5 +1,6 @@
 /** What settle makes of states that a crash, an older backend or an operator left, and what shows while it waits. */
 import { describe, expect, test } from '@jest/globals';
+import { parseAmount } from '../../src/domain/money.ts';
 import { decide, PROCESSING_SHOWN_MS, type SessionFacts } from '../../src/domain/settle.ts';
 import { apply, covered, facts, FAKE_USDC, minute, pay, row, session, txHash } from './build.ts';
 
@@ -28,6 +29,13 @@ describe('paid without a row', () => {
     });
     expect(kinds(silent)).toEqual(['paid_without_evidence']);
   });
+});
+
+test('a row is of what is credited through the completing payment, though an older backend credited more', () => {
+  const credited = { verdict: 'credited' } as const;
+  const payments = [pay(1, '4', credited), pay(2, '7', credited), pay(3, '5', credited)];
+  const { newPayment } = decide(facts({ session: PAID, payments }));
+  expect(newPayment).toMatchObject({ txHash: txHash(2), amount: parseAmount('11') });
 });
 
 describe('a row without paid', () => {
@@ -164,7 +172,10 @@ describe('events', () => {
   const life: [string, SessionFacts][] = [
     ['paid too much', facts({ payments: [pay(1, '12')] })],
     ['expired short', facts({ payments: [pay(1, '4')], coverage: covered(0, 30) })],
-    ['cancelled', facts({ session: session({ cancelAt: minute(3) }), coverage: covered(0, 30) })],
+    [
+      'cancelled',
+      facts({ session: session({ cancelAt: minute(3) }), coverage: covered(0, 30, 3) }),
+    ],
     ['paid by an older backend', facts({ session: PAID, paymentRow: row(1, '10') })],
   ];
 

@@ -1,7 +1,19 @@
 import { describe, expect, test } from '@jest/globals';
-import { formatAmount, parseAmount } from '../../src/domain/money.ts';
+import { parseAmount } from '../../src/domain/money.ts';
 import { decide, type Decision, type SessionFacts } from '../../src/domain/settle.ts';
-import { apply, covered, facts, FAKE_USDC, minute, pay, PAYER, session, txHash } from './build.ts';
+import {
+  apply,
+  covered,
+  facts,
+  FAKE_USDC,
+  ledgerOf,
+  minute,
+  pay,
+  PAYER,
+  READ,
+  session,
+  txHash,
+} from './build.ts';
 
 const events = (decision: Decision) => decision.newEvents.map(({ type }) => type);
 const verdicts = (decision: Decision) => decision.verdicts.map(({ verdict }) => verdict);
@@ -18,8 +30,11 @@ const SILENT = facts({ coverage: covered(0, 30), now: minute(31) });
 const PAID = then(facts({ payments: [pay(1, '10')] }));
 const EXPIRED = then(SILENT);
 const CANCELLED = then(
-  facts({ session: session({ cancelAt: minute(10) }), coverage: covered(0, 10) }),
+  facts({ session: session({ cancelAt: minute(10) }), coverage: covered(0, 10, 10) }),
 );
+
+/** The first ledger that closed after the default deadline. */
+const END = ledgerOf(30) + 1;
 
 describe('payments', () => {
   test('the ordinary one: paid, one row, one event', () => {
@@ -83,7 +98,11 @@ describe('payments', () => {
 describe('the ending', () => {
   test('covered from opening through deadline, and short: expired, with the ledger that proves it', () => {
     const decision = decide({ ...SILENT, payments: [pay(1, '4')] });
-    expect(decision).toMatchObject({ status: 'expired', closedThroughLedger: 777 });
+    expect(decision).toMatchObject({
+      status: 'expired',
+      closedThroughLedger: END,
+      finalDeadline: minute(30),
+    });
     expect(events(decision)).toEqual(['session.expired', 'payment.exception']);
     expect(decision.newEvents[0]?.data).toMatchObject({ received: '4.0000000' });
     expect(decision.newEvents[1]?.data).toMatchObject({ reason: 'underpaid', amount: '4.0000000' });
@@ -92,7 +111,12 @@ describe('the ending', () => {
   test.each<[string, Partial<SessionFacts>]>([
     ['nothing was read', { coverage: null }],
     ['reading began after the opening', { coverage: covered(0.01, 30) }],
-    ['reading stopped before the deadline', { coverage: covered(0, 29.99) }],
+    ['one ledger before the end is missing', { coverage: covered(0, 29.99) }],
+    [
+      'no ledger has closed after the deadline',
+      { coverage: { ...covered(0, 60), endLedger: null } },
+    ],
+    ['it was read by pages, which prove nothing', { coverage: { ...READ, endLedger: END } }],
     ['a record could not be decoded', { undecoded: true }],
   ])('not proven: %s', (_, missing) => {
     const decision = decide({ ...SILENT, ...missing, now: minute(100_000) });
@@ -105,25 +129,43 @@ describe('the ending', () => {
 
   test('cancelled before it expires: over when the ledger is covered to the cancellation', () => {
     const asked = facts({ session: session({ cancelAt: minute(10) }), now: minute(12) });
-    expect(decide({ ...asked, coverage: covered(0, 9) }).status).toBe('pending');
-    const decision = decide({ ...asked, coverage: covered(0, 10) });
-    expect(decision).toMatchObject({ status: 'cancelled', closedThroughLedger: 777 });
+    expect(decide({ ...asked, coverage: covered(0, 9, 10) }).status).toBe('pending');
+    const decision = decide({ ...asked, coverage: covered(0, 10, 10) });
+    expect(decision).toMatchObject({
+      status: 'cancelled',
+      closedThroughLedger: ledgerOf(10) + 1,
+      finalDeadline: minute(10),
+    });
     expect(events(decision)).toEqual(['session.cancelled']);
     expect(decision.newEvents[0]?.occurredAt).toEqual(minute(10));
   });
 
   test('cancelling is refused by money that was on time', () => {
-    const asked = facts({ session: session({ cancelAt: minute(10) }), coverage: covered(0, 10) });
+    const cancelAt = minute(10);
+    const asked = facts({ session: session({ cancelAt }), coverage: covered(0, 10, 10) });
     const decision = decide({ ...asked, payments: [pay(1, '10', { closedAt: minute(10) })] });
     expect(decision).toMatchObject({ status: 'paid', closedThroughLedger: null });
   });
 
   test('a further reading does not move the ledger that proved the ending', () => {
-    const later = { ...covered(0, 90), throughLedger: 999 };
+    const later = { ...covered(0, 90), endLedger: END + 5 };
     expect(decide({ ...EXPIRED, coverage: later })).toMatchObject({
-      closedThroughLedger: 777,
+      closedThroughLedger: END,
       changes: false,
     });
+  });
+
+  test('a deadline that is moved after the ending changes neither it nor what is late', () => {
+    const expiresAt = minute(90);
+    const moved = {
+      ...EXPIRED,
+      session: { ...EXPIRED.session, expiresAt },
+      coverage: covered(0, 40, 90),
+    };
+    expect(decide(moved).changes).toBe(false);
+    const decision = decide({ ...moved, payments: [pay(1, '10', { closedAt: minute(31) })] });
+    expect(decision).toMatchObject({ status: 'expired', finalDeadline: minute(30) });
+    expect(verdicts(decision)).toEqual(['late']);
   });
 });
 
@@ -148,7 +190,7 @@ describe('an ending that we did not write', () => {
 
   test('expired is proven by coverage through the deadline, like ours', () => {
     const decision = decide({ ...SILENT, session: session({ status: 'expired' }) });
-    expect(decision).toMatchObject({ status: 'expired', closedThroughLedger: 777, changes: true });
+    expect(decision).toMatchObject({ status: 'expired', closedThroughLedger: END, changes: true });
     expect(events(decision)).toEqual(['session.expired']);
     const toldBefore = { existingEvents: new Set(['session.expired ended']) };
     expect(
@@ -156,21 +198,26 @@ describe('an ending that we did not write', () => {
     ).toBe(true);
   });
 
-  test('cancelled is a request as of the latest moment that anybody can have seen', () => {
-    const foreign = facts({ session: session({ status: 'cancelled' }), now: minute(6) });
-    const cancelAt = (more: Partial<SessionFacts>) => decide({ ...foreign, ...more }).cancelAt;
-    expect(cancelAt({})).toEqual(minute(6));
-    expect(cancelAt({ coverage: covered(0, 7) })).toEqual(minute(7));
-    expect(cancelAt({ payments: [pay(1, '4', { closedAt: minute(8) })] })).toEqual(minute(8));
+  test('cancelled, of which the ledger has not said when: the deadline decides if it comes first', () => {
+    const foreign = { session: session({ status: 'cancelled' }) };
+    expect(decide({ ...SILENT, ...foreign, coverage: covered(0, 29) })).toMatchObject({
+      status: 'cancelled',
+      changes: false,
+    });
+    const decision = decide({ ...SILENT, ...foreign });
+    expect(decision).toMatchObject({ status: 'expired', closedThroughLedger: END });
+    expect(events(decision)).toEqual(['session.expired']);
   });
 
-  test('cancelled keeps its moment, and is told once the ledger is covered to there', () => {
-    const seen = then(facts({ session: session({ status: 'cancelled' }), now: minute(6) }));
-    const decision = decide({ ...seen, now: minute(9), coverage: covered(0, 6) });
+  test('cancelled is told once the ledger is covered to the instant that it got', () => {
+    const seen = facts({ session: session({ status: 'cancelled', cancelAt: minute(6) }) });
+    const before = decide({ ...seen, coverage: covered(0, 5, 6) });
+    expect(before).toMatchObject({ status: 'cancelled', closedThroughLedger: null, newEvents: [] });
+    const decision = decide({ ...seen, coverage: covered(0, 6, 6) });
     expect(decision).toMatchObject({
       status: 'cancelled',
-      cancelAt: minute(6),
-      closedThroughLedger: 777,
+      closedThroughLedger: ledgerOf(6) + 1,
+      finalDeadline: minute(6),
     });
     expect(events(decision)).toEqual(['session.cancelled']);
   });
@@ -200,14 +247,4 @@ describe('money found after our ending', () => {
     expect(decision.status).toBe('expired');
     expect(attention(decision)).toEqual([]);
   });
-});
-
-test('a session in parts is announced once, though a report overtook the reader', () => {
-  const reported = then(facts({ payments: [pay(2, '6')] }));
-  const paid = then(then(reported, { payments: [pay(1, '6')] }));
-  expect(paid.existingEvents).toEqual(
-    new Set(['payment.confirmed paid', `payment.exception ${txHash(2)}:0:0:overpaid`]),
-  );
-  expect(decide(paid).changes).toBe(false);
-  expect(formatAmount(paid.paymentRow?.amount ?? 0n)).toBe('12.0000000');
 });

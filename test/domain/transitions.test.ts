@@ -74,6 +74,15 @@ describe('who writes it', () => {
     ).toEqual(['was opened as pending, after it had been paid.']);
   });
 
+  test('a session whose row was deleted is opened again', () => {
+    expect(
+      read('pending', entry('pending', 'paid'), entry('deleted', 'pending', 'client')),
+    ).toEqual({
+      forbidden: [],
+      foreign: ['was deleted by somebody else after it had been paid, and opened again.'],
+    });
+  });
+
   test('operators and clients leave notes, and change nothing', () => {
     expect(read('paid', entry('pending', 'paid'), entry('pending', 'pending', 'client'))).toEqual({
       forbidden: [],

@@ -16,7 +16,7 @@ export type Town = {
 };
 
 /** When each ledger closes: the n-th call of the clock is n * 3 s later, faster than the public network. */
-export const START = Date.UTC(2026, 2, 1, 12);
+const START = Date.UTC(2026, 2, 1, 12);
 
 /** The body of a test that gets a town, which ends with it. */
 export function inTown(body: (town: Town) => Promise<void>): () => Promise<void> {

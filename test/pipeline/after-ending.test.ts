@@ -1,19 +1,21 @@
 import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { Memo } from '@stellar/stellar-sdk';
+import { MockActivityEnvironment } from '@temporalio/testing';
 import { openSession } from '../../src/activities/open-session.ts';
-import { requestCancel } from '../../src/db/sessions.ts';
+import { proveReport } from '../../src/activities/prove-report.ts';
+import { requestCancel as cancelSession } from '../../src/activities/request-cancel.ts';
 import { insertMerchant } from '../support/database.ts';
 import { startReading, type Reading } from './reading.ts';
 
-/** Money that Horizon shows only after an ending: a node that filled a gap in its history later. */
+/** Money that Horizon shows only after an ending: a node that filtered it out, headers and all, and fills it in later. */
 let reading: Reading;
 beforeEach(async () => {
   reading = await startReading('accounts');
 });
 afterEach(() => reading.close());
 
-/** A session that was paid in time, by a transaction that the node leaves out until the gap is filled. */
+/** A session that was paid in time, by a transaction that every node leaves out until its history is filled in. */
 async function paidUnseen(end: (sessionId: string) => Promise<void>) {
   const [shop, customer] = [await reading.wallet(), await reading.wallet()];
   const sessionId = randomUUID();
@@ -29,18 +31,19 @@ async function paidUnseen(end: (sessionId: string) => Promise<void>) {
       expiresAt: new Date((closedAt + 60) * 1000).toISOString(),
     },
   });
+  const bystander = await reading.wallet();
+  reading.ledger.nodes.set([{ name: 'filters', filter: { accounts: [bystander.address] } }]);
   const { hash } = await customer.pay(shop.address, '10', 'native', { memo: Memo.id(memo) });
-  reading.ledger.hideTransaction(hash);
   await end(sessionId);
   // What comes later proves, as far as this node tells, that nothing came before.
   reading.pass(300);
   await customer.pay(shop.address, '1');
   await reading.turn(true);
   const before = await statusOf(sessionId);
-  reading.ledger.fillGap();
-  // The daily reading from the beginning, which nothing else than a report would anticipate.
-  await reading.database.rows(`UPDATE settlement.watched_accounts SET cursor = '4294967296'`);
-  await reading.turn();
+  reading.ledger.nodes.clear();
+  const env = new MockActivityEnvironment();
+  const report = { sessionId, txHash: hash, wait: false };
+  await env.run(() => proveReport(reading.deps, report));
   return { before, after: await statusOf(sessionId) };
 }
 
@@ -60,12 +63,7 @@ test('after `expired` it is honoured, and counted', async () => {
 });
 
 test('after `cancelled` it is held with attention, and counted', async () => {
-  const cancel = (id: string) =>
-    requestCancel(
-      reading.database.pool,
-      id,
-      new Date(reading.ledger.chain.history.latest().closedAt * 1000 + 10_000),
-    );
+  const cancel = (sessionId: string) => cancelSession(reading.deps, { sessionId, now: '' });
   expect(await paidUnseen(cancel)).toEqual({ before: 'cancelled', after: 'cancelled' });
   expect(reading.counted.get('found after ending')).toBe(1);
   const [attention] = await reading.database.rows('SELECT kind FROM settlement.attention');

@@ -84,7 +84,7 @@ async function play(): Promise<void> {
     );
   }
   for (const [i, session] of sessions.entries()) {
-    if (i % 5 === 4) await requestCancel(world.database.pool, session.id, world.now());
+    if (i % 5 === 4) await requestCancel(world.database.pool, session.id);
     else if (i % 5 !== 3) await pay(session, i % 5 === 2 ? '4' : '10');
     if (i % 5 === 1) await pay(session, '10');
   }

@@ -141,7 +141,9 @@ describe('a node that is not where it was', () => {
     reading.pass(120);
     reading.ledger.reapBelow(reading.ledger.chain.history.latest().sequence);
     await reading.turn();
-    expect(await problemOf(shop.address)).toContain("Horizon's history begins at ledger");
+    expect(await problemOf(shop.address)).toContain(
+      'Point HORIZON_URL at a Horizon with older history',
+    );
     expect(await statusOf(id)).toBe('pending');
   });
 });

@@ -65,8 +65,8 @@ describe('reading the network ledger by ledger', () => {
     reading.pass(5);
     await reading.turn();
     expect(await stateOf(first?.sessionId ?? '')).toMatchObject({ status: 'paid' });
-    const { page = 0, accountEntries = 0 } = Object.fromEntries(reading.asked);
-    expect({ page, accountEntries }).toEqual({ page: 0, accountEntries: 0 });
+    const { accountPage = 0, accountEntries = 0 } = Object.fromEntries(reading.asked);
+    expect({ accountPage, accountEntries }).toEqual({ accountPage: 0, accountEntries: 0 });
 
     reading.pass(700);
     await reading.turn();
@@ -100,7 +100,7 @@ describe('reading the network ledger by ledger', () => {
     const session = await open(shop, 60);
     await join();
     reading.pass(120);
-    const lag = reading.ledger.faults.set({ kind: 'lag', ledgers: 1, path: '^/ledgers/' });
+    const lag = reading.ledger.faults.set({ kind: 'lag', ledgers: 1, path: '^/ledgers' });
     await reading.turn();
     expect(await stateOf(session.sessionId)).toMatchObject({ status: 'pending', closed: null });
     reading.ledger.faults.clear(lag);
@@ -121,6 +121,7 @@ describe('reading the network ledger by ledger', () => {
     await reading.database.rows(
       'UPDATE settlement.network_reading SET through_ledger = through_ledger - 1000',
     );
+    await reading.turn(true);
     await reading.turn(true);
     const [after] = await reading.database.rows<{ through_ledger: string }>(
       'SELECT through_ledger FROM settlement.network_reading',

@@ -101,10 +101,8 @@ export async function take(scene: Scene, step: Step): Promise<void> {
       return world.close(step.seconds);
     case 'open':
       return scene.openLast();
-    case 'cancel': {
-      const when = new Date(world.now().getTime() + step.skew * 1000);
-      return requestCancel(world.database.pool, at(step.session).id, when);
-    }
+    case 'cancel':
+      return requestCancel(world.database.pool, at(step.session).id);
     case 'report': {
       const known = world.ledger.chain.history.ledgers
         .filter(({ sequence }) => sequence > world.begin)

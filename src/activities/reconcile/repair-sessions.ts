@@ -126,7 +126,7 @@ async function readToTheEnd(
   for (;;) {
     const watched = await watchedAccount(deps.database.db, account);
     if (watched === null) return `${account} is not watched.`;
-    const options = { newest, thorough: true, signal: deps.draining };
+    const options = { newest, isShown: true, thorough: true, signal: deps.draining };
     const { pages, isAtEnd, problem } = await readAccount(deps, watched, options);
     if (problem !== null || isAtEnd) return problem;
     // Another reader is at it: what it reads is what we would read.

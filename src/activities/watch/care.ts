@@ -8,6 +8,9 @@ import {
 import { lastLedgerBefore } from '../../db/ledgers.ts';
 import { findSession } from '../../db/sessions.ts';
 import { isWatchedFrom, registerAccount } from '../../db/watching.ts';
+import { rowProblem } from '../../db/session-row.ts';
+import { Refusal } from '../../domain/failure.ts';
+import { rowProblemInWords, type RowProblem } from '../../domain/row-check.ts';
 import type { Deps } from '../deps.ts';
 import { advanceChain, extendChainBack, type ChainDeps } from './chain.ts';
 
@@ -29,13 +32,25 @@ export async function watchAccount(
 /**
  * Takes a session into care that the backend wrote by itself, or edited: its opening is dated by the ledger, its account is
  * watched from there, and it stands in the work list as its row is now.
+ * @throws Refusal InvalidInput for a row that is not a session: a person is asked, and its account is left alone
  */
 export async function takeIntoCare(deps: Deps, sessionId: string): Promise<void> {
+  const problem = await takeUp(deps, sessionId);
+  if (problem === null) return;
+  await deps.queue.settle(sessionId);
+  throw new Refusal('InvalidInput', rowProblemInWords(problem), problem.field);
+}
+
+async function takeUp(deps: Deps, sessionId: string): Promise<RowProblem | null> {
   const { db } = deps.database;
-  const row = await findSession(db, sessionId);
-  const openedAfter = row.openedAfter ?? (await dateOpening(deps, sessionId));
-  await watchAccount(deps, row.receivingAccount, openedAfter);
+  const problem = await rowProblem(db, sessionId);
+  if (problem === null) {
+    const row = await findSession(db, sessionId);
+    const openedAfter = row.openedAfter ?? (await dateOpening(deps, sessionId));
+    await watchAccount(deps, row.receivingAccount, openedAfter);
+  }
   await takeSeen(db, [sessionId]);
+  return problem;
 }
 
 /** A ledger that surely closed before a session was opened of which only `created_at` is known. */
@@ -71,9 +86,9 @@ export async function followBackend(deps: Deps): Promise<string[]> {
 async function follow(deps: Deps, session: Unseen): Promise<boolean> {
   try {
     // What ended before our time stands by its row: nothing is read for it.
-    if (session.isHistory && session.openedAfter === null)
+    if (session.isHistory && session.openedAfter === null) {
       await takeSeen(deps.database.db, [session.id]);
-    else await takeIntoCare(deps, session.id);
+    } else await takeUp(deps, session.id);
     deps.log.info({ sessionId: session.id }, 'A session of the backend is taken into account.');
     return true;
   } catch (error) {

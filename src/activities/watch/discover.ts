@@ -1,7 +1,8 @@
 import { deletedSessions, forgetSessions, placeOpenings } from '../../db/care.ts';
+import { correctedSessions } from '../../db/session-row.ts';
 import type { Deps } from '../deps.ts';
 import { reportSettled } from '../report-settled.ts';
-import { followBackend } from './care.ts';
+import { followBackend, takeIntoCare } from './care.ts';
 
 /**
  * Follows what the backend wrote by itself since the last turn: new sessions, edits, deletions. `newestLedger` is the
@@ -10,7 +11,7 @@ import { followBackend } from './care.ts';
 export async function discoverForeignSessions(deps: Deps, newestLedger: number): Promise<number> {
   const { db } = deps.database;
   await placeOpenings(db, newestLedger);
-  const followed = await followBackend(deps);
+  const followed = [...(await followBackend(deps)), ...(await followCorrected(deps))];
   await forgetDeleted(deps);
   let settled = 0;
   for (const [sessionId, result] of await deps.queue.settleAll(followed)) {
@@ -25,6 +26,21 @@ export async function discoverForeignSessions(deps: Deps, newestLedger: number):
     reportSettled(deps, result);
   }
   return settled;
+}
+
+/** Rows that were no sessions and are now. */
+async function followCorrected(deps: Deps): Promise<string[]> {
+  const corrected = await correctedSessions(deps.database.db);
+  const taken: string[] = [];
+  for (const id of corrected) {
+    try {
+      await takeIntoCare(deps, id);
+      taken.push(id);
+    } catch (error) {
+      deps.log.warn({ sessionId: id, err: error }, 'A corrected row could not be taken up.');
+    }
+  }
+  return taken;
 }
 
 async function forgetDeleted(deps: Deps): Promise<void> {

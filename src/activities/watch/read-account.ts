@@ -30,6 +30,8 @@ export type AccountReading = {
 export type ReadOptions = {
   /** The chain's newest ledger. */
   readonly newest: LedgerHeader;
+  /** Whether a node has shown that one now. */
+  readonly isShown: boolean;
   /** Pages are read even where the entry has not moved: a transfer of zero moves none, and an issuer has none. */
   readonly thorough: boolean;
   readonly signal: AbortSignal;
@@ -133,7 +135,7 @@ async function readLedgersInstead(
   deps: Deps,
   { account, start, readThrough }: WatchedAccount,
   moved: number | null,
-  { newest, signal }: ReadOptions,
+  { newest, isShown, signal }: ReadOptions,
   reading: AccountReading,
 ): Promise<void> {
   const last = Math.min(moved ?? readThrough, newest.sequence, readThrough + LEDGERS_PER_TURN);
@@ -144,8 +146,14 @@ async function readLedgersInstead(
   const read = await readWholeLedgers(deps, wanted, newest, signal);
   reading.pages += read.ledgers;
   reading.payments += read.payments;
-  reading.isAtEnd =
-    moved === null || readThrough + read.ledgers >= Math.min(moved, newest.sequence);
-  await movePageStart(deps.database.db, account, start);
-  await noteRead(deps.database.db, account);
+  // A node that is ahead of the chain is waited for; one that does not show the chain is a problem.
+  const reachable = isShown ? newest.sequence : Number.MAX_SAFE_INTEGER;
+  reading.isAtEnd = moved === null || readThrough + read.ledgers >= Math.min(moved, reachable);
+  const next = await movePageStart(deps.database.db, account, start);
+  if (reading.isAtEnd) return noteRead(deps.database.db, account);
+  if (read.ledgers > 0) return;
+  reading.problem =
+    `Horizon does not show what ${account} received after ledger ${next.afterLedger}: its history begins later, or has a gap. ` +
+    'Point HORIZON_URL at a Horizon with older history; nothing is skipped.';
+  await noteProblem(deps.database.db, account, reading.problem);
 }

@@ -53,7 +53,7 @@ export async function takeTurn(deps: Deps, options: TurnOptions): Promise<TurnRe
   for (const account of accounts) {
     if (signal.aborted) break;
     if (!isDue(account, deps)) continue;
-    const read = await readAccount(deps, account, { newest, thorough, signal });
+    const read = await readAccount(deps, account, { newest, isShown, thorough, signal });
     report.pages += read.pages;
     report.payments += read.payments;
     report.problems += read.problem === null ? 0 : 1;

@@ -57,8 +57,11 @@ export async function wholeLedger(
       sequence: header.sequence - 1,
       hash: header.previousHash,
     });
-    if (again !== null) await storeRun(deps.database.db, again);
-    return null;
+    if (again === null) return null;
+    await storeRun(deps.database.db, again);
+    const grown = again.headers.find(({ sequence }) => sequence === header.sequence);
+    if (grown === undefined || grown.operationCount <= header.operationCount) return null;
+    return deps.source.wholeLedger(grown, accounts);
   }
 }
 

@@ -2,9 +2,11 @@
 import { sql } from 'drizzle-orm';
 import type { Pool } from 'pg';
 import { Refusal } from '../../domain/failure.ts';
+import { rowProblemInWords } from '../../domain/row-check.ts';
 import { isUuid } from '../../domain/session.ts';
 import type { Db } from '../connection.ts';
 import { serializable } from '../serializable.ts';
+import { rowProblem } from '../session-row.ts';
 import { writeDown, writeDownAtSessions, type By } from './decision.ts';
 import { wakeSessions } from '../worklists.ts';
 import { findPayment, parsePaymentKey, sessionsConcerned, type InboxRow } from './inbox-row.ts';
@@ -61,12 +63,16 @@ async function accountOf(tx: Db, sessionId: string): Promise<string> {
   );
   const [row] = rows;
   if (!row) throw new Refusal('SessionNotFound', `There is no session ${sessionId}.`, 'session id');
+  const problem = await rowProblem(tx, sessionId);
+  if (problem !== null) {
+    throw new Refusal('InvalidInput', rowProblemInWords(problem), 'session id');
+  }
   return row.account;
 }
 
 function refuse(
   payment: string,
-  { payment: p, sessionId: owner, assignedTo, resolvedBy, resolution }: InboxRow,
+  { payment: p, sessionId: owner, orphaned, assignedTo, resolvedBy, resolution }: InboxRow,
   wanted: { sessionId: string; account: string },
 ): void {
   const no = (problem: string) => {
@@ -87,6 +93,8 @@ function refuse(
         : `was given to session ${assignedTo} and has not been judged yet: the watcher's next turn does it.`,
     );
   }
+  // What it was judged for is gone: the judgement binds nobody.
+  if (orphaned) return;
   if (p.verdict === 'credited') {
     no(
       `is credited to session ${owner}: it is part of what that one was or will be paid with. \`settle payments why\` says more.`,

@@ -4,6 +4,7 @@ import { Refusal } from '../../domain/failure.ts';
 import type { InboxPayment } from '../../domain/judge.ts';
 import { isTxHash } from '../../domain/ledger-payment.ts';
 import type { Db } from '../connection.ts';
+import { ORPHANED } from '../predicates.ts';
 import { INBOX_PAYMENT, toInboxPayment, type RawPayment } from '../inbox-payment.ts';
 
 /** The parts of a ledger payment's key. */
@@ -31,6 +32,8 @@ export function parsePaymentKey(text: string): PaymentKey {
 export type InboxRow = {
   readonly payment: InboxPayment;
   readonly sessionId: string | null;
+  /** That session is gone: its row was deleted, or no longer names the payment. */
+  readonly orphaned: boolean;
   readonly assignedTo: string | null;
   readonly resolvedBy: string | null;
   readonly resolution: string | null;
@@ -41,11 +44,12 @@ export async function findPayment(db: Db, key: PaymentKey, lock: boolean): Promi
   const { rows } = await db.execute<{
     payment: RawPayment;
     session_id: string | null;
+    orphaned: boolean;
     assigned_to: string | null;
     resolved_by: string | null;
     resolution: string | null;
   }>(sql`
-    SELECT ${INBOX_PAYMENT} AS payment, lp.session_id, lp.assigned_to, lp.resolved_by, lp.resolution
+    SELECT ${INBOX_PAYMENT} AS payment, lp.session_id, ${ORPHANED} AS orphaned, lp.assigned_to, lp.resolved_by, lp.resolution
     FROM settlement.ledger_payments lp
     WHERE (lp.tx_hash, lp.op_index, lp.sub_index) = (${key.txHash}, ${key.opIndex}, ${key.subIndex})
     ${lock ? sql`FOR UPDATE` : sql``}`);
@@ -60,6 +64,7 @@ export async function findPayment(db: Db, key: PaymentKey, lock: boolean): Promi
   return {
     payment: toInboxPayment(row.payment),
     sessionId: row.session_id,
+    orphaned: row.orphaned,
     assignedTo: row.assigned_to,
     resolvedBy: row.resolved_by,
     resolution: row.resolution,

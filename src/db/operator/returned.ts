@@ -156,11 +156,12 @@ async function lockWithSession(tx: Db, key: Parameters<typeof findPayment>[1]): 
 }
 
 async function heldOfPayment(tx: Db, name: string, row: InboxRow): Promise<Stroops> {
-  const { payment, sessionId } = row;
+  const { payment, sessionId, orphaned } = row;
   if (payment.verdict === null) {
     throw no(`${name} has not been judged yet: the watcher's next turn does it. Ask again then.`);
   }
-  const held = sessionId === null ? payment.amount : await heldBySession(tx, name, sessionId);
+  const held =
+    sessionId === null || orphaned ? payment.amount : await heldBySession(tx, name, sessionId);
   if (held > 0n) return held;
   const why =
     payment.verdict === 'credited'
@@ -172,7 +173,7 @@ async function heldOfPayment(tx: Db, name: string, row: InboxRow): Promise<Stroo
 async function heldBySession(tx: Db, name: string, sessionId: string): Promise<Stroops> {
   const facts = (await gatherFacts(tx, [sessionId], 'locked')).get(sessionId);
   if (facts === undefined) return 0n;
-  const held = heldOf(facts.session, judgementOf(facts));
+  const held = heldOf(facts.session, judgementOf(facts), facts.legacyEnding);
   return held.find((h) => ledgerPaymentKey(h.payment) === name)?.amount ?? 0n;
 }
 

@@ -72,6 +72,16 @@ const claim = (payment: string, txHash: string, to: string | null = null) =>
 const heldNow = async () => (await heldPayments(reading.database.db)).map((h) => h.payment);
 
 describe('held money is resolved as returned', () => {
+  test('though the session that it was credited to was deleted', async () => {
+    const session = await open();
+    const payment = await received(session.memo, '4');
+    await expect(claim(payment, await refund('4'))).rejects.toThrow('Nothing of');
+    await reading.database.rows('DELETE FROM checkout_sessions WHERE id = $1', [session.id]);
+    expect(await heldNow()).toContain(payment);
+    expect(await claim(payment, await refund('4'))).toMatchObject({ held: '4.0000000' });
+    expect(await heldNow()).not.toContain(payment);
+  });
+
   test('when the ledger shows it going back to the payer', async () => {
     const payment = await nobody();
     expect(await heldNow()).toContain(payment);
