@@ -38,7 +38,7 @@ beforeAll(async () => {
   await database.rows(
     `INSERT INTO settlement.coverage SELECT 'G' || a, 'native',
        CASE WHEN a <= ${DUE} THEN int8multirange(int8range($1::bigint, $2::bigint)) ELSE (
-         SELECT range_agg(int8range($1::bigint + i * 40, $1::bigint + i * 40 + 39)) FROM generate_series(0, 200) i) END
+         SELECT range_agg(int8range($1::bigint + i * 40, $1::bigint + i * 40 + 39)) FROM generate_series(0, 50) i) END
      FROM generate_series(1, ${ACCOUNTS}) a`,
     [ledgerAt(0), ledgerAt(1440)],
   );
@@ -129,13 +129,11 @@ test.each<[string, (db: Db) => Promise<unknown>, Record<string, number>]>([
     {
       watched_accounts: 5 * ACCOUNTS,
       active_sessions: ACCOUNTS * EACH,
-      checkout_sessions: ACCOUNTS * EACH,
       coverage: 2 * ACCOUNTS,
     },
   ],
-])('%s', async (_, ask, most) => {
+])('%s', async (_what, ask, most) => {
   const { rows, ms } = await explain(ask);
-  console.log(_, JSON.stringify(rows), ms);
   const tooMany = Object.entries(rows).filter(([table, n]) => n > (most[table] ?? 0));
   expect(tooMany).toEqual([]);
   expect(ms).toBeLessThan(100);
