@@ -187,7 +187,7 @@ export const SETTLEMENT_MUTANTS: readonly TestedMutant[] = [
   {
     name: 'two that are placed one after the other share a place',
     edits: [{ file: JUDGE, from: 'ledger : placedAfter + 1', to: 'ledger : placedAfter' }],
-    test: FOUND_LATER,
+    test: inTest('judge-order', 'is behind what was placed before it'),
   },
   {
     name: 'only one look is taken at what must be placed',

@@ -1,4 +1,4 @@
-import { completeCancels, requestCancel as storeCancel } from '../db/sessions.ts';
+import { requestCancel as storeCancel } from '../db/sessions.ts';
 import { reasonOf } from '../domain/failure.ts';
 import type { Deps } from './deps.ts';
 import { advanceChain } from './watch/chain.ts';
@@ -15,8 +15,7 @@ export async function requestCancel(
   await storeCancel(deps.database.pool, sessionId);
   deps.log.info({ sessionId }, 'A cancellation was requested.');
   try {
-    const { isShown } = await advanceChain(deps);
-    if (isShown) await completeCancels(deps.database.db, [sessionId]);
+    await advanceChain(deps);
   } catch (error) {
     deps.log.warn(
       { sessionId, reason: reasonOf(error) },

@@ -66,9 +66,8 @@ export async function unseenSessions(db: Db, after: string): Promise<Unseen[]> {
 /** The instant before which a ledger surely closed before the opening of a session of which only `created_at` is known. */
 export async function surelyBefore(db: Db, sessionId: string): Promise<Date> {
   const { rows } = await db.execute<{ at: string }>(sql`
-    SELECT (greatest(created_at, (SELECT n.history_from FROM settlement.network n))
-      - ${sql.raw(CLOCK_MARGIN)})::text AS at
-    FROM checkout_sessions WHERE id = ${sessionId}`);
+    SELECT (created_at - ${sql.raw(CLOCK_MARGIN)})::text AS at FROM checkout_sessions
+    WHERE id = ${sessionId}`);
   return new Date(rows[0]?.at ?? Number.NaN);
 }
 

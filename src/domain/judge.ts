@@ -121,14 +121,16 @@ function fold(session: Session, payments: readonly Placed[], context: JudgeConte
  */
 function displacedBy(
   { judged }: Judgement,
-  { price, closedThroughLedger }: Session,
-  { paidByTxHash }: JudgeContext,
+  session: Session,
+  context: JudgeContext,
 ): Set<InboxPayment> {
+  const { price, closedThroughLedger } = session;
+  const stands = standsIn(session, context);
   const displaced = new Set<InboxPayment>();
   const standing = judged.filter(
     ({ payment, verdict }) => stands(payment) && verdict === 'credited',
   );
-  const isPaid = paidByTxHash !== null || sumOf(standing) >= price;
+  const isPaid = context.paidByTxHash !== null || sumOf(standing) >= price;
   let fresh: InboxPayment[] = [];
   let sum = 0n;
   for (const { payment, verdict, placedAfter } of judged) {
@@ -147,20 +149,34 @@ function displacedBy(
 
 /** The ledger behind which a payment sorts that must change nothing of what stands. */
 function placeBehind(
-  { closedThroughLedger }: Session,
+  session: Session,
   payments: readonly InboxPayment[],
-  { readThrough }: JudgeContext,
+  context: JudgeContext,
 ): number {
   // Behind one that was placed before, too: two at the same place would sort by their own ledgers.
   const standing = payments
-    .filter(stands)
+    .filter(standsIn(session, context))
     .map(({ placedAfter, ledger }) => (placedAfter === null ? ledger : placedAfter + 1));
-  return Math.max(readThrough, closedThroughLedger ?? 0, ...standing);
+  return Math.max(context.readThrough, session.closedThroughLedger ?? 0, ...standing);
 }
 
-/** Whether a verdict was given before; `unmatched` says only that no session was there. */
-function stands({ verdict }: InboxPayment): boolean {
-  return verdict !== null && verdict !== 'unmatched';
+/**
+ * Whether a verdict was given before that still holds. `unmatched` says only that no session was there. While nothing is
+ * decided of the session as a whole, its deadline may be edited: late or on time is judged by the one of now.
+ */
+function standsIn(session: Session, { paidByTxHash }: JudgeContext) {
+  const { status, finalDeadline, closedThroughLedger } = session;
+  const isDecided =
+    status === 'paid' ||
+    finalDeadline !== null ||
+    closedThroughLedger !== null ||
+    paidByTxHash !== null;
+  return ({ verdict, closedAt }: InboxPayment): boolean => {
+    if (verdict === null || verdict === 'unmatched') return false;
+    if (isDecided) return true;
+    const isLate = closedAt > effectiveDeadline(session);
+    return !(verdict === 'late' && !isLate) && !(verdict === 'credited' && isLate);
+  };
 }
 
 function sumOf(judged: readonly Judged[]): Stroops {
@@ -175,7 +191,7 @@ function judgeOne(
   alreadyPaid: boolean,
 ): Verdict | null {
   const { payment } = placed;
-  if (stands(payment)) return payment.verdict;
+  if (standsIn(session, context)(payment)) return payment.verdict;
   if (context.ambiguous && !payment.assigned) return 'ambiguous';
   if (!hasAsset(session) || !sameAsset(payment.asset, session.asset)) return 'wrong_asset';
   if (payment.amount === 0n) return 'nothing';

@@ -130,7 +130,7 @@ export function decide(facts: SessionFacts): Decision {
   );
   const settlesRow = newPayment !== null || (facts.paymentRow !== null && !facts.rowSettled);
   // What somebody has opened again has no ending to stand by.
-  const standsByIt = facts.legacyEnding && !isOpen(status);
+  const standsByIt = facts.legacyEnding && closedThroughLedger === null && !isOpen(status);
   const legacyEnding = standsByIt || endedBeforeOurTime(settled, facts);
   const { newAttention, goneAttention } = attentionChanges(
     settled,
@@ -214,11 +214,8 @@ function nextStatus(
 ): { status: SessionStatus; cause: string; processingSince: Date | null } {
   if (paid) return { status: 'paid', cause: causeOfPaid(session, facts), processingSince: null };
   if (ending !== null) {
-    return {
-      status: endingOf(session),
-      cause: 'deadline covered and short',
-      processingSince: null,
-    };
+    const cause = 'deadline covered and short';
+    return { status: endingOf(session), cause, processingSince: null };
   }
   // An ending that is not ours stays as it stands until the ledger decides.
   if (!isOpen(session.status)) {

@@ -35,7 +35,8 @@ export function audited(found: SessionFacts, more: Partial<LedgerEvidence> = {})
     holes: [],
     keptFrom: 0,
     chainFrom: 1,
-    firstAfterDeadline: coverage?.endLedger == null ? null : firstAfter(deadlineOf(session)),
+    firstAfterDeadline:
+      (coverage?.endLedger ?? null) === null ? null : firstAfter(deadlineOf(session)),
     endClosedAt: end === null ? null : closeTime(end),
     beforeEndClosedAt: end === null ? null : closeTime(end - 1),
     parkedFrom: null,

@@ -41,7 +41,10 @@ const seen = async (sessionId: string) => {
 test('is noticed by its head, far below what was read, and nothing ends by it', async () => {
   const id = await openOne();
   await reading.turn();
-  await reading.database.rows('UPDATE settlement.watched_accounts SET through_ledger = 500000');
+  await reading.database.rows(
+    `INSERT INTO settlement.ledgers (sequence, hash, closed_at, operation_count)
+     SELECT 500000, 'f00d', max(closed_at), 0 FROM settlement.ledgers`,
+  );
   reading.pass(600);
   await expect(reading.turn()).rejects.toMatchObject({ name: 'NetworkReset' });
   expect(await seen(id)).toEqual({

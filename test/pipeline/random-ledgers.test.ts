@@ -83,7 +83,8 @@ async function compare({ world, sessions }: Scene): Promise<Set<string>> {
      FROM settlement.ledger_payments ORDER BY operation_id, sub_index`,
   );
   const watched = await database.rows<{ account: string; from: number }>(
-    'SELECT account, from_ledger::int AS from FROM settlement.watched_accounts',
+    `SELECT w.account, (SELECT min(s.opened_after)::int FROM checkout_sessions s
+      WHERE s.receiving_account = w.account) AS from FROM settlement.watched_accounts w`,
   );
   const since = new Map(watched.map(({ account, from }) => [account, from]));
   expect([...since.keys()].sort()).toEqual([...new Set(sessions.map((s) => s.account))].sort());

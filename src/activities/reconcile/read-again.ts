@@ -6,6 +6,7 @@ import {
   type ReadAgain,
 } from '../../db/read-again.ts';
 import { addTallies, NOTHING, tally, untouched, type Tally } from '../../domain/discrepancy.ts';
+import { ledgerHeaders } from '../../db/ledgers.ts';
 import { reasonOf } from '../../domain/failure.ts';
 import type { LedgerHeader } from '../../domain/evidence.ts';
 import { ledgerPaymentKey, type LedgerPayment } from '../../domain/ledger-payment.ts';
@@ -117,9 +118,9 @@ async function readWhole(
   newest: LedgerHeader,
   allowance: { requests: number },
 ): Promise<void> {
-  for (const sequence of new Set(missing.map(({ ledger }) => ledger))) {
-    if (sequence > newest.sequence) continue;
-    allowance.requests -= 1;
+  const wanted = [...new Set(missing.map(({ ledger }) => ledger))];
+  for (const { sequence, operationCount } of await ledgerHeaders(deps.database.db, wanted)) {
+    allowance.requests -= Math.ceil((operationCount + 1) / PAGE);
     await readWholeLedgers(deps, [{ sequence, accounts: [account] }], newest, deps.draining);
   }
 }

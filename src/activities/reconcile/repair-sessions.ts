@@ -72,6 +72,8 @@ async function repair(
   const readable = found.filter((id) => !problems.has(id));
   if (kind === 'stuck_processing') await timeProcessing(deps.database.db, readable);
   const failed = await settle(deps, readable);
+  // Whoever wrote the row, its money must be in the inbox. What cannot be read now does not undo the repair.
+  if (kind === 'unsettled_payment') await readFor(deps, kind, readable);
   if (kind === 'foreign_ending' || kind === 'overdue') {
     try {
       const { newest } = await advanceChain(deps);

@@ -1,5 +1,6 @@
 import { firstLedger, newestLedger, storeAnchor, storeRun } from '../../db/ledgers.ts';
 import { noteBrokenChain, noteReset, readThroughAnywhere } from '../../db/checkpoint.ts';
+import { completeCancels, waitingCancels } from '../../db/sessions.ts';
 import type { HeaderRun, LedgerHeader } from '../../domain/evidence.ts';
 import { OtherChain } from '../../domain/ledger-errors.ts';
 import type { Deps } from '../deps.ts';
@@ -23,11 +24,21 @@ export type ChainDeps = Pick<Deps, 'database' | 'source' | 'log'>;
 
 /**
  * Extends the chain by what a node has closed since; begins it where there is none. Returns its newest ledger, and whether
- * a node has shown that one now (and so everything that is stored). @throws NetworkReset; whatever the source throws
+ * a node has shown that one now (and so everything that is stored). Cancellations that were requested before this are
+ * dated by it. @throws NetworkReset; whatever the source throws
  */
 export async function advanceChain(
   deps: ChainDeps,
 ): Promise<{ newest: LedgerHeader; isShown: boolean }> {
+  const { db } = deps.database;
+  // Before the ledger is asked: its answer dates only what was requested earlier.
+  const cancels = await waitingCancels(db);
+  const advanced = await extendChain(deps);
+  if (advanced.isShown) await completeCancels(db, cancels);
+  return advanced;
+}
+
+async function extendChain(deps: ChainDeps): Promise<{ newest: LedgerHeader; isShown: boolean }> {
   const { db } = deps.database;
   let newest = await newestLedger(db);
   if (newest === null) return { newest: await beginChain(deps), isShown: true };

@@ -1,4 +1,3 @@
-import { completeCancels, waitingCancels } from '../../db/sessions.ts';
 import { watchedAccounts, type WatchedAccount } from '../../db/watching.ts';
 import type { Deps } from '../deps.ts';
 import { advanceChain } from './chain.ts';
@@ -34,7 +33,7 @@ export type TurnReport = {
 };
 
 /**
- * One turn of the watcher: settles what is left, extends the chain, follows what the backend wrote, reads every account
+ * One turn of the watcher: settles what is left, extends the chain (and dates cancellations by it), follows what the backend wrote, reads every account
  * that is due, and closes what is proven. Everything it needs to know is in the database, so any worker can take the
  * next one.
  */
@@ -43,10 +42,7 @@ export async function takeTurn(deps: Deps, options: TurnOptions): Promise<TurnRe
   const { db } = deps.database;
   // What is undecided is settled first: it may be left from a worker that died.
   let settled = await settleDue(deps);
-  // Before the ledger is asked: its answer dates only what was requested earlier.
-  const cancels = await waitingCancels(db);
   const { newest, isShown } = await advanceChain(deps);
-  if (isShown) await completeCancels(db, cancels);
   settled += await discoverForeignSessions(deps, newest.sequence);
   const report = { pages: 0, payments: 0, problems: 0, headLedger: newest.sequence };
   const accounts = await watchedAccounts(db);
