@@ -64,7 +64,7 @@ test('every session, whatever became of it, is listed with what domain/held.ts s
   const expected = [...facts].flatMap(([id, f]) =>
     heldOf(
       f.session,
-      judge(f.session, f.payments, { ambiguous: false, paidByTxHash: null }),
+      judgementOf({ ...f, ambiguous: false, paymentRow: null }),
       f.legacyEnding,
     ).map(
       ({ payment, amount, reason }) =>

@@ -154,7 +154,7 @@ async function inSql(): Promise<({ row: SessionRowText } & Record<string, unknow
   const { rows } = await database.db.execute<{
     all: { row: SessionRowText } & Record<string, unknown>;
   }>(sql`
-    SELECT json_build_object('row', ${ROW_TEXT}, 'status', s.status, 'closed', s.closed_through_ledger, 'legacy', s.legacy,
+    SELECT json_build_object('row', ${ROW_TEXT}, 'status', s.status, 'closed', s.closed_through_ledger, 'legacy', s.legacy, 'final', s.final_deadline::text,
       ${says('over', over('s'))}, ${says('price', hasPrice('s'))},
       ${says('deadline', deadline('s'))}, ${says('exists', instantExists(deadline('s')))},
       ${says('session', looksLikeSession('s'))}, ${says('listed', workListDeadline('s'))},
@@ -170,7 +170,9 @@ test('OVER, PRICE, DEADLINE and SESSION mean the same in SQL and in TypeScript',
   for (const { row, ...said } of all) {
     const at = readInstant(row.expiresAt).at;
     const cancelAt = row.cancelAt === null ? null : readInstant(row.cancelAt).at;
-    const effective = effectiveDeadline({ expiresAt: at, cancelAt });
+    const frozen = said['final'] as string | null;
+    const finalDeadline = frozen === null ? null : readInstant(frozen).at;
+    const effective = effectiveDeadline({ expiresAt: at, cancelAt, finalDeadline });
     const ending = {
       status: said['status'] as SessionStatus,
       closedThroughLedger: said['closed'] as number | null,
