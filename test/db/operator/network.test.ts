@@ -171,20 +171,26 @@ describe('a test network that began anew', () => {
   test('whose beginning Horizon has forgotten proves nothing about what was opened before', async () => {
     const old = await open(300);
     await reading.turn(true);
-    await reading.database.rows('UPDATE settlement.watched_accounts SET through_ledger = 500000');
+    // The old network was far ahead of where the new one begins.
+    await reading.database.rows(
+      `INSERT INTO settlement.ledgers (sequence, hash, closed_at, operation_count) VALUES (500000, 'old', now(), 0)`,
+    );
     await reset(1000);
-    const { unprovable, fromTime } = await accept();
+    const { unprovable } = await accept();
     expect(unprovable).toBe(1);
     for (let i = 0; i < 7; i += 1) reading.pass(60);
     await reading.turn(true);
+    // No node shows the first ledgers, and none will.
+    const { length } = await reading.database.rows(
+      `UPDATE settlement.history_holes SET noted_at = now() - interval '11 minutes' RETURNING 1`,
+    );
+    expect(length).toBeGreaterThan(0);
     // The session's run looks when its deadline is over.
     await reading.deps.queue.settle(old.id);
     expect(await stateOf(reading.database, old.id)).toMatchObject({
       status: 'pending',
       attention: ['opening_not_covered'],
     });
-    const [row] = await reading.database.rows('SELECT from_time FROM settlement.watched_accounts');
-    expect(row).toEqual({ from_time: new Date(fromTime) });
   });
 
   test('the audit complains about an ending that is not of the old ledger', async () => {
@@ -198,9 +204,10 @@ describe('a test network that began anew', () => {
     await reading.database.rows(
       `UPDATE settlement.network SET reset_at = now() - interval '1 day'`,
     );
-    expect((await audit(reading.database.db)).findings).toMatchObject([
-      { promise: 'P4', subject: `session ${id}` },
-    ]);
+    const { findings } = await audit(reading.database.db);
+    expect(new Set(findings.map(({ promise, subject }) => `${promise} ${subject}`))).toEqual(
+      new Set([`P4 session ${id}`]),
+    );
   });
 });
 
