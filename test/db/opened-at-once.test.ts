@@ -56,7 +56,10 @@ async function allAtOnce(asks: (() => Promise<OpenAnswer>)[]) {
   const answers = settled.flatMap((s) => (s.status === 'fulfilled' ? [s.value] : []));
   const refusals = settled.flatMap((s) => (s.status === 'rejected' ? [s.reason as Error] : []));
   return {
-    answers: new Set(answers.map((answer) => JSON.stringify({ ...answer, view: null }))),
+    // What Horizon said of the account, or that it did not answer, is not part of what was opened.
+    answers: new Set(
+      answers.map((answer) => JSON.stringify({ ...answer, view: null, warnings: [] })),
+    ),
     count: answers.length,
     refusals,
   };
@@ -86,7 +89,6 @@ test('of two requests at once, the first one decides, and the other is refused e
       (_, i) => () => ask(id, body({ memo: memos[i % 2] ?? '' })),
     );
     const { answers, count, refusals } = await allAtOnce(asks);
-    expect([...answers]).toEqual([[...answers][0]]);
     expect({ count, different: answers.size }).toEqual({ count: 20, different: 1 });
     expect(new Set(refusals.map((e) => (e instanceof Refusal ? e.code : e.message)))).toEqual(
       new Set(['SessionExistsWithOtherBody']),
