@@ -21,8 +21,8 @@ export async function fillInOrder(client: Client, pool: Pool, sessions: number):
       FROM generate_series(0, ${ACCOUNTS - 1}) i),
     m AS (INSERT INTO merchants (id, wallet_address, business_name, email, webhook_url, webhook_secret)
       SELECT id, account, 'Shop ' || i, i || '@example.com', 'https://shop.example/' || i, 'secret' FROM a)
-    INSERT INTO settlement.watched_accounts (account, cursor, from_ledger, from_time, through_ledger, through_time)
-    SELECT account, '4294967296000', 0, now() - interval '500 days', ${sessions + 1}, now() FROM a`);
+    INSERT INTO settlement.watched_accounts (account, through_ledger, read_ledgers)
+    SELECT account, ${sessions + 1}, int8multirange(int8range(1, ${sessions + 2})) FROM a`);
   for (let from = 1; from <= sessions; from += CHUNK) {
     const to = Math.min(from + CHUNK - 1, sessions);
     await client.query(received(from, to, sessions));

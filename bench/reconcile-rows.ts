@@ -24,10 +24,9 @@ export async function fill(client: Client, sessions: number): Promise<void> {
       FROM generate_series(0, ${ACCOUNTS - 1}) i),
     m AS (INSERT INTO merchants (id, wallet_address, business_name, email, webhook_url, webhook_secret)
       SELECT id, account, 'Shop ' || i, i || '@example.com', 'https://shop.example/' || i, 'secret' FROM a)
-    INSERT INTO settlement.watched_accounts (account, cursor, from_ledger, from_time, through_ledger,
-      through_time, read_at, recheck_cursor, rechecked_at)
-    SELECT account, '4294967296000', 1, now() - interval '500 days', 1000, now(), now(), '4294967296000',
-      now() - interval '12 hours' FROM a`);
+    INSERT INTO settlement.watched_accounts (account, through_ledger, read_ledgers, read_at, recheck_cursor,
+      rechecked_at)
+    SELECT account, 1000, '{[2,1001)}', now(), '4294967296000', now() - interval '12 hours' FROM a`);
   for (let from = 1; from <= sessions; from += CHUNK) {
     await client.query(finished(from, Math.min(from + CHUNK - 1, sessions), sessions));
   }
@@ -84,8 +83,8 @@ function opened(from: number, to: number): string {
       FROM generate_series(${from}, ${to}) i RETURNING id, receiving_account, expires_at),
     f AS (INSERT INTO settlement.session_references
       SELECT ${account()}, i::text, ${uuid('session')} FROM generate_series(${from}, ${to}) i)
-    INSERT INTO settlement.active_sessions (session_id, account, asset, deadline, checked_at)
-    SELECT id, receiving_account, 'native', expires_at, now() - interval '30 minutes' FROM s`;
+    INSERT INTO settlement.active_sessions (session_id, live_session, account, asset, deadline, checked_at)
+    SELECT id, id, receiving_account, 'native', expires_at, now() - interval '30 minutes' FROM s`;
 }
 
 /** Opens so many sessions and puts the payment of each into the inbox, undecided. Returns the sessions' ids. */
@@ -118,8 +117,8 @@ const IN_TIME = `${OPENED_AGAIN}, expires_at = now() + interval '1 hour'`;
 const OVER = `${OPENED_AGAIN}, expires_at = now() - interval '10 minutes'`;
 const inCare = (changed: string) => `
   WITH s AS (${changed} RETURNING s.id, receiving_account, expires_at)
-  INSERT INTO settlement.active_sessions (session_id, account, asset, deadline, checked_at)
-  SELECT id, receiving_account, 'native', expires_at, now() - interval '1 hour' FROM s`;
+  INSERT INTO settlement.active_sessions (session_id, live_session, account, asset, deadline, checked_at)
+  SELECT id, id, receiving_account, 'native', expires_at, now() - interval '1 hour' FROM s`;
 const change = (set: string, status: string, part: number) =>
   `UPDATE checkout_sessions s SET ${set} FROM (${some(status, part)}) c WHERE s.id = c.id`;
 

@@ -32,9 +32,8 @@ export async function openShop(pool: Pool, sink: string): Promise<Shop> {
 /** Begins to watch an account from the given ledger on. */
 export async function watch(pool: Pool, account: string, ledger: number): Promise<void> {
   await pool.query(
-    `INSERT INTO settlement.watched_accounts (account, cursor, from_ledger, from_time, through_ledger, through_time)
-     VALUES ($1, $2, $3, now() - interval '1 hour', $3, now() - interval '1 hour')`,
-    [account, (BigInt(ledger + 1) << 32n).toString(), ledger],
+    'INSERT INTO settlement.watched_accounts (account, through_ledger) VALUES ($1, $2)',
+    [account, ledger],
   );
 }
 
@@ -45,8 +44,8 @@ export async function insertSessions(pool: Pool, shop: Shop, count: number): Pro
     `WITH s AS (INSERT INTO checkout_sessions (id, merchant_id, amount, asset_code, receiving_account, memo, expires_at)
        SELECT id, $1, ${PRICE}, 'XLM', $2, memo, now() + interval '1 hour'
        FROM unnest($3::uuid[], $4::text[]) AS x(id, memo) RETURNING id, expires_at)
-     INSERT INTO settlement.active_sessions (session_id, account, asset, deadline)
-     SELECT id, $2, 'native', expires_at FROM s`,
+     INSERT INTO settlement.active_sessions (session_id, live_session, account, asset, deadline)
+     SELECT id, id, $2, 'native', expires_at FROM s`,
     [shop.merchantId, shop.account, ids, ids.map(referenceFor)],
   );
   return ids;
