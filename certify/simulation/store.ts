@@ -49,8 +49,8 @@ export type ToyPost = {
  */
 export type Store = {
   readonly sessionIds: readonly string[];
-  /** Follows what the backend wrote, asks the node for its headers, and dates the cancellations that waited before. */
-  advance(node: ToyNode): Promise<void>;
+  /** Notes which cancellations wait, then asks a node for its headers and dates them; follows what the backend wrote. */
+  advance(ask: () => ToyNode): Promise<void>;
   /** The newest ledger of the chain. */
   newest(): Promise<number>;
   start(): Promise<ToyStart>;

@@ -14,7 +14,10 @@ export type ToyPayment = {
 };
 
 /** A ledger that has closed, and what it moved into the account. */
-export type ToyBlock = { readonly header: LedgerHeader; readonly payments: readonly LedgerPayment[] };
+export type ToyBlock = {
+  readonly header: LedgerHeader;
+  readonly payments: readonly LedgerPayment[];
+};
 
 /** How the node that answers one question differs from one that has everything. */
 export type NodeView = {
@@ -30,7 +33,10 @@ export type NodeView = {
 export const WHOLE: NodeView = { behind: 0, lacks: 0, torn: 0 };
 
 /** When an asset was last modified, as the entries of an account say. */
-export type ToyEntries = { readonly asOf: number; readonly modified: Readonly<Record<string, number>> };
+export type ToyEntries = {
+  readonly asOf: number;
+  readonly modified: Readonly<Record<string, number>>;
+};
 
 /** What one node answers. */
 export class ToyNode {
@@ -42,7 +48,9 @@ export class ToyNode {
   constructor(blocks: readonly ToyBlock[], { behind, lacks, torn }: NodeView) {
     this.all = blocks.slice(0, Math.max(1, blocks.length - behind));
     this.head = this.all.at(-1) as ToyBlock;
-    this.blocks = this.all.filter((_, i) => lacks === 0 || i === 0 || i !== this.all.length - 1 - lacks);
+    this.blocks = this.all.filter(
+      (_, i) => lacks === 0 || i === 0 || i !== this.all.length - 1 - lacks,
+    );
     this.operationsThrough = this.head.header.sequence - torn;
   }
 
