@@ -142,7 +142,8 @@ export function createModelStore(ledger: ToyLedger, rng: Rng, pause: Yield): Sto
       const [waiting, tip] = [state.cancels, tipOf(state)];
       const shown = ask().headersFrom(tip.sequence);
       await change(null, (now) => ({ ...now, chain: chained(now.chain, shown) }));
-      if (shown[0]?.hash === tip.hash) await change(null, (now) => dated(now, waiting));
+      const isWhole = chained([tip], shown).at(-1)?.hash === shown.at(-1)?.hash;
+      if (isWhole) await change(null, (now) => dated(now, waiting));
       await change(null, followed);
     },
     newest: async () => tipOf(state).sequence,
