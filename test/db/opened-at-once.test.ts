@@ -86,6 +86,7 @@ test('of two requests at once, the first one decides, and the other is refused e
       (_, i) => () => ask(id, body({ memo: memos[i % 2] ?? '' })),
     );
     const { answers, count, refusals } = await allAtOnce(asks);
+    expect([...answers]).toEqual([[...answers][0]]);
     expect({ count, different: answers.size }).toEqual({ count: 20, different: 1 });
     expect(new Set(refusals.map((e) => (e instanceof Refusal ? e.code : e.message)))).toEqual(
       new Set(['SessionExistsWithOtherBody']),
