@@ -55,7 +55,7 @@ async function measure(strategy: ReadStrategy, accounts: number): Promise<void> 
 /** As after the evidence of the first minute: every account's coverage reaches to where the network's reading begins. */
 async function joined(pool: Pool): Promise<void> {
   await pool.query(
-    `UPDATE settlement.watched_accounts w SET network_from = n.through_ledger, through_ledger = n.through_ledger,
-       through_time = n.through_time FROM settlement.network_reading n`,
+    `UPDATE settlement.watched_accounts w SET network_from = n.through_ledger, through_ledger = n.through_ledger
+     FROM settlement.network_reading n`,
   );
 }

@@ -25,9 +25,11 @@ export type LedgerName = Pick<LedgerHeader, 'sequence' | 'hash'>;
 /** Ledgers that are chained to each other by their hashes, and to one that is known already. */
 export class HeaderRun {
   readonly #headers: readonly LedgerHeader[];
+  readonly #isWhole: boolean;
 
-  private constructor(headers: readonly LedgerHeader[]) {
+  private constructor(headers: readonly LedgerHeader[], isWhole: boolean) {
     this.#headers = headers;
+    this.#isWhole = isWhole;
   }
 
   /**
@@ -43,7 +45,7 @@ export class HeaderRun {
       headers.push(header);
       last = header;
     }
-    return new HeaderRun(headers);
+    return new HeaderRun(headers, headers.length === answer.length - 1);
   }
 
   /** The same backwards, from the first known ledger. Its own header is part of the run: it names the one before it. */
@@ -58,12 +60,17 @@ export class HeaderRun {
       if (!isNext) break;
       headers.unshift(header);
     }
-    return new HeaderRun(headers);
+    return new HeaderRun(headers, headers.length === answer.length);
   }
 
   /** The first ledger of a chain: believed as it is, since nothing older is known. */
   static anchor(header: LedgerHeader): HeaderRun {
-    return new HeaderRun([header]);
+    return new HeaderRun([header], true);
+  }
+
+  /** Whether it is all of the answer. A node with a gap shows ledgers behind the gap, which no run reaches. */
+  get isWhole(): boolean {
+    return this.#isWhole;
   }
 
   /** In ascending order; empty when the node has nothing newer. */

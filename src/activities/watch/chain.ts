@@ -47,6 +47,8 @@ async function extendChain(deps: ChainDeps): Promise<{ newest: LedgerHeader; isS
     if (run === null) return await refuseOrWait(deps, newest, runs > 0);
     await storeRun(db, run);
     newest = run.headers.at(-1) ?? newest;
+    // The node knows of newer ledgers than the chain can take from it: what is newest here is not the newest there is.
+    if (!run.isWhole) return { newest, isShown: false };
     if (run.headers.length < FULL_RUN) break;
   }
   return { newest, isShown: true };
