@@ -53,6 +53,8 @@ ALTER TABLE "settlement"."ledgers" ADD CONSTRAINT "ledgers_are_a_chain" FOREIGN 
 --> statement-breakpoint
 CREATE INDEX "ledgers_by_time" ON "settlement"."ledgers" USING btree ("closed_at","sequence");
 --> statement-breakpoint
+CREATE INDEX "ledgers_by_previous" ON "settlement"."ledgers" USING btree ("prev_sequence");
+--> statement-breakpoint
 ALTER TABLE "settlement"."active_sessions" ADD CONSTRAINT "active_sessions_live_session_checkout_sessions_id_fk" FOREIGN KEY ("live_session") REFERENCES "public"."checkout_sessions"("id") ON DELETE set null ON UPDATE no action;
 --> statement-breakpoint
 CREATE INDEX "active_sessions_by_live_session" ON "settlement"."active_sessions" USING btree ("live_session");
@@ -61,14 +63,21 @@ ALTER TABLE "webhook_deliveries" ADD COLUMN IF NOT EXISTS "redeliveries" integer
 --> statement-breakpoint
 ALTER TABLE "settlement"."endpoint_state" ADD COLUMN "decisions" integer DEFAULT 0 NOT NULL;
 --> statement-breakpoint
--- What pages had covered stays read: crediting may rest on it, endings to come do not. A cursor that is no record's token
--- (a TOID with an operation in it) was the beginning of a reading.
-UPDATE "settlement"."watched_accounts" SET
+-- What pages and the network's ledgers had covered stays read: crediting may rest on it, endings to come do not. Accounts
+-- join the reading of the network anew. A cursor that is no record's token (a TOID with an operation in it) was the
+-- beginning of a reading.
+UPDATE "settlement"."watched_accounts" w SET
   "read_ledgers" = CASE WHEN through_ledger > from_ledger
-    THEN int8multirange(int8range(from_ledger + 1, through_ledger + 1)) ELSE '{}' END,
+      THEN int8multirange(int8range(from_ledger + 1, through_ledger + 1)) ELSE '{}' END
+    + coalesce((SELECT int8multirange(int8range(w.network_from, n.through_ledger + 1))
+      FROM "settlement"."network_reading" n WHERE w.network_from <= n.through_ledger), '{}'),
+  "network_from" = NULL,
   "known_record" = CASE WHEN cursor::bigint & 4095 <> 0 THEN cursor END;
 --> statement-breakpoint
-UPDATE "checkout_sessions" s SET "opened_after" = w.from_ledger
+-- A session was opened after a ledger that closed an hour before it, by the clock that wrote it: counted back from the
+-- last ledger read, one a second at most. What is older than the reading of its account is dated later, by the chain.
+UPDATE "checkout_sessions" s SET "opened_after" = greatest(w.from_ledger,
+  w.through_ledger - greatest(ceil(extract(epoch FROM w.through_time - s.created_at + interval '1 hour')), 0)::bigint)
 FROM "settlement"."active_sessions" a JOIN "settlement"."watched_accounts" w ON w.account = a.account
 WHERE a.session_id = s.id AND w.from_time <= s.created_at;
 --> statement-breakpoint
@@ -86,8 +95,9 @@ WITH ahead AS (
   UPDATE "settlement"."ledger_payments" lp SET "verdict" = NULL, "session_id" = NULL
   FROM "checkout_sessions" s, "settlement"."watched_accounts" w
   WHERE lp.session_id = s.id AND w.account = s.receiving_account AND lp.verdict = 'credited'
-    AND lp.assigned_to IS NULL AND s.status IN ('pending', 'processing')
-    AND s.closed_through_ledger IS NULL AND lp.ledger > w.through_ledger
+    AND lp.assigned_to IS NULL AND lp.resolved_at IS NULL AND s.status IN ('pending', 'processing')
+    AND s.closed_through_ledger IS NULL AND lp.ledger > coalesce(s.opened_after, w.from_ledger)
+    AND NOT w.read_ledgers @> lp.ledger
   RETURNING lp.tx_hash, lp.op_index, lp.sub_index)
 INSERT INTO "settlement"."undecided_payments" (tx_hash, op_index, sub_index)
 SELECT tx_hash, op_index, sub_index FROM ahead ON CONFLICT DO NOTHING;

@@ -2,7 +2,7 @@
 import { sql, type SQL } from 'drizzle-orm';
 import type { PageStart } from '../domain/evidence.ts';
 import type { Db } from './connection.ts';
-import { firstLedgerAfter, proven, readOnly, through } from './coverage.ts';
+import { firstLedgerAfter, OVER_BY_NOW, proven, readOnly, through } from './coverage.ts';
 
 /** How the ledger is read: each account by itself, or the network's ledgers whole. */
 export type ReadStrategy = 'accounts' | 'ledgers';
@@ -64,16 +64,15 @@ const WATCHED = (condition: SQL): SQL => sql`
     ${READ_THROUGH} AS read_through,
     coalesce((SELECT max(upper(c.ledgers)) - 1 FROM settlement.coverage c
       WHERE c.account = w.account AND c.asset <> '*'), 0) AS seen_in,
-    w.network_from IS NULL OR coalesce(open.first, w.network_from) + 1 < w.network_from AND EXISTS (
+    w.network_from IS NULL OR EXISTS (
       SELECT FROM settlement.active_sessions a JOIN checkout_sessions s ON s.id = a.session_id
-      WHERE a.account = w.account AND a.deadline IS NOT NULL AND ${through(
+      WHERE a.account = w.account AND a.deadline IS NOT NULL AND s.opened_after + 1 < w.network_from AND ${through(
         sql`(${proven(sql`a.account`, sql`a.asset`)} + ${readOnly(sql`a.account`)})`,
         sql`s.opened_after`,
       )} < w.network_from - 1) AS needs_pages
   FROM settlement.watched_accounts w
   CROSS JOIN LATERAL (
-    SELECT count(*)::int AS n, coalesce(json_agg(DISTINCT a.asset), '[]') AS assets, min(s.opened_after) AS first
-    FROM settlement.active_sessions a LEFT JOIN checkout_sessions s ON s.id = a.session_id
+    SELECT count(*)::int AS n, coalesce(json_agg(DISTINCT a.asset), '[]') AS assets FROM settlement.active_sessions a
     WHERE a.account = w.account AND a.deadline IS NOT NULL) open
   WHERE ${condition} ORDER BY w.read_at NULLS FIRST`;
 
@@ -139,6 +138,17 @@ export async function movePageStart(
     : { afterLedger: Number(row.through_ledger), known: row.known_record };
 }
 
+/** Names the record that the pages of an account must begin with, where none was known. */
+export async function noteKnownRecord(
+  db: Db,
+  account: string,
+  { afterLedger, known }: PageStart,
+): Promise<void> {
+  await db.execute(sql`
+    UPDATE settlement.watched_accounts SET known_record = ${known}
+    WHERE account = ${account} AND through_ledger = ${afterLedger} AND known_record IS NULL`);
+}
+
 /** Marks an account as looked at: nothing has moved in it, so no page was read. */
 export async function noteRead(db: Db, account: string): Promise<void> {
   await db.execute(sql`
@@ -167,10 +177,8 @@ const MOST_LEDGERS = 36;
 export async function missingLedgers(db: Db, strategy: ReadStrategy): Promise<MissingLedgers[]> {
   const { rows } = await db.execute<{ account: string; ledgers: string[] }>(sql`
     WITH due AS MATERIALIZED (
-      SELECT DISTINCT a.account, a.asset, s.opened_after AS first, ${firstLedgerAfter(sql`a.deadline`)} AS last
-      FROM settlement.active_sessions a JOIN checkout_sessions s ON s.id = a.session_id
-      WHERE a.deadline < (SELECT max(closed_at) FROM settlement.ledgers) AND s.opened_after IS NOT NULL
-        AND s.closed_through_ledger IS NULL AND s.status <> 'paid'),
+      SELECT DISTINCT a.account, a.asset, a.opened_after AS first, ${firstLedgerAfter(sql`a.deadline`)} AS last
+      FROM ${OVER_BY_NOW} a WHERE a.opened_after IS NOT NULL),
     missing AS (
       SELECT due.account, n FROM due,
         unnest(int8multirange(int8range(due.first + 1, greatest(due.last, due.first + 1)))

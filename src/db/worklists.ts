@@ -3,7 +3,7 @@ import { sql } from 'drizzle-orm';
 import { assetKey } from '../domain/asset.ts';
 import { effectiveDeadline, type Session } from '../domain/session.ts';
 import type { Db } from './connection.ts';
-import { ASSET_KEY, firstLedgerAfter, proven, readOnly } from './coverage.ts';
+import { ASSET_KEY, firstLedgerAfter, OVER_BY_NOW, proven, readOnly } from './coverage.ts';
 import { workListDeadline } from './predicates.ts';
 
 /** Rows taken from a work list at once: one settle commit's worth. */
@@ -54,25 +54,16 @@ export async function markUnmatched(db: Db): Promise<{ txHash: string; payment: 
 }
 
 /**
- * The close time of the newest ledger. A range has this upper bound and a lower one that excludes nothing: PostgreSQL
- * takes half a range for a third of the table, and a whole one for a two-hundredth (DEFAULT_RANGE_INEQ_SEL), as it is.
- */
-const OVER_BY_NOW = sql`BETWEEN '-infinity' AND
-  (SELECT max(closed_at) - interval '1 microsecond' FROM settlement.ledgers)`;
-
-/**
  * Open sessions that end: the chain has a ledger that closed strictly after the effective deadline, and everything from
  * the opening up to that ledger is proven. First by the deadline, which an index knows: few sessions are due and not
  * yet closed, however many accounts are watched.
  */
 export async function sessionsToClose(db: Db): Promise<string[]> {
   const { rows } = await db.execute<{ id: string }>(sql`
-    SELECT a.session_id AS id FROM (
-      SELECT * FROM settlement.active_sessions WHERE deadline ${OVER_BY_NOW} OFFSET 0) a
-    JOIN checkout_sessions s ON s.id = a.session_id
+    SELECT a.session_id AS id FROM ${OVER_BY_NOW} a
     CROSS JOIN LATERAL (SELECT ${firstLedgerAfter(sql`a.deadline`)} AS ledger) over
-    WHERE s.opened_after IS NOT NULL
-      AND ${proven(sql`a.account`, sql`a.asset`)} @> int8range(s.opened_after + 1, greatest(over.ledger, s.opened_after + 1))
+    WHERE a.opened_after IS NOT NULL
+      AND ${proven(sql`a.account`, sql`a.asset`)} @> int8range(a.opened_after + 1, greatest(over.ledger, a.opened_after + 1))
       AND NOT EXISTS (SELECT FROM settlement.parked_records r
         WHERE r.account = a.account AND r.resolved_at IS NULL AND r.ledger < over.ledger)
     LIMIT ${BATCH * 5}`);

@@ -1,12 +1,10 @@
-/** What the backend writes by itself: sessions, edits, deletions. All of it is found, dated by the ledger, and followed. */
+/** What the backend writes by itself: sessions, edits, deletions. All of it is found, and followed. */
 import { afterAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import {
   deletedSessions,
   forgetSessions,
   placeOpening,
-  placeOpenings,
-  surelyBefore,
   takeSeen,
   unseenSessions,
 } from '../../src/db/care.ts';
@@ -29,13 +27,6 @@ afterAll(() => Promise.all(opened.map((each) => each.close())));
 
 const FIRST = '00000000-0000-0000-0000-000000000000';
 const unseen = async () => (await unseenSessions(database.db, FIRST)).map(({ id }) => id);
-const openedAfter = async (id: string) => {
-  const [row] = await database.rows<{ at: number | null }>(
-    'SELECT opened_after::int AS at FROM checkout_sessions WHERE id = $1',
-    [id],
-  );
-  return row?.at;
-};
 const rowOf = async (id: string) => {
   const [row] = await database.rows<{ deadline: Date | null; due: boolean }>(
     'SELECT deadline, wake_after <= now() AS due FROM settlement.active_sessions WHERE session_id = $1',
@@ -48,78 +39,6 @@ const foreign = (fields: Parameters<typeof insertSession>[1] = {}) =>
   insertSession(database, { covered: null, active: false, ...fields });
 const edit = (id: string, set: string) =>
   database.rows(`UPDATE checkout_sessions SET ${set} WHERE id = $1`, [id]);
-
-describe('the opening of a session', () => {
-  /** Looks for sessions when the newest ledger is that of a minute. */
-  async function look(minutes: number): Promise<void> {
-    await chain(database, minutes);
-    await placeOpenings(database.db, ledgerAt(minutes));
-  }
-  const MARGIN = 12;
-
-  test('lies behind the newest ledger of the last look, when it was not there, and before its time', async () => {
-    await look(9);
-    const session = await foreign({ createdAt: minute(10) });
-    await look(20);
-    expect(await openedAfter(session.id)).toBe(ledgerAt(9) - MARGIN);
-    // The next look finds nothing to date, and dates nothing anew.
-    await look(40);
-    expect(await openedAfter(session.id)).toBe(ledgerAt(9) - MARGIN);
-  });
-
-  test.each`
-    clock               | createdAt      | expected
-    ${'an hour ahead'}  | ${minute(70)}  | ${ledgerAt(9) - 12}
-    ${'an hour behind'} | ${minute(-50)} | ${ledgerAt(-50) - 3}
-  `('by a clock that is $clock lengthens the reading at most', async ({ createdAt, expected }) => {
-    await look(9);
-    // Its row was committed in minute 10.
-    const session = await foreign({ createdAt: createdAt as Date });
-    await look(20);
-    expect(await openedAfter(session.id)).toBe(expected);
-    expect(expected as number).toBeLessThan(ledgerAt(10));
-  });
-
-  test('that was committed after the look waits for the next one, and is dated by this one', async () => {
-    await look(9);
-    await look(20);
-    const session = await foreign({ createdAt: minute(21) });
-    expect(await openedAfter(session.id)).toBeNull();
-    await look(30);
-    expect(await openedAfter(session.id)).toBe(ledgerAt(20) - MARGIN);
-  });
-
-  test('is not dated by the first look of all, nor where the chain begins later', async () => {
-    const session = await foreign({ createdAt: minute(10) });
-    await look(20);
-    expect(await openedAfter(session.id)).toBeNull();
-    const old = await foreign({ createdAt: minute(-61) });
-    await look(30);
-    expect(await openedAfter(session.id)).toBe(ledgerAt(10) - 3);
-    expect(await openedAfter(old.id)).toBeNull();
-    // It is dated by hand, from the chain that has grown backwards: two hours before its time.
-    await database.rows(`UPDATE settlement.network SET history_from = $1`, [minute(-600)]);
-    expect(await surelyBefore(database.db, old.id)).toEqual(minute(-181));
-    expect(await placeOpening(database.db, old.id, 77)).toBe(77);
-    expect(await placeOpening(database.db, old.id, 5)).toBe(77);
-  });
-
-  test('of what is older than the history that is read back, is dated from there', async () => {
-    const old = await foreign({ createdAt: minute(-61) });
-    await database.rows(`UPDATE settlement.network SET history_from = $1`, [minute(0)]);
-    expect(await surelyBefore(database.db, old.id)).toEqual(minute(-120));
-  });
-
-  test('is placed for what is open, not for what is over or was seen before', async () => {
-    await look(9);
-    const paid = await foreign({ status: 'paid', createdAt: minute(10) });
-    const seen = await foreign({ createdAt: minute(10) });
-    await takeSeen(database.db, [seen.id]);
-    await edit(seen.id, `memo = 'other'`);
-    await look(20);
-    expect([await openedAfter(paid.id), await openedAfter(seen.id)]).toEqual([null, null]);
-  });
-});
 
 describe('what the backend wrote', () => {
   test('is found until it is taken into account, and then stands in the work list', async () => {

@@ -3,9 +3,10 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { gatherFacts } from '../../src/db/facts.ts';
 import { heldPayments } from '../../src/db/payments.ts';
 import { heldOf } from '../../src/domain/held.ts';
-import { judge, type Verdict } from '../../src/domain/judge.ts';
+import type { Verdict } from '../../src/domain/judge.ts';
 import { ledgerPaymentKey } from '../../src/domain/ledger-payment.ts';
 import { formatAmount } from '../../src/domain/money.ts';
+import { judgementOf } from '../../src/domain/settle.ts';
 import type { SessionStatus } from '../../src/domain/session.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { insertSession, receive } from './build.ts';
@@ -64,7 +65,7 @@ test('every session, whatever became of it, is listed with what domain/held.ts s
   const expected = [...facts].flatMap(([id, f]) =>
     heldOf(
       f.session,
-      judge(f.session, f.payments, { ambiguous: false, paidByTxHash: null }),
+      judgementOf({ ...f, ambiguous: false, paymentRow: null }),
       f.legacyEnding,
     ).map(
       ({ payment, amount, reason }) =>

@@ -4,10 +4,11 @@ import { audit } from '../../src/db/audit.ts';
 import { resolveAttention } from '../../src/db/operator/attention.ts';
 import { assignPayment } from '../../src/db/operator/assign.ts';
 import { heldPayments } from '../../src/db/payments.ts';
+import { takeSeen, unseenSessions } from '../../src/db/care.ts';
 import { correctedSessions } from '../../src/db/session-row.ts';
 import { settleTogether } from '../../src/db/settle.ts';
 import { viewSession } from '../../src/db/view.ts';
-import { discoverSessions, markUnmatched, sessionsWithUndecided } from '../../src/db/worklists.ts';
+import { markUnmatched, sessionsWithUndecided } from '../../src/db/worklists.ts';
 import { ledgerPaymentKey } from '../../src/domain/ledger-payment.ts';
 import { minute } from '../domain/build.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
@@ -137,7 +138,9 @@ test('a person who has answered is not asked again, and the row is found all the
   await settleTogether(database.pool, [session.id]);
   expect(await stateOf(database, session.id)).toMatchObject({ attention: [] });
   expect(await viewSession(database.db, session.id, minute(7))).toMatchObject({ atRest: true });
-  expect(await discoverSessions(database.db, minute(-30))).not.toContain(session.id);
+  await takeSeen(database.db, [session.id]);
+  const unseen = await unseenSessions(database.db, '00000000-0000-0000-0000-000000000000');
+  expect(unseen.map(({ id }) => id)).not.toContain(session.id);
   expect((await audit(database.db)).findings).toEqual([]);
   await database.rows('UPDATE checkout_sessions SET expires_at = $2 WHERE id = $1', [
     session.id,

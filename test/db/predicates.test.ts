@@ -95,6 +95,7 @@ type Row = {
   cancelAt: string | null;
   closed: number | null;
   legacy: boolean | null;
+  final: string | null;
 };
 
 const PLAIN: Row = {
@@ -108,6 +109,7 @@ const PLAIN: Row = {
   cancelAt: null,
   closed: null,
   legacy: null,
+  final: null,
 };
 
 /** Every way to be over; every deadline with every cancellation; and each other column by itself. */
@@ -118,6 +120,8 @@ function matrix(): Row[] {
       for (const legacy of [null, false, true]) rows.push({ ...PLAIN, status, closed, legacy });
   for (const expiresAt of INSTANTS)
     for (const cancelAt of [null, ...INSTANTS]) rows.push({ ...PLAIN, expiresAt, cancelAt });
+  for (const cancelAt of [null, PLAIN.expiresAt, '2026-03-01T12:05:00Z'])
+    rows.push({ ...PLAIN, cancelAt, final: '2026-03-01T12:10:00Z' });
   for (const createdAt of INSTANTS) rows.push({ ...PLAIN, createdAt });
   for (const amount of PRICES) rows.push({ ...PLAIN, amount });
   for (const memo of MEMOS) rows.push({ ...PLAIN, memo });
@@ -133,8 +137,8 @@ async function inSql(): Promise<({ row: SessionRowText } & Record<string, unknow
   for (const r of matrix()) {
     await database.rows(
       `INSERT INTO checkout_sessions (merchant_id, amount, asset_code, asset_issuer, receiving_account, memo,
-         status, created_at, expires_at, cancel_at, closed_through_ledger, legacy)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+         status, created_at, expires_at, cancel_at, closed_through_ledger, legacy, final_deadline)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
       [
         merchant,
         r.amount,
@@ -147,6 +151,7 @@ async function inSql(): Promise<({ row: SessionRowText } & Record<string, unknow
         r.cancelAt,
         r.closed,
         r.legacy,
+        r.final,
       ],
     );
   }
@@ -154,7 +159,7 @@ async function inSql(): Promise<({ row: SessionRowText } & Record<string, unknow
   const { rows } = await database.db.execute<{
     all: { row: SessionRowText } & Record<string, unknown>;
   }>(sql`
-    SELECT json_build_object('row', ${ROW_TEXT}, 'status', s.status, 'closed', s.closed_through_ledger, 'legacy', s.legacy,
+    SELECT json_build_object('row', ${ROW_TEXT}, 'status', s.status, 'closed', s.closed_through_ledger, 'legacy', s.legacy, 'final', s.final_deadline::text,
       ${says('over', over('s'))}, ${says('price', hasPrice('s'))},
       ${says('deadline', deadline('s'))}, ${says('exists', instantExists(deadline('s')))},
       ${says('session', looksLikeSession('s'))}, ${says('listed', workListDeadline('s'))},
@@ -170,7 +175,9 @@ test('OVER, PRICE, DEADLINE and SESSION mean the same in SQL and in TypeScript',
   for (const { row, ...said } of all) {
     const at = readInstant(row.expiresAt).at;
     const cancelAt = row.cancelAt === null ? null : readInstant(row.cancelAt).at;
-    const effective = effectiveDeadline({ expiresAt: at, cancelAt });
+    const frozen = said['final'] as string | null;
+    const finalDeadline = frozen === null ? null : readInstant(frozen).at;
+    const effective = effectiveDeadline({ expiresAt: at, cancelAt, finalDeadline });
     const ending = {
       status: said['status'] as SessionStatus,
       closedThroughLedger: said['closed'] as number | null,

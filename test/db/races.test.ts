@@ -7,17 +7,29 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
 import { audit } from '../../src/db/audit.ts';
 import { connect, type Database } from '../../src/db/connection.ts';
+import { takeSeen } from '../../src/db/care.ts';
+import { addCoverage, EVERY_ASSET } from '../../src/db/coverage.ts';
 import { storeFindings, storePage } from '../../src/db/inbox.ts';
-import { requestCancel } from '../../src/db/sessions.ts';
+import { completeCancels, requestCancel, waitingCancels } from '../../src/db/sessions.ts';
 import type { Settled } from '../../src/db/settle.ts';
 import { createSettleQueue, type SettleQueue } from '../../src/db/settle-queue.ts';
+import { AccountPage, type PageStart } from '../../src/domain/evidence.ts';
 import { createTestDatabase, insertMerchant, type TestDatabase } from '../support/database.ts';
 import { minute } from '../domain/build.ts';
-import { insertSession, ledgerAt, paymentFor, stateOf, type StoredSession } from './build.ts';
+import {
+  chain,
+  insertSession,
+  ledgerAt,
+  paymentFor,
+  stateOf,
+  type StoredSession,
+} from './build.ts';
 
 const RACES = 200;
-/** What is the ledger's last minute that anybody has read. */
+/** The last minute of a race that is read. */
 const END = 40;
+/** Each race has its own hours of the one chain. */
+const RACE_MINUTES = 100;
 
 let database: TestDatabase;
 let merchantId: string;
@@ -44,7 +56,7 @@ const RACE = fc.record({
   paidAt: fc.constantFrom(8, 15, 29, 30, 31),
   /** Amounts that add up to the price; those before the last close a minute earlier each. */
   parts: fc.constantFrom(['10'], ['6', '4']),
-  /** What the clock of whoever cancels says. */
+  /** How far the ledger has come when the cancellation is asked for. */
   cancelAt: fc.constantFrom(7, 15, 29, 35),
   backend: fc.constantFrom('leaves it', 'leaves it', 'cancels', 'expires'),
   reporter: fc.boolean(),
@@ -54,18 +66,43 @@ const RACE = fc.record({
 });
 type Race = typeof RACE extends fc.Arbitrary<infer T> ? T : never;
 
+/** The token of a record of the account before the race. */
+const KNOWN = '1';
+
 /** The payments of a race, in ledger order. */
-const paymentsOf = (session: StoredSession, { parts, paidAt }: Race) =>
+const paymentsOf = (session: StoredSession, { parts, paidAt }: Race, opened: number) =>
   parts.map((amount, i) => {
-    const at = paidAt - (parts.length - 1 - i);
+    const at = opened + paidAt - (parts.length - 1 - i);
     return paymentFor(session, amount, { closedAt: minute(at), ledger: ledgerAt(at) });
   });
+
+/** A page that begins with the record that is known, which the account has from before. */
+function page(
+  session: StoredSession,
+  start: PageStart,
+  found: ReturnType<typeof paymentsOf>,
+): AccountPage {
+  const known = { token: start.known ?? '0', ledger: start.afterLedger, createsAccount: false };
+  const records = [
+    known,
+    ...found.map(({ operationId, ledger }) => ({
+      token: operationId,
+      ledger,
+      createsAccount: false,
+    })),
+  ];
+  const decoded = { payments: found, undecoded: [] };
+  const made = AccountPage.of(session.account, start, records, decoded, 200);
+  if (made === null) throw new Error('This is no page.');
+  return made;
+}
 
 /** Runs one race. Returns everything final that anybody was told. */
 async function run(
   session: StoredSession,
   payments: ReturnType<typeof paymentsOf>,
   race: Race,
+  opened: number,
 ): Promise<Settled[]> {
   const [left, right] = processes;
   const told: Settled[] = [];
@@ -75,31 +112,37 @@ async function run(
       told.push(settled as Settled);
     }
   };
+  // A turn of the watcher: requests, then the chain, then the backend's own edits, then the account.
   const read = async (by: Process) => {
-    const pages = [
-      ...payments.map((payment, i) => ({
-        payments: [payment],
-        covers: { throughLedger: payment.ledger, throughTime: payment.closedAt },
-        cursor: i === 0 ? 'cursor' : String(i),
-        nextCursor: String(i + 1),
-      })),
-      {
-        payments: [],
-        covers: { throughLedger: ledgerAt(END), throughTime: minute(END) },
-        cursor: String(payments.length),
-        nextCursor: 'end',
-      },
-    ];
-    for (const one of pages) {
-      await storePage(by.database.pool, { account: session.account, undecoded: [], ...one });
+    const { db, pool } = by.database;
+    let start: PageStart = { afterLedger: ledgerAt(opened + 6), known: KNOWN };
+    const grow = async (minutes: number) => {
+      const cancels = await waitingCancels(db);
+      await chain(database, minutes, minutes);
+      await completeCancels(db, cancels);
+      await takeSeen(db, [session.id]);
+    };
+    for (const payment of payments) {
+      await grow((payment.closedAt.getTime() - minute(0).getTime()) / 60_000);
+      const one = page(session, start, [payment]);
+      await storePage(pool, one);
+      start = one.next;
       await settle(by);
     }
+    await grow(opened + END);
+    await grow(opened + END);
+    const all = { from: ledgerAt(opened), through: ledgerAt(opened + END) };
+    await addCoverage(db, [session.account], EVERY_ASSET, all);
+    await settle(by);
   };
   const programs = [
     () => read(left),
     () => read(right),
     async () => {
-      await requestCancel(left.database.pool, session.id, minute(race.cancelAt));
+      await chain(database, opened + race.cancelAt, opened + race.cancelAt);
+      const { db, pool } = left.database;
+      await requestCancel(pool, session.id);
+      await completeCancels(db, [session.id]);
       await settle(left);
     },
     async () => {
@@ -134,10 +177,22 @@ const TOLD = {
 
 test(`${RACES} races of two watchers, a report, a cancellation and a backend: one answer each, and the audit is green`, async () => {
   const answers = new Set<string>();
+  let races = 0;
   const race = fc.asyncProperty(RACE, async (chosen) => {
-    const session = await insertSession(database, { merchantId });
-    const payments = paymentsOf(session, chosen);
-    const told = await run(session, payments, chosen);
+    const opened = races * RACE_MINUTES;
+    races += 1;
+    const session = await insertSession(database, {
+      merchantId,
+      createdAt: minute(opened),
+      expiresAt: minute(opened + 30),
+      covered: [opened - 1, opened + 6],
+    });
+    await database.rows(
+      'UPDATE settlement.watched_accounts SET known_record = $2 WHERE account = $1',
+      [session.account, KNOWN],
+    );
+    const payments = paymentsOf(session, chosen, opened);
+    const told = await run(session, payments, chosen, opened);
     const state = await stateOf(database, session.id);
     const [{ deadline } = { deadline: new Date(0) }] = await database.rows<{ deadline: Date }>(
       'SELECT least(expires_at, cancel_at) AS deadline FROM checkout_sessions WHERE id = $1',

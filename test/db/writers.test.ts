@@ -28,7 +28,9 @@ const ASKS_FOR_A_WAKE = 'A wake only comes sooner. One too many is a look that c
 const PERSON =
   'A person decides, in a SERIALIZABLE transaction that has read what it changes; the revision it counts up binds the machines.';
 const IN_ORDER = 'Reports, and nothing else, count here, one statement each.';
-const ONLY_GROWS = 'greatest(): coverage only grows, whoever writes last.';
+const ONLY_GROWS = 'A union: coverage only grows, in whatever order it is written.';
+const RESET =
+  'A person decides that the network is another one, in a SERIALIZABLE transaction: all that was known of the old one goes.';
 
 const UNBOUND: Readonly<Record<string, readonly Unbound[]>> = {
   'src/db/attempts.ts': [
@@ -50,21 +52,65 @@ const UNBOUND: Readonly<Record<string, readonly Unbound[]>> = {
     },
     { write: 'UPSERT settlement.active_sessions (wake_after)', why: ASKS_FOR_A_WAKE },
   ],
-  'src/db/network-reading.ts': [
+  'src/db/care.ts': [
     {
-      write: 'UPDATE settlement.asset_coverage (through_ledger, through_time)',
-      why: 'Copies the coverage of the shared reading, in its transaction, and only upwards.',
+      write: 'UPDATE checkout_sessions (opened_after)',
+      why: 'Dates only what nothing has dated yet: coalesce() keeps what is there.',
     },
     {
-      write: 'UPDATE settlement.watched_accounts (through_ledger, through_time)',
-      why: 'Copies the coverage of the shared reading, in its transaction, and only upwards.',
+      write: 'UPDATE checkout_sessions (seen_status, seen_expires_at, seen_memo)',
+      why: 'Copies the row as it is in the same statement; an edit that comes later differs from the copy.',
+    },
+    {
+      write: 'UPDATE settlement.network (discovered_after)',
+      why: 'An older number only lengthens what is read for a session.',
+    },
+    {
+      write: 'UPSERT settlement.active_sessions (deadline, wake_after)',
+      why: 'Follows the session row that the same statement has locked.',
+    },
+    {
+      write: 'DELETE settlement.active_sessions (a)',
+      why: 'Only of sessions that do not exist; ids are not used twice while a row is there.',
+    },
+    {
+      write: 'DELETE settlement.cancel_requests',
+      why: 'Takes its rows from the DELETE of the same statement.',
+    },
+  ],
+  'src/db/coverage.ts': [{ write: 'UPSERT settlement.coverage (ledgers)', why: ONLY_GROWS }],
+  'src/db/inbox.ts': [
+    {
+      write:
+        'UPDATE settlement.watched_accounts (known_record, through_ledger, read_ledgers, read_at, problem)',
+      why: 'Bound by where the page begins, ledger and record: of two watchers one finds it moved on.',
+    },
+  ],
+  'src/db/ledgers.ts': [
+    {
+      write: 'UPDATE settlement.ledgers (prev_hash)',
+      why: 'The first ledger that is kept becomes the beginning of the chain; forgetting twice is the same.',
+    },
+    {
+      write: 'DELETE settlement.ledgers',
+      why: 'Ledgers never change: what no session in care needs is forgotten.',
+    },
+  ],
+  'src/db/network-reading.ts': [
+    {
+      write: 'UPSERT settlement.coverage (ledgers)',
+      why: 'Copies the coverage of the shared reading, in its transaction, as a union.',
+    },
+    {
+      write: 'UPDATE settlement.network_reading (read_at, through_ledger)',
+      why: 'Bound by the ledger before: of two watchers one finds it moved on.',
     },
     {
       write: 'UPDATE settlement.watched_accounts (network_from)',
       why: 'Every account has to join anew: this only takes coverage away that is written into the accounts before.',
     },
     {
-      write: 'UPSERT settlement.network_reading (read_at, through_ledger, through_time)',
+      write: 'UPSERT settlement.network_reading (read_at, through_ledger)',
       why: 'Begins anew after no account takes part any more; what is read next is bound to the ledger before.',
     },
   ],
@@ -124,15 +170,19 @@ const UNBOUND: Readonly<Record<string, readonly Unbound[]>> = {
   ],
   'src/db/operator/network.ts': [
     {
-      write: 'UPDATE settlement.network (reset_at, checkpoint_ledger, checkpoint_hash)',
-      why: PERSON,
+      write: 'UPDATE settlement.network (reset_at, discovered_after)',
+      why: RESET,
     },
-    { write: 'DELETE settlement.network_reading', why: PERSON },
-    { write: 'DELETE settlement.asset_coverage', why: PERSON },
+    { write: 'DELETE settlement.network_reading', why: RESET },
+    { write: 'DELETE settlement.coverage', why: RESET },
+    { write: 'DELETE settlement.history_holes', why: RESET },
+    { write: 'DELETE settlement.ledgers', why: RESET },
+    { write: 'UPDATE checkout_sessions (opened_after)', why: RESET },
+    { write: 'UPDATE settlement.ledger_payments (placed_after)', why: RESET },
     {
       write:
-        'UPDATE settlement.watched_accounts (cursor, from_ledger, through_ledger, through_time, from_time, read_at, problem, network_from, recheck_cursor, rechecked_at)',
-      why: PERSON,
+        'UPDATE settlement.watched_accounts (known_record, read_ledgers, through_ledger, read_at, problem, network_from, recheck_cursor, rechecked_at)',
+      why: RESET,
     },
   ],
   'src/db/operator/redeliver.ts': [
@@ -158,14 +208,18 @@ const UNBOUND: Readonly<Record<string, readonly Unbound[]>> = {
   'src/db/reports.ts': [{ write: 'UPSERT settlement.reported_payments (times)', why: IN_ORDER }],
   'src/db/sessions.ts': [
     {
-      write: 'UPDATE settlement.active_sessions (deadline)',
+      write: 'UPDATE settlement.active_sessions (deadline, wake_after)',
       why: 'Takes its row from the bound UPDATE of the same statement.',
+    },
+    {
+      write: 'DELETE settlement.cancel_requests',
+      why: 'Requests that were read before the ledger was asked; one that was made since has another session.',
     },
   ],
   'src/db/settle.ts': [
     {
       write:
-        'UPDATE checkout_sessions (status, cancel_at, closed_through_ledger, processing_since, payment_id, legacy)',
+        'UPDATE checkout_sessions (status, final_deadline, closed_through_ledger, processing_since, payment_id, legacy, seen_status)',
       why: 'Computed from what the SERIALIZABLE transaction has read under the session lock.',
       lock: ".for('update')",
     },
@@ -175,7 +229,7 @@ const UNBOUND: Readonly<Record<string, readonly Unbound[]>> = {
       lock: ".for('update')",
     },
     {
-      write: 'UPDATE settlement.ledger_payments (verdict, session_id, decided_at)',
+      write: 'UPDATE settlement.ledger_payments (verdict, session_id, placed_after, decided_at)',
       why: 'Computed under the session lock; an assignment or a return of the payment conflicts (SERIALIZABLE).',
       lock: ".for('update')",
     },
@@ -219,7 +273,6 @@ const UNBOUND: Readonly<Record<string, readonly Unbound[]>> = {
       write: 'UPDATE settlement.watched_accounts (problem, read_at)',
       why: 'Shown to operators, never acted on; the next reading of the account writes its own.',
     },
-    { write: 'UPSERT settlement.asset_coverage (through_ledger, through_time)', why: ONLY_GROWS },
   ],
   'src/db/worklists.ts': [
     {
@@ -247,10 +300,7 @@ const UNBOUND: Readonly<Record<string, readonly Unbound[]>> = {
 /** Writes that have to be bound, and are not: each ends a promise that a person's decision stands. */
 const STILL_TO_BIND: Readonly<Record<string, readonly string[]>> = {
   // A check that began before `network accept-reset` remembers the old network once more.
-  'src/db/checkpoint.ts': [
-    'UPDATE settlement.network (checkpoint_ledger, checkpoint_hash)',
-    'UPDATE settlement.watched_accounts (problem)',
-  ],
+  'src/db/checkpoint.ts': ['UPDATE settlement.watched_accounts (problem)'],
   // A memo that the backend writes between our reading and our writing is lost.
   'src/db/sessions.ts': ['UPDATE checkoutSessions (memo)'],
 };

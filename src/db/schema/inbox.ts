@@ -59,6 +59,8 @@ export const ledgers = settlement.table(
       foreignColumns: [t.sequence, t.hash],
     }),
     index('ledgers_by_time').on(t.closedAt, t.sequence),
+    // The foreign key: a ledger that is forgotten must not scan the chain for the one after it.
+    index('ledgers_by_previous').on(t.prevSequence),
   ],
 );
 
