@@ -25,16 +25,22 @@ const FIRST_SOUND_VERSION = 28;
 /** A check that logs a warning when it first applies, and again only after it did not. */
 export type HorizonCheck = () => Promise<void>;
 
-/** Checks now and every hour; returns how to end it. What cannot be asked now is asked again an hour later. */
-export async function keepCheckingHorizon(deps: HorizonCheckDeps): Promise<() => void> {
+/** Checks now and every hour, beside everything else; returns how to end it. What cannot be asked now is asked again an hour later. */
+export function keepCheckingHorizon(deps: HorizonCheckDeps): () => Promise<void> {
   const check = createHorizonCheck(deps);
   const checked = () =>
     check().catch((error: unknown) =>
       deps.log.warn({ err: error }, 'The request budget could not be checked.'),
     );
-  await checked();
-  const timer = setInterval(() => void checked(), EVERY_MS);
-  return () => clearInterval(timer);
+  let checking = checked();
+  const timer = setInterval(() => {
+    checking = checked();
+  }, EVERY_MS);
+  return () => {
+    clearInterval(timer);
+    // What it asks with is closed next.
+    return checking;
+  };
 }
 
 /** Makes a check that remembers what it has logged. It throws whatever database and source throw. */

@@ -74,7 +74,7 @@ export async function runWorker(
     await refuseUnfit(deps, temporal);
     await noteAdoption(deps.database.db);
     const requestsPerHour = config.HORIZON_REQUESTS_PER_HOUR;
-    closings.unshift(await keepCheckingHorizon({ ...deps, requestsPerHour }));
+    closings.unshift(keepCheckingHorizon({ ...deps, requestsPerHour }));
     const workers: Worker[] = [];
     closings.unshift(await serveChecks(config, deps, temporal, workers));
     // Last of what may fail: workers that were made and never ran cannot be ended, and hold the connection.

@@ -6,14 +6,15 @@ import { pino } from 'pino';
 import { openSession } from '../../src/activities/open-session.ts';
 import { requestsNeeded } from '../../src/activities/watch/requests-needed.ts';
 import type { ReadStrategy } from '../../src/db/watching.ts';
-import { createHorizonCheck } from '../../src/horizon-check.ts';
+import { createHorizonCheck, keepCheckingHorizon } from '../../src/horizon-check.ts';
+import type { SandboxWallet } from '../../src/sandbox/ledger/wallet.ts';
 import { insertMerchant } from '../support/database.ts';
 import { startReading, type Reading } from './reading.ts';
 
 let reading: Reading;
 let merchantId: string;
 let logged: Record<string, unknown>[];
-beforeEach(async () => {
+beforeEach(() => {
   logged = [];
 });
 afterEach(() => reading.close());
@@ -42,24 +43,26 @@ const openAccounts = async (count: number) => {
   }
   // The pace is taken from the last 100 ledgers; those that funded the accounts are further apart or nearer.
   for (let i = 0; i < 100; i += 1) reading.pass(5);
-  for (const thorough of [true, false]) await reading.turn(thorough);
+  await reading.turn(true);
+  reading.pass(5);
+  await reading.turn(true);
 };
 
-const checking = (requestsPerHour: number) =>
-  createHorizonCheck({
-    ...reading.deps,
-    pollIntervalMs: 5_000,
-    requestsPerHour,
-    log: pino(
-      {},
-      { write: (line: string) => logged.push(JSON.parse(line) as Record<string, unknown>) },
-    ),
-  });
+const depsWith = (requestsPerHour: number) => ({
+  ...reading.deps,
+  pollIntervalMs: 5_000,
+  requestsPerHour,
+  log: pino(
+    {},
+    { write: (line: string) => logged.push(JSON.parse(line) as Record<string, unknown>) },
+  ),
+});
 
-/** Fills the next ledger with so many operations. */
-const fill = async (transactions: number) => {
+const checking = (requestsPerHour: number) => createHorizonCheck(depsWith(requestsPerHour));
+
+/** Fills the next ledger with so many transactions of 100 operations. */
+const fill = async (wallet: SandboxWallet, transactions: number) => {
   const { chain } = reading.ledger;
-  const wallet = await reading.wallet();
   let sequence = chain.lastSequence(wallet.address) ?? 0n;
   const done = Array.from({ length: transactions }, async () => {
     const operations = Array.from({ length: 100 }, () => Operation.bumpSequence({ bumpTo: '0' }));
@@ -122,7 +125,8 @@ describe('the request budget', () => {
     await openAccounts(1);
     await checking(1_500)();
     expect(logged).toEqual([]);
-    for (let i = 0; i < 100; i += 1) await fill(2);
+    const wallet = await reading.wallet();
+    for (let i = 0; i < 100; i += 1) await fill(wallet, 2);
     await reading.turn();
     await checking(2_000)();
     expect(logged).toMatchObject([{ short: 'reading', requestsPerLedger: 2 }]);
@@ -130,7 +134,7 @@ describe('the request budget', () => {
 
   test('is judged before the first ledger was read', async () => {
     await start('ledgers');
-    await fill(9);
+    await fill(await reading.wallet(), 9);
     await checking(3_600)();
     expect(logged).toMatchObject([{ short: 'reading', requestsPerLedger: 5, accounts: 0 }]);
   });
@@ -160,6 +164,17 @@ describe('the requests that are needed', () => {
       requestsPerLedger: 1,
     });
     expect(await minute()).toBe(Math.floor((chain + accounts + ledgers) / 60));
+  });
+});
+
+describe('a check that cannot be made', () => {
+  test('delays no start, and says so', async () => {
+    await start('accounts');
+    await reading.ledger.stop();
+    const end = keepCheckingHorizon(depsWith(3_600));
+    expect(logged).toEqual([]);
+    await end();
+    expect(logged).toMatchObject([{ msg: 'The request budget could not be checked.' }]);
   });
 });
 
