@@ -20,6 +20,7 @@ import { createHorizonSource } from './horizon/source.ts';
 import { countersOf, installRuntime } from './runtime.ts';
 import { createLog } from './log.ts';
 import { NotReady, refuseUnfit } from './fitness.ts';
+import { keepCheckingHorizon } from './horizon-check.ts';
 import { ensureSchedule } from './schedule.ts';
 import { serveChecks } from './health.ts';
 import { tellStanding } from './standing.ts';
@@ -72,6 +73,8 @@ export async function runWorker(
   try {
     await refuseUnfit(deps, temporal);
     await noteAdoption(deps.database.db);
+    const requestsPerHour = config.HORIZON_REQUESTS_PER_HOUR;
+    closings.unshift(keepCheckingHorizon({ ...deps, requestsPerHour }));
     const workers: Worker[] = [];
     closings.unshift(await serveChecks(config, deps, temporal, workers));
     // Last of what may fail: workers that were made and never ran cannot be ended, and hold the connection.

@@ -19,6 +19,8 @@ export type Head = {
   readonly latestClosedAt: Date;
   readonly oldestLedger: number;
   readonly networkPassphrase: string;
+  /** As the node calls itself, such as `28.0.1-9ad4b8c`; null when it does not say. */
+  readonly horizonVersion: string | null;
 };
 
 /** A hint: one page of an account's payments, from wherever the node began it. */

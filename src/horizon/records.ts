@@ -96,6 +96,7 @@ export const rootSchema = z.object({
   history_latest_ledger_closed_at: instant,
   history_elder_ledger: z.int().nonnegative(),
   network_passphrase: z.string(),
+  horizon_version: z.string().optional(),
 });
 
 /** A header (resourceadapter/ledger.go). Ledger 1 follows none, so its `prev_hash` is left out. */

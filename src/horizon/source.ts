@@ -34,6 +34,7 @@ async function readHead(http: HorizonHttp): Promise<Head> {
     latestClosedAt: root.data.history_latest_ledger_closed_at,
     oldestLedger: root.data.history_elder_ledger,
     networkPassphrase: root.data.network_passphrase,
+    horizonVersion: root.data.horizon_version ?? null,
   };
 }
 

@@ -22,6 +22,7 @@ test(
       latestClosedAt: new Date(latest.closedAt * 1000),
       oldestLedger: 103,
       networkPassphrase: ledger.networkPassphrase,
+      horizonVersion: 'sandbox',
     });
   }),
 );

@@ -9,7 +9,7 @@ import { readLedgers } from './read-ledgers.ts';
 import { settleDue } from './settle-due.ts';
 
 /** Accounts without open sessions are still read (late and double payments come), but this much more rarely. */
-const QUIET_FACTOR = 12;
+export const QUIET_FACTOR = 12;
 
 /** What the network's ledgers show is read from an account's pages once a day all the same: history can be filled in. */
 const DAY_MS = 24 * 60 * 60 * 1000;

@@ -12,7 +12,7 @@ export type WatchInput = { network: string; minutes: number };
 export type WatchReport = TurnReport & { turns: number; woken: number };
 
 /** How often the evidence of account entries is taken while nobody waits for it, so that gaps stay short. */
-const EVIDENCE_EVERY_MS = 60_000;
+export const EVIDENCE_EVERY_MS = 60_000;
 
 /**
  * Reads every watched account, settles what that brings, closes what is covered, wakes what is due, and begins again,
