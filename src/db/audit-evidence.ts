@@ -36,6 +36,7 @@ export async function readEvidence(
     SELECT s.id, s.opened_after, s.seen_status IS NOT NULL AS is_taken, chain.newest, chain.chain_from, n.reset_at::text,
       (SELECT l.sequence FROM settlement.ledgers l
         WHERE l.closed_at > coalesce(s.final_deadline, least(s.expires_at, s.cancel_at))
+          AND l.sequence > coalesce(s.opened_after, 0)
         ORDER BY l.closed_at, l.sequence LIMIT 1) AS first_after,
       (SELECT l.closed_at::text FROM settlement.ledgers l WHERE l.sequence = s.closed_through_ledger) AS end_closed_at,
       (SELECT l.closed_at::text FROM settlement.ledgers l

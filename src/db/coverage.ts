@@ -46,9 +46,14 @@ export function through(set: SQL, after: SQL): SQL {
   return sql`coalesce((SELECT upper(r) - 1 FROM unnest(${set}) AS r WHERE r @> ${after} + 1), ${after})`;
 }
 
-/** The first ledger of the chain that closed strictly after an instant; null while there is none. */
-export function firstLedgerAfter(instant: SQL): SQL {
-  return sql`(SELECT le.sequence FROM settlement.ledgers le WHERE le.closed_at > ${instant}
+/**
+ * The first ledger of the chain that closed strictly after an instant, and lies behind the opening of the session; null
+ * while there is none. Before the opening the chain may grow backwards, and the ledger of an ending must not depend on
+ * how far it has.
+ */
+export function firstLedgerAfter(instant: SQL, openedAfter: SQL): SQL {
+  return sql`(SELECT le.sequence FROM settlement.ledgers le
+    WHERE le.closed_at > ${instant} AND le.sequence > coalesce(${openedAfter}, 0)
     ORDER BY le.closed_at, le.sequence LIMIT 1)`;
 }
 

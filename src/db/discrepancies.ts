@@ -166,7 +166,7 @@ export async function whyLeft(db: Db, ids: readonly string[]): Promise<Map<strin
         WHERE w.account = s.receiving_account),
       (SELECT 'the ledger is proven through ' || ${through(proven(sql`s.receiving_account`, ASSET_KEY), sql`s.opened_after`)}
         || ', its deadline is ' || to_char(${deadline('s')} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
-        || coalesce(', which is over in ledger ' || ${firstLedgerAfter(deadline('s'))}, '')
+        || coalesce(', which is over in ledger ' || ${firstLedgerAfter(deadline('s'), sql`s.opened_after`)}, '')
         FROM settlement.watched_accounts w WHERE w.account = s.receiving_account AND s.opened_after IS NOT NULL),
       'its account is not read yet') AS why
     FROM checkout_sessions s WHERE s.id = ANY(${sql.param(ids)}::uuid[])`);

@@ -109,7 +109,7 @@ const FACTS: SQL = sql`
           WHERE session_id = s.id AND endpoint_id IS NOT NULL GROUP BY endpoint_id) q)
     ) AS facts
     FROM checkout_sessions s
-    LEFT JOIN LATERAL (SELECT ${firstLedgerAfter(deadline('s'))} AS ledger) over ON true
+    LEFT JOIN LATERAL (SELECT ${firstLedgerAfter(deadline('s'), sql`s.opened_after`)} AS ledger) over ON true
     -- Behind a SELECT, how many they are is no reason to plan anew.
     WHERE s.id = ANY((SELECT ${sql.placeholder('sessionIds')}::uuid[])::uuid[])`;
 

@@ -180,7 +180,7 @@ const ASK_AGAIN_AFTER = sql.raw("interval '1 hour'");
 export async function missingLedgers(db: Db, strategy: ReadStrategy): Promise<MissingLedgers[]> {
   const { rows } = await db.execute<{ account: string; ledgers: string[] }>(sql`
     WITH due AS MATERIALIZED (
-      SELECT DISTINCT a.account, a.asset, a.opened_after AS first, ${firstLedgerAfter(sql`a.deadline`)} AS last
+      SELECT DISTINCT a.account, a.asset, a.opened_after AS first, ${firstLedgerAfter(sql`a.deadline`, sql`a.opened_after`)} AS last
       FROM ${OVER_BY_NOW} a WHERE a.opened_after IS NOT NULL),
     missing AS (
       SELECT due.account, n FROM due,

@@ -61,9 +61,9 @@ export async function markUnmatched(db: Db): Promise<{ txHash: string; payment: 
 export async function sessionsToClose(db: Db): Promise<string[]> {
   const { rows } = await db.execute<{ id: string }>(sql`
     SELECT a.session_id AS id FROM ${OVER_BY_NOW} a
-    CROSS JOIN LATERAL (SELECT ${firstLedgerAfter(sql`a.deadline`)} AS ledger) over
-    WHERE a.opened_after IS NOT NULL
-      AND ${proven(sql`a.account`, sql`a.asset`)} @> int8range(a.opened_after + 1, greatest(over.ledger, a.opened_after + 1))
+    CROSS JOIN LATERAL (SELECT ${firstLedgerAfter(sql`a.deadline`, sql`a.opened_after`)} AS ledger) over
+    WHERE a.opened_after IS NOT NULL AND over.ledger IS NOT NULL
+      AND ${proven(sql`a.account`, sql`a.asset`)} @> int8range(a.opened_after + 1, over.ledger)
       AND NOT EXISTS (SELECT FROM settlement.parked_records r
         WHERE r.account = a.account AND r.resolved_at IS NULL AND r.ledger < over.ledger)
     LIMIT ${BATCH * 5}`);

@@ -47,14 +47,14 @@ function problemsOf(found: Audited, fold: Fold, end: number): Problem[] {
     return [[`${through}, but its final deadline is not written down.`, null]];
   }
   return [
-    ...auditLedger(found, end),
+    ...auditLedger(found, openedAfter, end),
     ...auditCoverage(found, openedAfter, end),
     ...auditMoney(found, fold, end),
   ];
 }
 
-/** The ledger of the ending is the first one that closed strictly after the deadline. */
-function auditLedger({ session, ledger }: Audited, end: number): Problem[] {
+/** The ledger of the ending is the first one behind the opening that closed strictly after the deadline. */
+function auditLedger({ session, ledger }: Audited, openedAfter: number, end: number): Problem[] {
   const { endClosedAt, beforeEndClosedAt, chainFrom, firstAfterDeadline } = ledger;
   const deadline = deadlineOf(session);
   const at = `its deadline ${deadline.toISOString()}`;
@@ -71,6 +71,7 @@ function auditLedger({ session, ledger }: Audited, end: number): Problem[] {
     ];
   }
   if (beforeEndClosedAt === null || beforeEndClosedAt <= deadline) return [];
+  if (end === openedAfter + 1) return [];
   const isFar = firstAfterDeadline !== null && end - firstAfterDeadline > NEAR_LEDGERS;
   return [
     [
