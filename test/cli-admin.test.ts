@@ -86,7 +86,7 @@ test('what is refused is said in one sentence, and exits with 2', async () => {
     [[...endpoint, '--url', 'https://merchant.example/hook'], 'is this address already'],
     [['endpoint', 'rotate-secret', id, '--overlap', 'a while'], '--overlap: must be a time like'],
     [['endpoint', 'test', id], `There is no endpoint ${id}.`],
-    [['account', 'show', wallet], 'Nobody watches the account'],
+    [['account', 'show', wallet], 'is not watched'],
     [['webhook', 'redeliver'], 'Which ones? Name a delivery'],
     [['webhook', 'redeliver', id], `There is no delivery ${id}.`],
     [['webhook', 'list', '--status', 'lost'], '--status: must be one or more of pending'],

@@ -183,7 +183,7 @@ test('settle endpoint lists, pauses and resumes', async () => {
   expect((await settle(['endpoint', 'list'])).out).toContain(`of merchant ${merchantId}`);
 });
 
-test('settle network accepts a reset, and says to restart the workers', async () => {
+test('settle network accepts a reset, and says from where it is read', async () => {
   const { shop } = await stray();
   await insertSession(database, { account: shop.address });
   await database.rows(
@@ -192,7 +192,7 @@ test('settle network accepts a reset, and says to restart the workers', async ()
   const accepted = await settle(['network', 'accept-reset', ...why]);
   expect(accepted).toMatchObject({
     code: 0,
-    out: expect.stringContaining('Restart the workers now'),
+    out: expect.stringContaining('is read anew: 4 account(s), from ledger 1'),
   });
   expect(accepted.out).toContain('from ledger 1');
 });
