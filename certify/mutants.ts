@@ -8,6 +8,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { EVIDENCE_MUTANTS } from './mutants/evidence.ts';
 import { mutated, MUTANTS, type Mutant } from './mutants/list.ts';
 import { SETTLEMENT_MUTANTS, type TestedMutant } from './mutants/settlement.ts';
 import { TOLD_MUTANTS } from './mutants/told.ts';
@@ -17,10 +18,10 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const PATIENCE_MS = 600_000;
 const AT_ONCE = 2;
 const PARTS = ['src', 'certify', 'drizzle', 'package.json', 'tsconfig.json', 'jest.config.js'];
-const TESTS = ['test/pipeline/model.ts', 'test/domain'];
+const TESTS = ['test/domain', 'test/db', 'test/pipeline', 'test/support', 'test/fixtures'];
 
 const only = process.argv.slice(2);
-const chosen = [...MUTANTS, ...SETTLEMENT_MUTANTS, ...TOLD_MUTANTS].filter(
+const chosen = [...MUTANTS, ...EVIDENCE_MUTANTS, ...SETTLEMENT_MUTANTS, ...TOLD_MUTANTS].filter(
   ({ name }) => only.length === 0 || only.some((o) => name.includes(o)),
 );
 const waiting = [...chosen];
@@ -76,10 +77,11 @@ async function playSlice(dir: string, { slice }: Mutant): Promise<Attempt> {
 }
 
 async function playTest(dir: string, { test }: TestedMutant): Promise<Attempt> {
-  // No database: these tests need none, so nothing is set up for them.
+  // Where no database is needed, none is set up.
+  const setUp = test.file.startsWith('test/domain/') ? '' : 'globalSetup, globalTeardown, ';
   writeFileSync(
     join(dir, 'jest.mutant.js'),
-    `import all from './jest.config.js';\nconst { globalSetup, globalTeardown, ...rest } = all;\nexport default rest;\n`,
+    `import all from './jest.config.js';\nconst { globalSetup, globalTeardown, ...rest } = all;\nexport default { ${setUp}...rest };\n`,
   );
   const jest = ['--experimental-vm-modules', join(ROOT, 'node_modules/jest/bin/jest.js')];
   const args = ['--config', 'jest.mutant.js', test.file, '-t', test.name];

@@ -17,6 +17,8 @@ const QUICK_CELLS = [
   'SIGKILL of Temporal, back after 0 s',
   'SIGSTOP for 5.5 s at watchLedger settle:inside',
   'Horizon: two nodes',
+  'Horizon: nodes that differ, by path',
+  'the ledger closes several times in a second',
   'the receiver takes each event in another mood',
   'COMMIT: request lost, 6 times',
   'SIGKILL at watchLedger store:committed',

@@ -1,6 +1,7 @@
 /** What Horizon and the merchants' receivers do. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Fault } from '../../../src/sandbox/ledger/faults.ts';
+import type { Node } from '../../../src/sandbox/ledger/nodes.ts';
 import type { Mood } from '../merchant.ts';
 import { soon, until, type Cell, type Scene } from './scene.ts';
 
@@ -24,8 +25,57 @@ const HORIZON_FAULTS: readonly (Fault & { forMs: number })[] = [
 
 const BAD_ANSWERS = new Set(['repeat_page', 'lag', 'go_back', 'two_nodes']);
 
+/** How long the nodes differ, and ledgers share their seconds. */
+const DIFFER_FOR_MS = 9_000;
+
+/** Nodes of which none has everything, but for the last; `head` is the newest ledger as they come up. */
+const differing = (head: number, someone: string): readonly Node[] => [
+  { name: 'has not ingested two ledgers', gaps: [[head + 2, head + 3]] },
+  { name: 'keeps three ledgers', oldest: { keeps: 3 } },
+  { name: 'reads operations from a replica that lags', operations: { head: { behind: 3 } } },
+  { name: 'lags with accounts', path: '^/accounts/', head: { behind: 4 } },
+  {
+    name: 'has dropped operations of others',
+    path: '^/ledgers/\\d+/operations',
+    filter: { accounts: [someone] },
+  },
+  { name: 'has everything' },
+];
+
+/** What no single answer gives away: nodes that differ behind one address, and the seconds of the ledger itself. */
+const WORLD: readonly Cell[] = [
+  {
+    row: 'F15',
+    name: 'Horizon: nodes that differ, by path',
+    rivals: 'Horizon',
+    strike: async ({ stack: { ledger, customer }, rng }) => {
+      const { sequence } = ledger.chain.history.latest();
+      const nodes = differing(sequence, customer.address);
+      ledger.nodes.set(nodes, { seed: rng.int(1, 999_999) });
+      await sleep(DIFFER_FOR_MS);
+      const answered = ledger.nodes.list().slice(0, -1);
+      ledger.nodes.clear();
+      return answered.reduce((sum, one) => sum + one.answered, 0);
+    },
+  },
+  {
+    row: 'F15',
+    name: 'the ledger closes several times in a second',
+    rivals: 'seconds of the ledger',
+    strike: async ({ stack: { ledger }, rng, over }) => {
+      let closed = 0;
+      for (const end = Date.now() + DIFFER_FOR_MS; Date.now() < end && !over.aborted;) {
+        ledger.closeLedger({ sameSecond: true });
+        closed += 1;
+        await sleep(rng.int(150, 800));
+      }
+      return closed;
+    },
+  },
+];
+
 /** Every fault of the sandbox ledger. */
-export const HORIZON: readonly Cell[] = HORIZON_FAULTS.map(({ forMs, ...fault }) => ({
+const FAULTS: readonly Cell[] = HORIZON_FAULTS.map(({ forMs, ...fault }) => ({
   row: BAD_ANSWERS.has(fault.kind) ? 'F15' : 'F14',
   name: `Horizon: ${fault.kind.replaceAll('_', ' ')}${'half' in fault ? ' in the middle' : ''}`,
   rivals: 'Horizon',
@@ -45,6 +95,9 @@ export const HORIZON: readonly Cell[] = HORIZON_FAULTS.map(({ forMs, ...fault })
     return struck;
   },
 }));
+
+/** What Horizon does. */
+export const HORIZON: readonly Cell[] = [...FAULTS, ...WORLD];
 
 const MOODS: readonly Mood[] = [
   'slow',
