@@ -212,6 +212,10 @@ const UNBOUND: Readonly<Record<string, readonly Unbound[]>> = {
       why: 'Takes its row from the bound UPDATE of the same statement.',
     },
     {
+      write: 'DELETE settlement.session_references (r)',
+      why: 'Only claims in the name of a session that is locked here and has none, or is gone.',
+    },
+    {
       write: 'DELETE settlement.cancel_requests',
       why: 'Requests that were read before the ledger was asked; one that was made since has another session.',
     },
@@ -272,6 +276,18 @@ const UNBOUND: Readonly<Record<string, readonly Unbound[]>> = {
     {
       write: 'UPDATE settlement.watched_accounts (problem, read_at)',
       why: 'Shown to operators, never acted on; the next reading of the account writes its own.',
+    },
+    {
+      write: 'UPDATE settlement.watched_accounts (read_at, problem)',
+      why: 'When it was read, and that all is well: only the order of reading rests on it.',
+    },
+    {
+      write: 'UPDATE settlement.watched_accounts (through_ledger, known_record)',
+      why: 'Bound by where the pages begin, ledger and record: one that has moved on stays where it is.',
+    },
+    {
+      write: 'UPSERT settlement.watched_accounts (through_ledger, known_record, read_at)',
+      why: 'Moves the pages only further back, for an older session: reading again finds the same.',
     },
   ],
   'src/db/worklists.ts': [
