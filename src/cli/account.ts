@@ -33,8 +33,8 @@ export function accountCommand(): Command {
       const decision = by(options);
       const added = await withLedger(async (database, source) => {
         const { sequence } = await source.newestLedger();
-        const known = await source.lastRecord(address(account), sequence);
-        const registration = { account, start: { afterLedger: sequence, known } };
+        const start = { afterLedger: sequence, known: null };
+        const registration = { account: address(account), start };
         return addAccount(database.pool, registration, decision);
       });
       const words = added.isNew ? inWords(added) : `It was watched already.\n${inWords(added)}`;

@@ -7,9 +7,11 @@ export type ReadAgain = { readonly account: string; readonly from: string; reado
 
 /** What is read again each time: the last hour of ledgers. Gaps that are filled later are found once a day. */
 const RECENT_LEDGERS = 720;
+/** The first ledger that was read of an account's row `w`, by its pages or whole. */
+const FIRST_READ = sql`least(lower(w.read_ledgers), w.through_ledger, (SELECT lower(c.ledgers)
+  FROM settlement.coverage c WHERE c.account = w.account AND c.asset = '*'))`;
 /** The paging token from which an account's row `w` is read again. */
-const READ_AGAIN_FROM = sql`coalesce(w.recheck_cursor,
-  (coalesce(lower(w.read_ledgers), w.through_ledger) << 32)::text)`;
+const READ_AGAIN_FROM = sql`coalesce(w.recheck_cursor, (${FIRST_READ} << 32)::text)`;
 /** And to which: the end of the ledger that its pages are read through. */
 const READ_AGAIN_UNTIL = sql`(((w.through_ledger + 1) << 32) - 1)::text`;
 /** And once a day: the last day. */
@@ -48,7 +50,7 @@ export async function noteReadAgain(
   }
   await db.execute(sql`
     UPDATE settlement.watched_accounts w SET rechecked_at = now(),
-      recheck_cursor = (greatest(coalesce(lower(w.read_ledgers), w.through_ledger), w.through_ledger - CASE
+      recheck_cursor = (greatest(${FIRST_READ}, w.through_ledger - CASE
         WHEN EXISTS (SELECT FROM settlement.active_sessions a WHERE a.account = w.account)
         THEN ${RECENT_LEDGERS}::bigint ELSE ${DAY_LEDGERS}::bigint END) << 32)::text
     WHERE ${whereBegun(begun)}`);

@@ -25,7 +25,8 @@ export const OPEN = `status IN ('pending', 'processing')
  * counts, unless it is over. The watcher follows these within one turn.
  */
 export const UNSEEN = `CASE
-  WHEN seen_status IS NULL THEN status <> 'paid' AND closed_through_ledger IS NULL AND legacy IS NOT TRUE
+  WHEN seen_status IS NULL THEN status <> 'paid' AND closed_through_ledger IS NULL
+    AND (legacy IS NOT TRUE OR status IN ('pending', 'processing'))
   ELSE seen_status <> status OR seen_expires_at <> expires_at OR seen_memo IS DISTINCT FROM memo END`;
 
 /** Of payments: live, and neither made nor found by settle. */

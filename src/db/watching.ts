@@ -138,6 +138,17 @@ export async function movePageStart(
     : { afterLedger: Number(row.through_ledger), known: row.known_record };
 }
 
+/** Names the record that the pages of an account must begin with, where none was known. */
+export async function noteKnownRecord(
+  db: Db,
+  account: string,
+  { afterLedger, known }: PageStart,
+): Promise<void> {
+  await db.execute(sql`
+    UPDATE settlement.watched_accounts SET known_record = ${known}
+    WHERE account = ${account} AND through_ledger = ${afterLedger} AND known_record IS NULL`);
+}
+
 /** Marks an account as looked at: nothing has moved in it, so no page was read. */
 export async function noteRead(db: Db, account: string): Promise<void> {
   await db.execute(sql`

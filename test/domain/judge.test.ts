@@ -216,7 +216,19 @@ describe('always', () => {
     );
   });
 
-  test('a verdict other than unmatched never changes, whatever becomes of the session', () => {
+  test('while it is open, late or on time is judged by the deadline of now', () => {
+    const [part, later] = [
+      { ...pay(1, '4', { closedAt: minute(5) }), verdict: 'credited' as const },
+      { ...pay(2, '6', { closedAt: minute(31) }), verdict: 'late' as const },
+    ];
+    const verdictsBy = (expiresAt: Date) =>
+      judge(session({ expiresAt }), [part, later], context()).judged.map((j) => j.verdict);
+    expect(verdictsBy(minute(30))).toEqual(['credited', 'late']);
+    expect(verdictsBy(minute(40))).toEqual(['credited', 'credited']);
+    expect(verdictsBy(minute(4))).toEqual(['late', 'late']);
+  });
+
+  test('once the session is over, a verdict other than unmatched never changes, whatever is edited', () => {
     const known = TABLE.map(([, verdict]) => verdict);
     const verdict = fc.constantFrom<Verdict | null>(null, 'unmatched', ...known);
     const judgedBefore = payments.chain((all) =>
@@ -231,7 +243,8 @@ describe('always', () => {
     });
     fc.assert(
       fc.property(judgedBefore, changed, (all, { ambiguous, paidByTxHash, ...fields }) => {
-        const { judged } = judge(session(fields), all, context({ ambiguous, paidByTxHash }));
+        const over = session({ ...fields, finalDeadline: minute(30) });
+        const { judged } = judge(over, all, context({ ambiguous, paidByTxHash }));
         expect(judged).toHaveLength(all.length);
         for (const { payment, verdict: now } of judged) {
           if (payment.verdict !== null && payment.verdict !== 'unmatched') {

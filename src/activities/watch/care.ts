@@ -19,14 +19,13 @@ const SHORTEST_LEDGER_MS = 1_000;
 
 /** Watches an account from behind a ledger on, unless it is read from there already. */
 export async function watchAccount(
-  deps: Pick<Deps, 'database' | 'source'>,
+  deps: Pick<Deps, 'database'>,
   account: string,
   afterLedger: number,
 ): Promise<void> {
   const { db } = deps.database;
   if (await isWatchedFrom(db, account, afterLedger)) return;
-  const known = await deps.source.lastRecord(account, afterLedger);
-  await registerAccount(db, { account, start: { afterLedger, known } });
+  await registerAccount(db, { account, start: { afterLedger, known: null } });
 }
 
 /**

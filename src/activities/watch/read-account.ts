@@ -1,9 +1,19 @@
 import { storeUnmoved } from '../../db/coverage.ts';
 import { storePage } from '../../db/inbox.ts';
-import { movePageStart, noteProblem, noteRead, type WatchedAccount } from '../../db/watching.ts';
-import type { AccountEntries, AccountPage } from '../../domain/evidence.ts';
+import {
+  movePageStart,
+  noteKnownRecord,
+  noteProblem,
+  noteRead,
+  type WatchedAccount,
+} from '../../db/watching.ts';
+import type {
+  AccountEntries,
+  AccountPage,
+  LedgerHeader,
+  PageStart,
+} from '../../domain/evidence.ts';
 import { reasonOf } from '../../domain/failure.ts';
-import type { LedgerHeader } from '../../domain/evidence.ts';
 import type { Deps } from '../deps.ts';
 import { agreesWithChain } from './entry-check.ts';
 import { readWholeLedgers } from './whole-ledgers.ts';
@@ -105,7 +115,7 @@ async function readPages(
   { signal }: ReadOptions,
   reading: AccountReading,
 ): Promise<boolean> {
-  let start = from;
+  let start = from.known === null ? await knownStart(deps, account, from) : from;
   while (reading.pages < PAGES_PER_TURN && !signal.aborted) {
     const page = await deps.source.accountPage(account, start, PAGE);
     if (page === null) return false;
@@ -119,6 +129,25 @@ async function readPages(
     if (reading.isAtEnd) return true;
   }
   return true;
+}
+
+/**
+ * Where the account had a record before its reading began, its pages must begin with that: the node names it, and every page
+ * has to show it.
+ */
+async function knownStart(deps: Deps, account: string, start: PageStart): Promise<PageStart> {
+  try {
+    const known = await deps.source.lastRecord(account, start.afterLedger);
+    if (known === null) return start;
+    await noteKnownRecord(deps.database.db, account, { ...start, known });
+    return { ...start, known };
+  } catch (error) {
+    deps.log.warn(
+      { account, reason: reasonOf(error) },
+      'The last record of an account is not known.',
+    );
+    return start;
+  }
 }
 
 function logUndecoded(deps: Deps, { account, undecoded }: AccountPage): void {
