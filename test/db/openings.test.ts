@@ -80,10 +80,10 @@ describe('the opening of a session', () => {
     expect(await placeOpening(database.db, old.id, 5)).toBe(77);
   });
 
-  test('of what is older than the history that is read back, is dated from there', async () => {
+  test('of what is older than the history that is judged anew is dated by its own time: money before that counts', async () => {
     const old = await foreign({ createdAt: minute(-61) });
     await database.rows(`UPDATE settlement.network SET history_from = $1`, [minute(0)]);
-    expect(await surelyBefore(database.db, old.id)).toEqual(minute(-120));
+    expect(await surelyBefore(database.db, old.id)).toEqual(minute(-181));
   });
 
   test('is placed for what is open, not for what is over or was seen before', async () => {
