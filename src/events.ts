@@ -72,7 +72,7 @@ const endedData = z.object({
   closedThroughLedger: z
     .int()
     .nonnegative()
-    .meta({ description: 'The ledger through which everything is known: the proof of the ending' }),
+    .meta({ description: 'The first ledger that closed after the deadline: everything before it is proven' }),
   ...ofSession,
 });
 

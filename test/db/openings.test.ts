@@ -80,7 +80,7 @@ describe('the opening of a session', () => {
     expect(await placeOpening(database.db, old.id, 5)).toBe(77);
   });
 
-  test('of what is older than the history that is judged anew is dated by its own time: money before that counts', async () => {
+  test('of what is older than the history that is judged anew, is dated by the row all the same', async () => {
     const old = await foreign({ createdAt: minute(-61) });
     await database.rows(`UPDATE settlement.network SET history_from = $1`, [minute(0)]);
     expect(await surelyBefore(database.db, old.id)).toEqual(minute(-181));
