@@ -123,6 +123,11 @@ describe('the chain', () => {
       return (await newestLedger(database.db))?.operationCount;
     };
     expect([await count(3), await count(9), await count(5)]).toEqual([3, 9, 9]);
+    // The first ledger gets the hash of the one before it from a node that counts too few.
+    const first = header(1000, { operationCount: 1 });
+    const run = HeaderRun.before(first, [first, header(999)]);
+    await storeRun(database.db, run as HeaderRun, { isAnchor: true });
+    expect(await ledgerHeaders(database.db, [1000])).toEqual([header(1000)]);
   });
 
   test('grows backwards from its first ledger', async () => {

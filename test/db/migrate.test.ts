@@ -1,4 +1,5 @@
 import { afterAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { ADDED_COLUMNS } from '../../src/db/adopt-schema.ts';
 import { schemaProblems } from '../../src/db/check.ts';
 import { migrate, WrongNetwork } from '../../src/db/migrate.ts';
 import { settleTogether } from '../../src/db/settle.ts';
@@ -165,6 +166,10 @@ describe('the database of an existing backend', () => {
         !had.has(JSON.stringify(c)) &&
         !['webhook_endpoints', 'payment_links'].includes(String(c['table_name'])),
     );
+    // `settle adopt --check` announces these and no others.
+    expect(
+      added.map((c) => `${String(c['table_name'])}.${String(c['column_name'])}`).toSorted(),
+    ).toEqual(ADDED_COLUMNS.toSorted());
     expect(
       added.map(
         (c) => `${String(c['table_name'])}.${String(c['column_name'])} ${String(c['is_nullable'])}`,

@@ -5,14 +5,13 @@
  */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
-import { addCoverage, storeUnmoved } from '../../src/db/coverage.ts';
-import { storePage, storeWhole } from '../../src/db/inbox.ts';
-import { newestLedger } from '../../src/db/ledgers.ts';
+import { addCoverage } from '../../src/db/coverage.ts';
+import { storeWhole } from '../../src/db/inbox.ts';
 import { settleTogether } from '../../src/db/settle.ts';
-import { movePageStart, watchedAccount } from '../../src/db/watching.ts';
 import { assetKey } from '../../src/domain/asset.ts';
 import { WholeLedger } from '../../src/domain/evidence.ts';
-import { AccountPage } from '../../src/domain/account-page.ts';
+import { AccountPage, type PageStart } from '../../src/domain/account-page.ts';
+import { HeaderRun, WholeLedger } from '../../src/domain/evidence.ts';
 import type { LedgerPayment } from '../../src/domain/ledger-payment.ts';
 import { createTestDatabase, insertMerchant, type TestDatabase } from '../support/database.ts';
 import { FAKE_USDC, minute, USDC } from '../domain/build.ts';
@@ -24,7 +23,8 @@ import {
   paymentFor,
   type StoredSession,
 } from './build.ts';
-import { restore, takeSnapshot, type Snapshot } from './snapshot.ts';
+import { restore, takeSnapshot } from './snapshot.ts';
+import { events, Life, STEP } from './discovery.ts';
 
 let database: TestDatabase;
 let merchantId: string;
@@ -34,7 +34,6 @@ beforeAll(async () => {
 });
 afterAll(() => database.close());
 
-const END = 35;
 const ASSET = assetKey(USDC);
 
 /** What happens on the ledger: amounts in USDC or a fake of it, at minutes around the deadline, some in one ledger. */
@@ -46,135 +45,6 @@ const PAYMENTS = fc.array(
   }),
   { minLength: 1, maxLength: 5 },
 );
-const STEP = fc.oneof(
-  { weight: 3, arbitrary: fc.record({ does: fc.constant('pass' as const), minutes: fc.nat(8) }) },
-  { weight: 2, arbitrary: fc.record({ does: fc.constant('chain' as const) }) },
-  {
-    weight: 4,
-    arbitrary: fc.record({ does: fc.constant('page' as const), limit: fc.constantFrom(2, 3, 200) }),
-  },
-  { weight: 4, arbitrary: fc.record({ does: fc.constant('report' as const), which: fc.nat(4) }) },
-  { weight: 3, arbitrary: fc.record({ does: fc.constant('unmoved' as const), which: fc.nat(5) }) },
-  { weight: 2, arbitrary: fc.record({ does: fc.constant('move pages' as const) }) },
-  { weight: 6, arbitrary: fc.record({ does: fc.constant('settle' as const) }) },
-  { weight: 2, arbitrary: fc.record({ does: fc.constant('back up' as const) }) },
-  { weight: 2, arbitrary: fc.record({ does: fc.constant('restore' as const), which: fc.nat(9) }) },
-);
-type Step = typeof STEP extends fc.Arbitrary<infer T> ? T : never;
-type Told = { id: string; type: string; body: string };
-
-/** The ledger, and what a node that is at `minutes` shows of it. */
-class Life {
-  readonly told = new Map<string, string>();
-  readonly #snapshots: Snapshot[] = [];
-  #minutes = 1;
-  readonly session: StoredSession;
-  readonly payments: readonly LedgerPayment[];
-  constructor(session: StoredSession, payments: readonly LedgerPayment[]) {
-    this.session = session;
-    this.payments = payments;
-  }
-
-  get #head(): number {
-    return ledgerAt(this.#minutes) + 1;
-  }
-
-  async take(step: Step): Promise<void> {
-    const { session, payments } = this;
-    if (step.does === 'pass') this.#minutes = Math.min(this.#minutes + step.minutes, END);
-    else if (step.does === 'chain') await chain(database, this.#minutes);
-    else if (step.does === 'page') await this.#page(step.limit);
-    else if (step.does === 'report')
-      await this.#whole(payments[step.which % payments.length]?.ledger ?? 0);
-    else if (step.does === 'unmoved') await this.#unmoved(step.which);
-    else if (step.does === 'settle') await this.#settle();
-    else if (step.does === 'back up') this.#snapshots.push(await takeSnapshot(database));
-    else if (step.does === 'restore') {
-      const snapshot = this.#snapshots[step.which % this.#snapshots.length];
-      if (snapshot) await restore(database, snapshot);
-    } else {
-      const watched = await watchedAccount(database.db, session.account);
-      if (watched) await movePageStart(database.db, session.account, watched.start);
-    }
-  }
-
-  /** Everything there is comes to be known. */
-  async end(): Promise<void> {
-    this.#minutes = END;
-    await chain(database, END);
-    for (const { ledger } of this.payments) await this.#whole(ledger);
-    for (let which = 0; which <= this.payments.length; which += 1) await this.#unmoved(which);
-    for (let i = 0; i < 3; i += 1) await this.#settle();
-  }
-
-  async #settle(): Promise<void> {
-    await settleTogether(database.pool, [this.session.id]);
-    for (const { id, body } of await events(this.session)) {
-      expect(this.told.get(id) ?? body).toBe(body);
-      this.told.set(id, body);
-    }
-  }
-
-  async #page(limit: number): Promise<void> {
-    const { account } = this.session;
-    const watched = await watchedAccount(database.db, account);
-    if (!watched) throw new Error('The account is watched.');
-    const { start } = watched;
-    const shown = this.payments
-      .filter((p) => p.ledger <= this.#head && BigInt(p.operationId) > BigInt(start.known ?? 0))
-      .slice(0, limit - 1);
-    const records = [
-      {
-        token: start.known ?? '0',
-        ledger: Math.min(start.afterLedger, ledgerAt(0)),
-        createsAccount: false,
-      },
-      ...shown.map((p) => ({ token: p.operationId, ledger: p.ledger, createsAccount: false })),
-    ];
-    const page = AccountPage.of(account, start, records, { payments: shown, undecoded: [] }, limit);
-    if (page) await storePage(database.pool, page);
-  }
-
-  /** A ledger of the chain, read whole. */
-  async #whole(sequence: number): Promise<void> {
-    const newest = await newestLedger(database.db);
-    if (sequence > Math.min(this.#head, newest?.sequence ?? 0)) return;
-    const payments = this.payments.filter(({ ledger }) => ledger === sequence);
-    const closedAt = minute((sequence - ledgerAt(0)) / 12);
-    const header = {
-      sequence,
-      hash: '',
-      previousHash: '',
-      closedAt,
-      operationCount: payments.length,
-    };
-    const operations = payments.map(({ operationId }) => ({ id: BigInt(operationId), closedAt }));
-    const accounts = new Set([this.session.account]);
-    const whole = WholeLedger.of(header, accounts, operations, { payments, undecoded: [] });
-    if (!whole) throw new Error('The ledger is whole.');
-    await storeWhole(database.pool, whole);
-  }
-
-  /** The entry as it was between two payments of the asset. */
-  async #unmoved(which: number): Promise<void> {
-    const newest = await newestLedger(database.db);
-    const moved = [
-      ...new Set(this.payments.filter(({ asset }) => asset === USDC).map((p) => p.ledger)),
-    ];
-    const bounds = [ledgerAt(-1), ...moved.toSorted((a, b) => a - b), this.#head + 1];
-    const since = bounds[which % (bounds.length - 1)] ?? 0;
-    const next = bounds[(which % (bounds.length - 1)) + 1] ?? 0;
-    const found = { asset: ASSET, since, through: Math.min(next - 1, this.#head) };
-    await storeUnmoved(database.db, this.session.account, found, newest?.sequence ?? 0);
-  }
-}
-
-const events = ({ id }: StoredSession) =>
-  database.rows<Told>(
-    'SELECT id, type, body FROM settlement.events WHERE session_id = $1 ORDER BY id',
-    [id],
-  );
-
 /** Everything that is final about a session. */
 async function result(session: StoredSession) {
   const [row] = await database.rows(
@@ -186,7 +56,7 @@ async function result(session: StoredSession) {
      FROM checkout_sessions s WHERE id = $1`,
     [session.id],
   );
-  return { ...row, events: await events(session) };
+  return { ...row, events: await events(database, session) };
 }
 
 async function newSession(): Promise<StoredSession> {
@@ -223,11 +93,11 @@ test('any order of discovery and any rollbacks give one result', async () => {
       if (cancelled !== null) await cancelAt(database, session.id, cancelled);
       const payments = paymentsOf(session, wanted);
       const start = await takeSnapshot(database);
-      const atOnce = new Life(session, payments);
+      const atOnce = new Life(database, session, payments);
       await atOnce.end();
       const expected = await result(session);
       await restore(database, start);
-      const life = new Life(session, payments);
+      const life = new Life(database, session, payments);
       await life.take({ does: 'back up' });
       for (const step of steps) await life.take(step);
       await life.end();
@@ -269,11 +139,11 @@ test('a second payment that is reported first does not become the payment, befor
     await settleTogether(database.pool, [session.id]);
   };
   await store(two);
-  expect(await events(session)).toEqual([]);
+  expect(await events(database, session)).toEqual([]);
   await readUpTo(one);
   await store(one);
   // What lies behind the completing payment is a duplicate, whatever is read between them.
-  expect((await events(session)).map(({ type }) => type).toSorted()).toEqual([
+  expect((await events(database, session)).map(({ type }) => type).toSorted()).toEqual([
     'payment.confirmed',
     'payment.exception',
   ]);

@@ -1,14 +1,17 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { Client } from 'pg';
+import { addCoverage } from '../../src/db/coverage.ts';
 import { connect } from '../../src/db/connection.ts';
 import { takeSeen } from '../../src/db/care.ts';
 import { completeCancels, waitingCancels } from '../../src/db/sessions.ts';
+import { sessionsToClose } from '../../src/db/worklists.ts';
 import { lookTogether, settleTogether, type Settled } from '../../src/db/settle.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { FAKE_USDC, minute } from '../domain/build.ts';
 import {
   cancelAt,
+  chain,
   cover,
   everyRow,
   insertPaymentRow,
@@ -128,6 +131,19 @@ describe('settling a session', () => {
       closedThroughLedger: ledgerAt(30) + 1,
       newEvents: ['session.expired'],
     });
+  });
+
+  test('no ending is written while the last ledger that can bring money in time is not proven', async () => {
+    const session = await insertSession(database, { covered: [-1, 29] });
+    const prove = (through: number) =>
+      addCoverage(database.db, [session.account], '*', { from: ledgerAt(29), through });
+    await chain(database, 30);
+    await prove(ledgerAt(30) - 1);
+    expect(await settle(session.id)).toMatchObject({ status: 'pending', newEvents: [] });
+    expect(await sessionsToClose(database.db)).not.toContain(session.id);
+    await prove(ledgerAt(30));
+    expect(await sessionsToClose(database.db)).toContain(session.id);
+    expect((await settle(session.id)).status).toBe('expired');
   });
 
   test('an account that is read only from after the opening proves no ending', async () => {
