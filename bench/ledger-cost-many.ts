@@ -1,6 +1,6 @@
 /**
- * What a turn asks of the database and of Horizon beside many watched accounts, each with an open session and a day's
- * worth of holes in its coverage, a hundredth of them with a deadline that is over. The accounts are rows only.
+ * What a turn asks of the database and of Horizon beside many watched accounts, each with an open session and ten
+ * holes in its coverage, a hundredth of them with a deadline that is over. The accounts are rows only.
  *   node_modules/.bin/node bench/ledger-cost-many.ts [accounts]
  */
 import { Keypair } from '@stellar/stellar-sdk';
