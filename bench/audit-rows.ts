@@ -21,8 +21,15 @@ export async function fillInOrder(client: Client, pool: Pool, sessions: number):
       FROM generate_series(0, ${ACCOUNTS - 1}) i),
     m AS (INSERT INTO merchants (id, wallet_address, business_name, email, webhook_url, webhook_secret)
       SELECT id, account, 'Shop ' || i, i || '@example.com', 'https://shop.example/' || i, 'secret' FROM a)
-    INSERT INTO settlement.watched_accounts (account, cursor, from_ledger, from_time, through_ledger, through_time)
-    SELECT account, '4294967296000', 0, now() - interval '500 days', ${sessions + 1}, now() FROM a`);
+    INSERT INTO settlement.watched_accounts (account, through_ledger, read_ledgers)
+    SELECT account, ${sessions + 1}, '{}' FROM a`);
+  await client.query(`
+    WITH w AS (INSERT INTO settlement.coverage (account, asset, ledgers)
+      SELECT account, '*', int8multirange(int8range(1, ${sessions + 2})) FROM settlement.watched_accounts)
+    INSERT INTO settlement.ledgers (sequence, hash, prev_hash, closed_at, operation_count)
+    SELECT i, md5('ledger ' || i), CASE WHEN i > 1 THEN md5('ledger ' || (i - 1)) END,
+      CASE WHEN i > ${sessions} THEN date_trunc('second', now()) ELSE ${closedAt(sessions)} END, 1
+    FROM generate_series(1, ${sessions + 1}) i`);
   for (let from = 1; from <= sessions; from += CHUNK) {
     const to = Math.min(from + CHUNK - 1, sessions);
     await client.query(received(from, to, sessions));
@@ -39,17 +46,21 @@ export async function fillInOrder(client: Client, pool: Pool, sessions: number):
   }
 }
 
+/** When ledger i of so many closed. */
+const closedAt = (of: number) =>
+  `date_trunc('second', now() - interval '1 day' - interval '400 days' * (${of} - i) / ${of})`;
+
 /** Ledger i holds the payment of session i, half a minute after it was opened. */
 function received(from: number, to: number, of: number): string {
   return `
     WITH n AS (SELECT i, ${uuid('session')} AS id, ${uuid('merchant', `(i % ${ACCOUNTS})`)} AS merchant,
         ${account()} AS account, md5('x' || i) || md5(i || 'x') AS tx,
-        date_trunc('second', now() - interval '1 day' - interval '400 days' * (${of} - i) / ${of}) AS at
+        ${closedAt(of)} AS at
       FROM generate_series(${from}, ${to}) i),
     s AS (INSERT INTO checkout_sessions (id, merchant_id, amount, asset_code, receiving_account, memo, created_at,
-        expires_at, cancel_at)
+        expires_at, cancel_at, opened_after)
       SELECT id, merchant, 10, 'XLM', account, i::text, at - interval '30 seconds', at + interval '30 minutes',
-        CASE WHEN i % 20 = 19 THEN at + interval '5 minutes' END FROM n),
+        CASE WHEN i % 20 = 19 THEN at + interval '5 minutes' END, greatest(i - 1, 0) FROM n),
     f AS (INSERT INTO settlement.session_references SELECT account, i::text, id FROM n)
     INSERT INTO settlement.ledger_payments (tx_hash, op_index, sub_index, operation_id, ledger, closed_at, type,
       account, sender, asset_code, amount, reference, reference_source, seen_at)

@@ -121,7 +121,7 @@ export async function watching(stage: Stage, backlog: number, steady: number): P
 /** Payments lie on the sandbox ledger before their account is watched; then the watcher finds them. */
 async function readBacklog(stage: Stage, backlog: number) {
   const { trial, shop, customer, from } = await setUpToWatch(stage);
-  const ids = await insertSessions(trial.pool, shop, backlog);
+  const ids = await insertSessions(trial.pool, shop, backlog, from);
   for (const some of chunks(ids, MOST_OPERATIONS)) pay(stage, customer, shop.account, some);
   stage.ledger.closeLedger();
   const started = performance.now();
@@ -136,7 +136,7 @@ async function readBacklog(stage: Stage, backlog: number) {
 async function readSteadily(stage: Stage, payments: number) {
   const { trial, shop, customer, from } = await setUpToWatch(stage);
   const { pool } = trial;
-  const ids = await insertSessions(pool, shop, payments);
+  const ids = await insertSessions(pool, shop, payments, from);
   await watch(pool, shop.account, from);
   const lags: number[] = [];
   for (const [i, id] of ids.entries()) {

@@ -5,7 +5,8 @@ import { settleDue } from '../src/activities/watch/settle-due.ts';
 import { connect, type Database } from '../src/db/connection.ts';
 import { storePage } from '../src/db/inbox.ts';
 import { createSettleQueue } from '../src/db/settle-queue.ts';
-import { findAccount } from '../src/db/watching.ts';
+import { watchedAccount } from '../src/db/watching.ts';
+import { AccountPage, type PageStart } from '../src/domain/evidence.ts';
 import { parseAmount } from '../src/domain/money.ts';
 import { POOL, toLedgerPayment, type Payment } from './arms/arm.ts';
 import { NO_COUNTERS } from './reading-stage.ts';
@@ -34,25 +35,18 @@ export function createPages(databaseUrl: string, settledBell: Bell = createBell(
     log: pino({ level: 'error' }),
     counters: NO_COUNTERS,
   };
-  const cursors = new Map<string, string>();
+  const starts = new Map<string, PageStart>();
   let last: Promise<void> = Promise.resolve();
   const commit = async (payments: readonly Payment[]): Promise<void> => {
     const account = payments[0]?.account ?? '';
-    const known = cursors.get(account) ?? (await findAccount(database.db, account))?.cursor;
-    if (known === undefined) throw new Error(`Nobody watches ${account}.`);
-    const stored = await storePage(database.pool, {
-      account,
-      cursor: known,
-      nextCursor: (BigInt(known) + 1n).toString(),
-      payments: payments.map((p) => toLedgerPayment(p, parseAmount(p.amount))),
-      undecoded: [],
-      covers: null,
-    });
-    if (!stored) {
-      cursors.delete(account);
-      throw new Error('The cursor was moved meanwhile.');
+    const start = starts.get(account) ?? (await watchedAccount(database.db, account))?.start;
+    if (start === undefined) throw new Error(`Nobody watches ${account}.`);
+    const page = pageOf(account, start, payments);
+    if (!(await storePage(database.pool, page))) {
+      starts.delete(account);
+      throw new Error('Another page was stored meanwhile.');
     }
-    cursors.set(account, (BigInt(known) + 1n).toString());
+    starts.set(account, page.next);
     await settleDue(deps);
   };
   return {
@@ -65,4 +59,23 @@ export function createPages(databaseUrl: string, settledBell: Bell = createBell(
     database,
     close: () => database.close(),
   };
+}
+
+/** A page as Horizon shows it: the known record, or the account's creation, and the payments behind it. */
+function pageOf(account: string, start: PageStart, payments: readonly Payment[]): AccountPage {
+  const decoded = payments.map((p) => toLedgerPayment(p, parseAmount(p.amount)));
+  const known = start.known ?? String(1n << 32n);
+  const first = { token: known, ledger: Number(BigInt(known) >> 32n), createsAccount: true };
+  const records = decoded.map(({ operationId, ledger }) => {
+    return { token: operationId, ledger, createsAccount: false };
+  });
+  const page = AccountPage.of(
+    account,
+    start,
+    [first, ...records],
+    { payments: decoded, undecoded: [] },
+    Number.POSITIVE_INFINITY,
+  );
+  if (page === null) throw new Error('The payments of a page are not in order.');
+  return page;
 }

@@ -76,18 +76,19 @@ export async function watchAccounts(
     [merchant, merchant],
   );
   await pool.query(
-    `INSERT INTO settlement.watched_accounts (account, cursor, from_ledger, from_time, through_ledger, through_time)
-     SELECT a, ($2::bigint << 32)::text, 1, now() - interval '1 hour', $2, now() - interval '1 hour'
-     FROM unnest($1::text[]) a`,
+    `INSERT INTO settlement.watched_accounts (account, through_ledger, read_ledgers)
+     SELECT a, $2, int8multirange(int8range(2, $2 + 1)) FROM unnest($1::text[]) a`,
     [names, readTo],
   );
   await pool.query(
-    `WITH s AS (INSERT INTO checkout_sessions (merchant_id, amount, asset_code, receiving_account, memo, expires_at)
-       SELECT $1, 10, 'XLM', a, '1', now() + interval '1 hour' FROM unnest($2::text[]) a
+    `WITH s AS (INSERT INTO checkout_sessions (merchant_id, amount, asset_code, receiving_account, memo, expires_at,
+         opened_after, seen_status, seen_expires_at, seen_memo)
+       SELECT $1, 10, 'XLM', a, '1', over.at, $3, 'pending', over.at, '1'
+       FROM unnest($2::text[]) a, (SELECT now() + interval '1 hour' AS at) over
        RETURNING id, receiving_account, expires_at)
-     INSERT INTO settlement.active_sessions (session_id, account, asset, deadline)
-     SELECT id, receiving_account, 'native', expires_at FROM s`,
-    [merchant, names.slice(0, open)],
+     INSERT INTO settlement.active_sessions (session_id, live_session, account, asset, deadline)
+     SELECT id, id, receiving_account, 'native', expires_at FROM s`,
+    [merchant, names.slice(0, open), readTo],
   );
 }
 

@@ -14,6 +14,9 @@ const CHUNK = 50_000;
 /** Older than every deadline that a run may look at, younger than 400 days. */
 const YOUNGEST_DAYS = 1;
 
+/** Of the sessions that are open: the inserted payments have their session's number as their ledger, and all count. */
+const UNBOUNDED = 2_000_000_000;
+
 const uuid = (what: string, i = 'i') => `md5('${what} ' || ${i})::uuid`;
 const hash = (what: string) => `(md5('${what}' || i) || md5(i || '${what}'))`;
 
@@ -24,10 +27,14 @@ export async function fill(client: Client, sessions: number): Promise<void> {
       FROM generate_series(0, ${ACCOUNTS - 1}) i),
     m AS (INSERT INTO merchants (id, wallet_address, business_name, email, webhook_url, webhook_secret)
       SELECT id, account, 'Shop ' || i, i || '@example.com', 'https://shop.example/' || i, 'secret' FROM a)
-    INSERT INTO settlement.watched_accounts (account, cursor, from_ledger, from_time, through_ledger,
-      through_time, read_at, recheck_cursor, rechecked_at)
-    SELECT account, '4294967296000', 1, now() - interval '500 days', 1000, now(), now(), '4294967296000',
-      now() - interval '12 hours' FROM a`);
+    INSERT INTO settlement.watched_accounts (account, through_ledger, read_ledgers, read_at, recheck_cursor,
+      rechecked_at)
+    SELECT account, 1000, '{}', now(), '4294967296000', now() - interval '12 hours' FROM a`);
+  await client.query(`
+    WITH c AS (INSERT INTO settlement.coverage (account, asset, ledgers)
+      SELECT account, '*', '{[2,1002)}' FROM settlement.watched_accounts)
+    INSERT INTO settlement.ledgers (sequence, hash, prev_hash, closed_at, operation_count)
+    VALUES (1000, 'a', NULL, now() - interval '1 hour', 1), (1001, 'b', 'a', now(), 1)`);
   for (let from = 1; from <= sessions; from += CHUNK) {
     await client.query(finished(from, Math.min(from + CHUNK - 1, sessions), sessions));
   }
@@ -43,8 +50,10 @@ function finished(from: number, to: number, of: number): string {
         CASE WHEN i % 20 < 14 THEN 'paid' WHEN i % 20 < 19 THEN 'expired' ELSE 'cancelled' END AS status
       FROM generate_series(${from}, ${to}) i),
     s AS (INSERT INTO checkout_sessions (id, merchant_id, amount, asset_code, receiving_account, memo, status,
-        created_at, expires_at, closed_through_ledger, payment_id)
+        created_at, expires_at, opened_after, final_deadline, seen_status, seen_expires_at, seen_memo, closed_through_ledger,
+        payment_id)
       SELECT id, merchant, 10, 'XLM', account, i::text, status::session_status, at, at + interval '30 minutes',
+        1, at + interval '30 minutes', status::session_status, at + interval '30 minutes', i::text,
         CASE WHEN status <> 'paid' THEN i END, CASE WHEN status = 'paid' THEN payment END FROM n),
     p AS (INSERT INTO payments (id, session_id, merchant_id, tx_hash, amount, asset_code, sender_address,
         confirmed_at, created_at, settled_at)
@@ -78,14 +87,15 @@ function finished(from: number, to: number, of: number): string {
 function opened(from: number, to: number): string {
   return `
     WITH s AS (INSERT INTO checkout_sessions (id, merchant_id, amount, asset_code, receiving_account, memo,
-        created_at, expires_at)
+        created_at, expires_at, opened_after, seen_status, seen_expires_at, seen_memo)
       SELECT ${uuid('session')}, ${uuid('merchant', `(i % ${ACCOUNTS})`)}, 10, 'XLM', ${account()}, i::text,
-        now() - interval '1 minute' * (i % 30), now() + interval '1 hour' - interval '1 minute' * (i % 30)
-      FROM generate_series(${from}, ${to}) i RETURNING id, receiving_account, expires_at),
+        at, at + interval '1 hour', ${UNBOUNDED}, 'pending', at + interval '1 hour', i::text
+      FROM generate_series(${from}, ${to}) i, LATERAL (SELECT now() - interval '1 minute' * (i % 30) AS at) o
+      RETURNING id, receiving_account, expires_at),
     f AS (INSERT INTO settlement.session_references
       SELECT ${account()}, i::text, ${uuid('session')} FROM generate_series(${from}, ${to}) i)
-    INSERT INTO settlement.active_sessions (session_id, account, asset, deadline, checked_at)
-    SELECT id, receiving_account, 'native', expires_at, now() - interval '30 minutes' FROM s`;
+    INSERT INTO settlement.active_sessions (session_id, live_session, account, asset, deadline, checked_at)
+    SELECT id, id, receiving_account, 'native', expires_at, now() - interval '30 minutes' FROM s`;
 }
 
 /** Opens so many sessions and puts the payment of each into the inbox, undecided. Returns the sessions' ids. */
@@ -113,13 +123,13 @@ const some = (status: string, part: number) => `
       AND legacy IS NULL) c
   WHERE n > ${part * BROKEN} AND n <= ${(part + 1) * BROKEN}`;
 
-const OPENED_AGAIN = `closed_through_ledger = NULL, created_at = now() - interval '20 minutes'`;
+const OPENED_AGAIN = `closed_through_ledger = NULL, final_deadline = NULL, created_at = now() - interval '20 minutes'`;
 const IN_TIME = `${OPENED_AGAIN}, expires_at = now() + interval '1 hour'`;
 const OVER = `${OPENED_AGAIN}, expires_at = now() - interval '10 minutes'`;
 const inCare = (changed: string) => `
   WITH s AS (${changed} RETURNING s.id, receiving_account, expires_at)
-  INSERT INTO settlement.active_sessions (session_id, account, asset, deadline, checked_at)
-  SELECT id, receiving_account, 'native', expires_at, now() - interval '1 hour' FROM s`;
+  INSERT INTO settlement.active_sessions (session_id, live_session, account, asset, deadline, checked_at)
+  SELECT id, id, receiving_account, 'native', expires_at, now() - interval '1 hour' FROM s`;
 const change = (set: string, status: string, part: number) =>
   `UPDATE checkout_sessions s SET ${set} FROM (${some(status, part)}) c WHERE s.id = c.id`;
 

@@ -38,7 +38,7 @@ export async function settleRoundTrips(stage: Stage): Promise<RoundTrips> {
   const { pool, shop, receive, close } = await shopIn(stage);
   const count = countRoundTrips(Number(new URL(stage.postgres.url).port));
   const cost = async (sessions: number) => {
-    const ids = await insertSessions(pool, shop, sessions);
+    const ids = await insertSessions(pool, shop, sessions, FIRST_LEDGER);
     await receive(ids);
     const before = count();
     await settleTogether(pool, ids);
@@ -59,7 +59,7 @@ export async function settleRetries(
   sessions: number,
 ): Promise<Retries> {
   const { url, pool, shop, receive, close } = await shopIn(stage);
-  const ids = await insertSessions(pool, shop, sessions);
+  const ids = await insertSessions(pool, shop, sessions, FIRST_LEDGER);
   await receive(ids);
   const cost = { commits: 0, retries: 0 };
   const databases = Array.from({ length: processes }, () => connect(url, { max: POOL }));
@@ -94,8 +94,8 @@ export type PageCost = {
 /** Commits `total` payments in pages of `size`. */
 export async function pageCost(stage: Stage, size: number, total: number): Promise<PageCost> {
   const { url, pool, shop, close } = await shopIn(stage);
-  const warm = paymentsFor(shop, await insertSessions(pool, shop, FULL_PAGE));
-  const payments = paymentsFor(shop, await insertSessions(pool, shop, total));
+  const warm = paymentsFor(shop, await insertSessions(pool, shop, FULL_PAGE, FIRST_LEDGER));
+  const payments = paymentsFor(shop, await insertSessions(pool, shop, total, FIRST_LEDGER));
   const pages = createPages(url);
   for (const page of chunks(warm, FULL_PAGE)) await pages.commit(page);
   const count = countRoundTrips(Number(new URL(url).port));
@@ -123,7 +123,7 @@ async function timed(
 /** Counted in a run of their own: a backend tells its counters when it ends. */
 async function fsyncsOf(stage: Stage, size: number, total: number): Promise<number> {
   const { url, pool, shop, close } = await shopIn(stage);
-  const payments = paymentsFor(shop, await insertSessions(pool, shop, total));
+  const payments = paymentsFor(shop, await insertSessions(pool, shop, total, FIRST_LEDGER));
   await close();
   const reader = connect(url, { max: 1 });
   const before = await postgresCounters(reader.pool);
@@ -156,7 +156,10 @@ export async function growth(
     await FILL[crowd](pool, shop, count - there);
     there = count;
     await tidyUp(url);
-    const payments = paymentsFor(shop, await insertSessions(pool, shop, 5 * FULL_PAGE));
+    const payments = paymentsFor(
+      shop,
+      await insertSessions(pool, shop, 5 * FULL_PAGE, FIRST_LEDGER),
+    );
     const [first = [], ...rest] = chunks(payments, FULL_PAGE);
     await pages.commit(first);
     const started = performance.now();
@@ -194,12 +197,14 @@ const inSteps = async (n: number, fill: (rows: number) => Promise<unknown>) => {
 };
 
 const FILL: Record<Crowd, Fill> = {
-  'sessions open': (pool, shop, n) => inSteps(n, (rows) => insertSessions(pool, shop, rows)),
+  'sessions open': (pool, shop, n) =>
+    inSteps(n, (rows) => insertSessions(pool, shop, rows, FIRST_LEDGER)),
   'sessions finished': (pool, shop, n) =>
     inSteps(n, (rows) =>
       pool.query(
-        `WITH s AS (INSERT INTO checkout_sessions (merchant_id, amount, asset_code, receiving_account, memo, status, expires_at)
-           SELECT $1, 10, 'XLM', $2, 'finished ' || gen_random_uuid(), 'paid', now() + interval '1 hour'
+        `WITH s AS (INSERT INTO checkout_sessions (merchant_id, amount, asset_code, receiving_account, memo, status, expires_at,
+             opened_after)
+           SELECT $1, 10, 'XLM', $2, 'finished ' || gen_random_uuid(), 'paid', now() + interval '1 hour', 1000
            FROM generate_series(1, $3) RETURNING id, memo),
          p AS (INSERT INTO payments (session_id, merchant_id, tx_hash, amount, asset_code, sender_address, confirmed_at)
            SELECT id, $1, md5(id::text), 10, 'XLM', 'G', now() FROM s),
@@ -216,9 +221,8 @@ const FILL: Record<Crowd, Fill> = {
   'accounts watched': (pool, _shop, n) =>
     inSteps(n, (rows) =>
       pool.query(
-        `INSERT INTO settlement.watched_accounts (account, cursor, from_ledger, from_time, through_ledger, through_time)
-         SELECT 'G' || upper(md5(random()::text)) || i, '4299262263296', 1000, now(), 1000, now()
-         FROM generate_series(1, $1::int) i`,
+        `INSERT INTO settlement.watched_accounts (account, through_ledger)
+         SELECT 'G' || upper(md5(random()::text)) || i, 1000 FROM generate_series(1, $1::int) i`,
         [rows],
       ),
     ),

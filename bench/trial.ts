@@ -103,7 +103,7 @@ export async function setUp(
     worker: () => worker,
     crashes,
     open: async (count) => {
-      const ids = await insertSessions(pool, shop, count);
+      const ids = await insertSessions(pool, shop, count, FIRST_LEDGER);
       const started = performance.now();
       await inParallel(chunks(ids, 10), OPEN_AT_ONCE, (some) => client.open(some));
       return { ids, ms: performance.now() - started };

@@ -32,22 +32,28 @@ export async function openShop(pool: Pool, sink: string): Promise<Shop> {
 /** Begins to watch an account from the given ledger on. */
 export async function watch(pool: Pool, account: string, ledger: number): Promise<void> {
   await pool.query(
-    `INSERT INTO settlement.watched_accounts (account, cursor, from_ledger, from_time, through_ledger, through_time)
-     VALUES ($1, $2, $3, now() - interval '1 hour', $3, now() - interval '1 hour')`,
-    [account, (BigInt(ledger + 1) << 32n).toString(), ledger],
+    'INSERT INTO settlement.watched_accounts (account, through_ledger) VALUES ($1, $2)',
+    [account, ledger],
   );
 }
 
-/** Inserts open sessions that last for an hour, with their places in our work list. Returns their ids. */
-export async function insertSessions(pool: Pool, shop: Shop, count: number): Promise<string[]> {
+/** Inserts open sessions that last for an hour, with their places in our work list. Returns their ids. What came to their account in ledgers up to `openedAfter` counts without any reading. */
+export async function insertSessions(
+  pool: Pool,
+  shop: Shop,
+  count: number,
+  openedAfter: number,
+): Promise<string[]> {
   const ids = Array.from({ length: count }, () => randomUUID());
   await pool.query(
-    `WITH s AS (INSERT INTO checkout_sessions (id, merchant_id, amount, asset_code, receiving_account, memo, expires_at)
-       SELECT id, $1, ${PRICE}, 'XLM', $2, memo, now() + interval '1 hour'
-       FROM unnest($3::uuid[], $4::text[]) AS x(id, memo) RETURNING id, expires_at)
-     INSERT INTO settlement.active_sessions (session_id, account, asset, deadline)
-     SELECT id, $2, 'native', expires_at FROM s`,
-    [shop.merchantId, shop.account, ids, ids.map(referenceFor)],
+    `WITH s AS (INSERT INTO checkout_sessions (id, merchant_id, amount, asset_code, receiving_account, memo, expires_at,
+         opened_after, seen_status, seen_expires_at, seen_memo)
+       SELECT id, $1, ${PRICE}, 'XLM', $2, memo, over.at, $5, 'pending', over.at, memo
+       FROM unnest($3::uuid[], $4::text[]) AS x(id, memo), (SELECT now() + interval '1 hour' AS at) over
+       RETURNING id, expires_at)
+     INSERT INTO settlement.active_sessions (session_id, live_session, account, asset, deadline)
+     SELECT id, id, $2, 'native', expires_at FROM s`,
+    [shop.merchantId, shop.account, ids, ids.map(referenceFor), openedAfter],
   );
   return ids;
 }

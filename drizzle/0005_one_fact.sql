@@ -9,6 +9,7 @@ CREATE TABLE "settlement"."history_holes" (
 	"account" text NOT NULL,
 	"ledgers" "int8range" NOT NULL,
 	"noted_at" timestamp with time zone DEFAULT now() NOT NULL,
+	"asked_at" timestamp with time zone DEFAULT now() NOT NULL,
 	"problem" text NOT NULL,
 	CONSTRAINT "history_holes_account_ledgers_pk" PRIMARY KEY("account","ledgers")
 );

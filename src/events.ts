@@ -69,10 +69,9 @@ const endedData = z.object({
   price,
   received: amount('What was credited, and did not suffice'),
   asset: sessionAsset,
-  closedThroughLedger: z
-    .int()
-    .nonnegative()
-    .meta({ description: 'The ledger through which everything is known: the proof of the ending' }),
+  closedThroughLedger: z.int().nonnegative().meta({
+    description: 'The first ledger that closed after the deadline: everything before it is proven',
+  }),
   ...ofSession,
 });
 

@@ -67,7 +67,8 @@ export async function rest(
           AND status <> 'paid' AND closed_through_ledger IS NULL) AS open,
         (SELECT count(*)::int FROM settlement.active_sessions WHERE session_id = ANY($1)) AS active,
         (SELECT count(*)::int FROM settlement.undecided_payments) AS undecided,
-        (SELECT count(*)::int FROM settlement.ledger_payments) AS inbox`,
+        (SELECT count(*)::int FROM settlement.ledger_payments lp JOIN (${WATCHED_FROM}) w USING (account)
+          WHERE lp.ledger > w.after) AS inbox`,
       [ids],
     );
     left = JSON.stringify({ ...row, due });
@@ -96,10 +97,12 @@ async function skipPauses(stack: Stack, ids: readonly string[]): Promise<void> {
   for (const { id } of waiting) await stack.client.wake(id).catch(() => undefined);
 }
 
+/** The ledger after which everything that comes to an account counts: the opening of its first session. */
+const WATCHED_FROM = `SELECT receiving_account AS account, min(opened_after)::int AS after
+  FROM checkout_sessions WHERE opened_after IS NOT NULL GROUP BY receiving_account`;
+
 /** Everything that came to watched accounts since they are watched, by the ledger's books. */
 export async function expected(stack: Stack): Promise<Arrival[]> {
-  const watched = await stack.rows<{ account: string; from: number }>(
-    'SELECT account, from_ledger::int AS from FROM settlement.watched_accounts',
-  );
-  return arrivals(stack.ledger, new Map(watched.map(({ account, from }) => [account, from])));
+  const watched = await stack.rows<{ account: string; after: number }>(WATCHED_FROM);
+  return arrivals(stack.ledger, new Map(watched.map(({ account, after }) => [account, after])));
 }

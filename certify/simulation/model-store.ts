@@ -3,6 +3,7 @@
  * transaction yields between its statements, so that others run in between; who runs is drawn from the seed.
  */
 import { eventBody } from '../../src/domain/event.ts';
+import type { LedgerHeader } from '../../src/domain/evidence.ts';
 import type { InboxPayment } from '../../src/domain/judge.ts';
 import { ledgerPaymentKey, type LedgerPayment } from '../../src/domain/ledger-payment.ts';
 import type { Session } from '../../src/domain/session.ts';
@@ -10,7 +11,7 @@ import { decide, type PaymentRow, type SessionFacts } from '../../src/domain/set
 import { eventId } from '../../src/db/ids.ts';
 import type { Rng } from '../rng.ts';
 import { ASSETS, SESSIONS, type Death } from './schedule.ts';
-import type { Store } from './store.ts';
+import type { Store, ToyStart } from './store.ts';
 import type { ToyLedger } from './toy-ledger.ts';
 
 type Event = { id: string; type: string; told: string; body: string };
@@ -26,21 +27,26 @@ type Delivery = {
 type Row = {
   readonly version: number;
   readonly session: Session;
+  /** The status that was last followed. */
+  readonly seenStatus: string;
   readonly paymentRow: PaymentRow | null;
   readonly events: readonly Event[];
   readonly deliveries: readonly Delivery[];
   readonly reported: boolean;
 };
 
-type Interval = { readonly throughLedger: number; readonly throughTime: Date };
-
 /** Everything committed. Replaced, never changed in place: holding one is a snapshot. */
 type State = {
   readonly rows: readonly Row[];
   readonly inbox: ReadonlyMap<string, InboxPayment>;
-  readonly cursor: string;
-  readonly pages: Interval;
-  readonly assets: Readonly<Record<string, Interval>>;
+  readonly chain: readonly LedgerHeader[];
+  /** Sessions whose cancellation waits for its instant. */
+  readonly cancels: ReadonlySet<number>;
+  readonly start: ToyStart;
+  /** Ledgers, as plain sets: read by pages, read whole, and those in which an asset did not move. */
+  readonly paged: ReadonlySet<number>;
+  readonly whole: ReadonlySet<number>;
+  readonly unmoved: Readonly<Record<'native' | 'usdc', ReadonlySet<number>>>;
 };
 
 class Died extends Error {}
@@ -49,8 +55,8 @@ class Died extends Error {}
 export type Yield = () => Promise<void>;
 
 export function createModelStore(ledger: ToyLedger, rng: Rng, pause: Yield): Store {
-  const begin: Interval = { throughLedger: 1, throughTime: ledger.closedAt(1) };
-  const createdAt = new Date(ledger.closedAt(1).getTime() + 1_000);
+  const begin = ledger.begin.header;
+  const createdAt = new Date(begin.closedAt.getTime() + 1_000);
   let state: State = {
     rows: SESSIONS.map(({ price, asset, seconds }, i) => ({
       version: 0,
@@ -67,17 +73,22 @@ export function createModelStore(ledger: ToyLedger, rng: Rng, pause: Yield): Sto
         expiresAt: new Date(createdAt.getTime() + seconds * 1000),
         cancelAt: null,
         closedThroughLedger: null,
+        finalDeadline: null,
         metadata: null,
       },
+      seenStatus: 'pending',
       paymentRow: null,
       events: [],
       deliveries: [],
       reported: false,
     })),
     inbox: new Map(),
-    cursor: String(1n << 32n),
-    pages: begin,
-    assets: {},
+    chain: [begin],
+    cancels: new Set(),
+    start: { afterLedger: begin.sequence, known: ledger.creation },
+    paged: new Set(),
+    whole: new Set(),
+    unmoved: { native: new Set(), usdc: new Set() },
   };
 
   /** A statement of its own, or a READ COMMITTED transaction: it sees and changes what is committed when it ends. */
@@ -105,7 +116,7 @@ export function createModelStore(ledger: ToyLedger, rng: Rng, pause: Yield): Sto
       const row = snapshot.rows[i];
       return row === undefined
         ? []
-        : [{ i, row, decision: decide(factsOf(snapshot, row, ledger.head.closedAt)) }];
+        : [{ i, row, decision: decide(factsOf(snapshot, row, ledger)) }];
     });
     await pause();
     if (death === 'inside') throw new Died();
@@ -126,44 +137,72 @@ export function createModelStore(ledger: ToyLedger, rng: Rng, pause: Yield): Sto
 
   return {
     sessionIds: state.rows.map(({ session }) => session.id),
-    cursor: async () => state.cursor,
-    covered: async (asset) => coverageOf(state, asset).throughLedger,
-    storePage: (page, death) =>
-      dying(() =>
-        change(death, (now) => {
-          if (now.cursor !== page.cursor) return now;
-          const pages = later(now.pages, page.covers);
-          return { ...now, cursor: page.nextCursor, pages, inbox: added(now.inbox, page.payments) };
-        }),
-      ),
-    storeFindings: (payments, death) =>
-      dying(() => change(death, (now) => ({ ...now, inbox: added(now.inbox, payments) }))),
-    extend: (asset, modified, through) =>
-      change(null, (now) => {
-        const known = coverageOf(now, asset);
-        if (known.throughLedger < modified) return now;
-        return { ...now, assets: { ...now.assets, [asset]: later(known, through) } };
+    advance: async (ask) => {
+      await pause();
+      const [waiting, tip] = [state.cancels, tipOf(state)];
+      const shown = ask().headersFrom(tip.sequence);
+      await change(null, (now) => ({ ...now, chain: chained(now.chain, shown) }));
+      const isWhole = chained([tip], shown).at(-1)?.hash === shown.at(-1)?.hash;
+      if (isWhole) await change(null, (now) => dated(now, waiting));
+      await change(null, followed);
+    },
+    newest: async () => tipOf(state).sequence,
+    start: async () => state.start,
+    storePage: ({ start, showsKnown, payments, isFull }, death) =>
+      dying(async () => {
+        if (!showsKnown) return;
+        const last = payments.at(-1);
+        const ends = last?.ledger ?? start.afterLedger;
+        const through = isFull ? ends - 1 : ends;
+        await change(death, (now) => {
+          const { known, afterLedger } = now.start;
+          if (known !== start.known || afterLedger !== start.afterLedger) return now;
+          return {
+            ...now,
+            start: {
+              afterLedger: Math.max(through, start.afterLedger),
+              known: last?.operationId ?? start.known,
+            },
+            paged: withRange(now.paged, start.afterLedger + 1, through),
+            inbox: added(now.inbox, payments),
+          };
+        });
       }),
+    storeWhole: (sequence, node, death) =>
+      dying(async () => {
+        const header = state.chain.find((one) => one.sequence === sequence);
+        const operations = node.operationsOf(sequence);
+        if (header?.operationCount !== operations.length) return;
+        await change(death, (now) => ({
+          ...now,
+          whole: new Set([...now.whole, sequence]),
+          inbox: added(now.inbox, operations),
+        }));
+      }),
+    storeUnmoved: async ({ asOf, modified }) => {
+      for (const asset of ['native', 'usdc'] as const) {
+        const since = modified[keyOf(asset)] ?? begin.sequence;
+        await change(null, (now) => {
+          const through = Math.min(asOf, tipOf(now).sequence);
+          const grown = withRange(now.unmoved[asset], since + 1, through);
+          return { ...now, unmoved: { ...now.unmoved, [asset]: grown } };
+        });
+      }
+    },
+    unproven: async (asset, through) =>
+      range(begin.sequence + 1, through).filter((n) => !isProven(state, asset, n)),
     settle: (sessions, death) =>
       dying(async () => {
         let fate = death;
         while ((await settleOnce(sessions, fate)) === 'again') fate = null;
       }),
-    cancel: (i, at) =>
-      change(null, (now) =>
-        changed(now, i, ({ session, ...row }) => {
-          const isOpen = session.status === 'pending' || session.status === 'processing';
-          if (!isOpen || session.cancelAt !== null || session.closedThroughLedger !== null)
-            return null;
-          const seen = [
-            at,
-            ...[now.pages, ...Object.values(now.assets)].map((c) => c.throughTime),
-            ...paymentsOf(now, session).map((p) => p.closedAt),
-          ];
-          const cancelAt = new Date(Math.max(...seen.map((d) => d.getTime())));
-          return { ...row, session: { ...session, cancelAt } };
-        }),
-      ),
+    requestCancel: (i) =>
+      change(null, (now) => {
+        const { status, cancelAt, closedThroughLedger } = now.rows[i]?.session ?? {};
+        const isOpen = status === 'pending' || status === 'processing';
+        if (!isOpen || cancelAt !== null || closedThroughLedger !== null) return now;
+        return { ...now, cancels: new Set([...now.cancels, i]) };
+      }),
     backendWrites: (i, status) =>
       change(null, (now) =>
         changed(now, i, (row) =>
@@ -191,10 +230,11 @@ export function createModelStore(ledger: ToyLedger, rng: Rng, pause: Yield): Sto
         if (accepted)
           await change(null, (now) => delivered(now, i, head.eventId, { status: 'delivered' }));
       }),
-    endings: async () =>
-      state.rows.map(({ session: { status, closedThroughLedger } }) =>
-        status === 'paid' || closedThroughLedger !== null ? status : null,
-      ),
+    seen: async () =>
+      state.rows.map(({ session: { status, closedThroughLedger, cancelAt } }) => ({
+        ending: status === 'paid' || closedThroughLedger !== null ? status : null,
+        cancelAt,
+      })),
     final: async () =>
       state.rows.map(({ session, paymentRow, events, deliveries }) => ({
         ...session,
@@ -212,8 +252,70 @@ function sessionId(rng: Rng): string {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20)}`;
 }
 
-function later(a: Interval, b: Interval | null): Interval {
-  return b !== null && b.throughLedger > a.throughLedger ? b : a;
+const keyOf = (asset: 'native' | 'usdc') =>
+  asset === 'native' ? 'native' : `USDC:${ASSETS.usdc.issuer}`;
+
+const tipOf = ({ chain }: State) => chain.at(-1) as LedgerHeader;
+
+function range(from: number, through: number): number[] {
+  return Array.from({ length: Math.max(0, through - from + 1) }, (_, i) => from + i);
+}
+
+function withRange(set: ReadonlySet<number>, from: number, through: number): ReadonlySet<number> {
+  return new Set([...set, ...range(from, through)]);
+}
+
+/** Takes from an answer what follows the chain, hash by hash. */
+function chained(
+  chain: readonly LedgerHeader[],
+  shown: readonly LedgerHeader[],
+): readonly LedgerHeader[] {
+  const longer = [...chain];
+  for (const header of shown) {
+    const tip = longer.at(-1) as LedgerHeader;
+    if (header.sequence <= tip.sequence) continue;
+    if (header.sequence !== tip.sequence + 1 || header.previousHash !== tip.hash) break;
+    longer.push(header);
+  }
+  return longer;
+}
+
+/** Gives the cancellations that waited the close time of the newest ledger. */
+function dated(now: State, waiting: ReadonlySet<number>): State {
+  const cancels = new Set([...now.cancels].filter((i) => !waiting.has(i)));
+  let after: State = { ...now, cancels };
+  for (const i of waiting) {
+    if (!now.cancels.has(i)) continue;
+    after = changed(after, i, (row) => {
+      const { status, cancelAt, closedThroughLedger } = row.session;
+      if (cancelAt !== null || closedThroughLedger !== null || status === 'paid') return null;
+      return { ...row, session: { ...row.session, cancelAt: tipOf(now).closedAt } };
+    });
+  }
+  return after;
+}
+
+/** What the backend wrote is followed: its cancellations become requests. */
+function followed(now: State): State {
+  let after = now;
+  for (const [i, { session, seenStatus }] of now.rows.entries()) {
+    if (session.status === seenStatus) continue;
+    after = changed(after, i, (row) => ({ ...row, seenStatus: session.status }));
+    const isOver = session.closedThroughLedger !== null;
+    if (session.status !== 'cancelled' || session.cancelAt !== null || isOver) continue;
+    after = { ...after, cancels: new Set([...after.cancels, i]) };
+  }
+  return after;
+}
+
+const isProven = ({ whole, unmoved }: State, asset: 'native' | 'usdc', ledger: number) =>
+  whole.has(ledger) || unmoved[asset].has(ledger);
+
+/** The last ledger up to which all are in. */
+function lastOf(from: number, isIn: (ledger: number) => boolean): number {
+  let last = from;
+  while (isIn(last + 1)) last += 1;
+  return last;
 }
 
 function added(
@@ -221,15 +323,11 @@ function added(
   payments: readonly LedgerPayment[],
 ): ReadonlyMap<string, InboxPayment> {
   const fresh = payments.filter((p) => !inbox.has(ledgerPaymentKey(p)));
-  const unjudged = { verdict: null, resolved: false, assigned: false };
+  const unjudged = { verdict: null, placedAfter: null, resolved: false, assigned: false };
   return new Map([
     ...inbox,
     ...fresh.map((p) => [ledgerPaymentKey(p), { ...p, ...unjudged }] as const),
   ]);
-}
-
-function coverageOf({ pages, assets }: State, asset: 'native' | 'usdc'): Interval {
-  return later(pages, assets[asset] ?? null);
 }
 
 function paymentsOf({ inbox }: State, { reference }: Session): InboxPayment[] {
@@ -259,9 +357,14 @@ function delivered(now: State, i: number, id: string, by: Partial<Delivery>): St
   };
 }
 
-function factsOf(now: State, row: Row, clock: Date): SessionFacts {
+function factsOf(now: State, row: Row, ledger: ToyLedger): SessionFacts {
   const { session, paymentRow, events } = row;
-  const from = now.rows[0]?.session.createdAt ?? session.createdAt;
+  const { expiresAt, cancelAt } = session;
+  const over =
+    session.finalDeadline ?? (cancelAt !== null && cancelAt < expiresAt ? cancelAt : expiresAt);
+  const asset = session.asset.issuer === null ? 'native' : 'usdc';
+  const openedAfter = ledger.begin.header.sequence;
+  const proven = (n: number) => isProven(now, asset, n);
   return {
     session,
     rowProblem: null,
@@ -269,8 +372,12 @@ function factsOf(now: State, row: Row, clock: Date): SessionFacts {
     paymentRow,
     ambiguous: false,
     coverage: {
-      fromTime: new Date(from.getTime() - 1_000),
-      ...coverageOf(now, session.asset.issuer === null ? 'native' : 'usdc'),
+      openedAfter,
+      readThrough: lastOf(openedAfter, (n) => proven(n) || now.paged.has(n)),
+      provenThrough: lastOf(openedAfter, proven),
+      endLedger: now.chain.find(({ closedAt }) => closedAt > over)?.sequence ?? null,
+      hasHole: false,
+      newestLedger: tipOf(now).sequence,
     },
     undecoded: false,
     reportedAt: null,
@@ -284,7 +391,7 @@ function factsOf(now: State, row: Row, clock: Date): SessionFacts {
     openAttention: new Set(),
     answeredAttention: new Set(),
     // The database's clock is right, and the reading is behind it.
-    now: clock,
+    now: ledger.head.header.closedAt,
   };
 }
 
@@ -305,16 +412,18 @@ function written(now: State, i: number, row: Row, decision: ReturnType<typeof de
       status: 'pending' as const,
     })),
   ];
-  const verdicts = new Map(
-    decision.verdicts.map(({ payment, verdict }) => [ledgerPaymentKey(payment), verdict]),
-  );
+  const verdicts = new Map(decision.verdicts.map((j) => [ledgerPaymentKey(j.payment), j] as const));
   const inbox = new Map(
-    [...now.inbox].map(([key, p]) => [key, { ...p, verdict: verdicts.get(key) ?? p.verdict }]),
+    [...now.inbox].map(([key, p]) => {
+      const { verdict, placedAfter } = verdicts.get(key) ?? p;
+      return [key, { ...p, verdict, placedAfter }];
+    }),
   );
-  const { status, cancelAt, closedThroughLedger, processingSince } = decision;
+  const { status, closedThroughLedger, finalDeadline, processingSince } = decision;
   return changed({ ...now, inbox }, i, () => ({
     ...current,
-    session: { ...session, status, cancelAt, closedThroughLedger, processingSince },
+    session: { ...session, status, closedThroughLedger, finalDeadline, processingSince },
+    seenStatus: row.seenStatus === session.status ? status : row.seenStatus,
     paymentRow: row.paymentRow ?? decision.newPayment,
     events: [...current.events, ...fresh],
     deliveries,

@@ -1,10 +1,12 @@
 /** Plays one schedule on a store, brings it to rest, and checks it. */
-import { ledgerPaymentKey, type LedgerPayment } from '../../src/domain/ledger-payment.ts';
-import { pageProves } from '../../src/horizon/coverage.ts';
-import { ending, type Arrival } from '../../test/pipeline/model.ts';
-import { ASSETS, SESSIONS, type Schedule, type Step } from './schedule.ts';
-import type { FinalSession, Store, ToyPost } from './store.ts';
-import type { ToyLedger, ToyPayment } from './toy-ledger.ts';
+import type { Asset } from '../../src/domain/asset.ts';
+import { createBooks, type Books } from './books.ts';
+import { ASSETS, SESSIONS, type Death, type Schedule, type Step } from './schedule.ts';
+import type { Store, ToyPost } from './store.ts';
+import { WHOLE, type NodeView, type ToyLedger, type ToyPayment } from './toy-ledger.ts';
+
+/** A schedule under way. */
+type Playing = { ledger: ToyLedger; store: Store; posts: ToyPost[]; books: Books };
 
 /** Plays it; what is wrong at the end, in words. */
 export async function play(
@@ -12,39 +14,45 @@ export async function play(
   ledger: ToyLedger,
   store: Store,
 ): Promise<string[]> {
-  const posts: ToyPost[] = [];
-  const told: (string | null)[] = [];
+  const playing = { ledger, store, posts: [], books: createBooks(ledger) };
   for (const group of groups) {
-    await Promise.all(group.map((step) => take(step, ledger, store, posts)));
-    (await store.endings()).forEach((status, i) => (told[i] ??= status));
+    await Promise.all(group.map((step) => take(step, playing)));
+    playing.books.look(await store.seen());
   }
-  await finish(ledger, store, posts);
-  return check(ledger, await store.final(), posts, told);
+  await finish(playing);
+  return playing.books.check(await store.final(), playing.posts, { isInOrder: isInOrder(groups) });
 }
 
-async function take(step: Step, ledger: ToyLedger, store: Store, posts: ToyPost[]): Promise<void> {
+/** Whether every page showed all there was: a payment that one did not show is judged behind what stands. */
+function isInOrder(groups: Schedule['groups']): boolean {
+  return groups.flat().every((step) => step.does !== 'read' || step.node.lacks === 0);
+}
+
+async function take(step: Step, playing: Playing): Promise<void> {
+  const { ledger, store, posts, books } = playing;
   switch (step.does) {
     case 'close':
       return ledger.close(step.payments.map(toPayment), step.seconds);
+    case 'advance':
+      return advance(playing, step.node);
     case 'read':
-      return read(ledger, store, step);
+      return read(playing, step);
     case 'evidence':
-      return extend(ledger, store, step.behind);
+      return extend(playing, step);
     case 'report': {
-      const { payments } = ledger.node(step.behind);
-      const { txHash } = payments[step.which % (payments.length + 1)] ?? {};
-      return store.storeFindings(
-        payments.filter((p) => p.txHash === txHash),
-        step.death,
-      );
+      const payments = ledger.node(step.node).payments();
+      const reported = payments[step.which % (payments.length + 1)];
+      if (reported === undefined) return;
+      return store.storeWhole(reported.ledger, ledger.node(step.node), step.death);
     }
     case 'settle':
       return store.settle(step.session === null ? everyone : [step.session], step.death);
-    case 'cancel': {
-      const at = ledger.head.closedAt.getTime() + step.skewSeconds * 1000;
-      return store.cancel(step.session, new Date(at));
-    }
+    case 'cancel':
+      books.sent(step.session);
+      await store.requestCancel(step.session);
+      return step.node === null ? undefined : advance(playing, step.node);
     case 'backend':
+      if (step.status === 'cancelled') books.sent(step.session);
       return store.backendWrites(step.session, step.status);
     case 'send':
       return store.send(step.session, step.accepted, step.death, (post) => posts.push(post));
@@ -73,53 +81,64 @@ function toPayment({ session, asset, share, sameTransaction }: DrawnPayment): To
   };
 }
 
-type Reading = Omit<Extract<Step, { does: 'read' }>, 'does'>;
+type Reading = { readonly node: NodeView; readonly limit: number; readonly death: Death };
 
-/** As the watcher does: a page from where the cursor stands, proof by what the page shows. */
-async function read(
-  ledger: ToyLedger,
-  store: Store,
-  { behind, limit, death }: Reading,
-): Promise<void> {
-  const cursor = await store.cursor();
-  const { payments } = ledger.node(behind);
-  const page = payments.filter((p) => BigInt(p.operationId) > BigInt(cursor)).slice(0, limit);
-  const covers = pageProves(page.at(-1) ?? null, page.length === limit);
-  const nextCursor = page.at(-1)?.operationId ?? cursor;
-  await store.storePage({ cursor, nextCursor, payments: page, covers }, death);
+async function advance({ ledger, store, books }: Playing, view: NodeView): Promise<void> {
+  await store.advance(() => {
+    const node = ledger.node(view);
+    books.asked(node.head.header.closedAt);
+    return node;
+  });
 }
 
-/**
- * As the watcher does with account entries: when each asset was last modified, as one node says; ledgers that are not
- * covered up to there are read whole.
- */
-async function extend(ledger: ToyLedger, store: Store, behind: number): Promise<void> {
-  const { head, payments } = ledger.node(behind);
-  const through = { throughLedger: head.sequence, throughTime: head.closedAt };
+/** As the watcher does: a page from the record that is known. */
+async function read({ ledger, store }: Playing, { node, limit, death }: Reading): Promise<void> {
+  const start = await store.start();
+  const payments = ledger.node(node).payments();
+  const behind = payments.filter((p) => BigInt(p.operationId) > BigInt(start.known));
+  const showsKnown =
+    start.known === ledger.creation || payments.some((p) => p.operationId === start.known);
+  const page = behind.slice(0, limit - 1);
+  await store.storePage(
+    { start, showsKnown, payments: page, isFull: page.length + 1 === limit },
+    death,
+  );
+}
+
+/** As the watcher does: what did not move, by the entries of one node; the other ledgers whole, from another one. */
+async function extend(
+  { ledger, store }: Playing,
+  { state, history }: { state: NodeView; history: NodeView },
+): Promise<void> {
+  const entries = ledger.node(state).entries(nameOf);
+  await store.storeUnmoved(entries);
+  const newest = await store.newest();
+  const node = ledger.node(history);
   for (const asset of ['native', 'usdc'] as const) {
-    const same = payments.filter((p) => p.asset.issuer === ASSETS[asset].issuer && p.amount > 0n);
-    const modified = same.at(-1)?.ledger ?? 1;
-    for (let covered = await store.covered(asset); covered < modified; covered += 1) {
-      const whole = payments.filter((p) => p.ledger === covered + 1);
-      await store.storeFindings(whole, null);
-      const throughTime = ledger.closedAt(covered + 1);
-      await store.extend(asset, covered, { throughLedger: covered + 1, throughTime });
+    const moved = Math.min(entries.modified[nameOf(ASSETS[asset])] ?? 0, newest);
+    for (const sequence of await store.unproven(asset, moved)) {
+      await store.storeWhole(sequence, node, null);
     }
-    await store.extend(asset, modified, through);
   }
 }
 
 /** Ledgers past every deadline, a last look at nodes that lag, and then everything is done until nothing is left. */
-async function finish(ledger: ToyLedger, store: Store, posts: ToyPost[]): Promise<void> {
+async function finish(playing: Playing): Promise<void> {
+  const { ledger, store, posts, books } = playing;
   for (const seconds of [400, 5, 5]) ledger.close([], seconds);
-  await read(ledger, store, { behind: 4, limit: 200, death: null });
-  await extend(ledger, store, 4);
-  await store.settle(everyone, null);
-  for (let turn = 0; turn < 3; turn += 1) {
-    await read(ledger, store, { behind: 0, limit: 200, death: null });
-    await extend(ledger, store, 0);
+  const lagging = { ...WHOLE, behind: 4 };
+  for (const node of [lagging, WHOLE, WHOLE, WHOLE]) {
+    await advance(playing, node);
+    await read(playing, { node, limit: 200, death: null });
+    await extend(playing, { state: node, history: node });
     await store.settle(everyone, null);
+    books.look(await store.seen());
   }
+  // Reconciliation reads it all once more: an amount of zero moves no entry.
+  for (const { header } of ledger.blocks.slice(1)) {
+    await store.storeWhole(header.sequence, ledger.node(WHOLE), null);
+  }
+  await store.settle(everyone, null);
   for (const session of everyone) {
     for (let sends = 0; sends < 40; sends += 1) {
       await store.send(session, true, null, (post) => posts.push(post));
@@ -127,104 +146,4 @@ async function finish(ledger: ToyLedger, store: Store, posts: ToyPost[]): Promis
   }
 }
 
-const TOLD: Readonly<Record<string, string>> = {
-  paid: 'payment.confirmed',
-  expired: 'session.expired',
-  cancelled: 'session.cancelled',
-};
-
-function check(
-  ledger: ToyLedger,
-  sessions: readonly FinalSession[],
-  posts: readonly ToyPost[],
-  told: readonly (string | null)[],
-): string[] {
-  const wrong: string[] = [];
-  const must = (is: boolean, problem: string) => void (is || wrong.push(problem));
-  const all = ledger.node(0).payments.map(toArrival);
-  for (const [i, session] of sessions.entries()) {
-    const { price, asset } = SESSIONS[i] ?? { price: 0n, asset: 'usdc' as const };
-    const who = `session ${i + 1}`;
-    const reference = String(i + 1);
-    const terms = {
-      ...session,
-      account: ledger.account,
-      asset: nameOf(ASSETS[asset]),
-      reference,
-      price,
-    };
-    const { meanings, status } = ending(terms, all);
-    must(session.status === status, `${who} is ${session.status}; by the books it is ${status}.`);
-    const before = told[i] ?? status;
-    must(before === status, `${who} was ${before} for good, and then ${status}.`);
-    let credited = 0n;
-    for (const { key, meaning, amount } of meanings) {
-      const verdict = session.verdicts.get(key);
-      const allowed =
-        meaning !== 'counts'
-          ? [meaning]
-          : status === 'paid'
-            ? ['credited', 'duplicate']
-            : ['credited'];
-      must(
-        allowed.includes(verdict ?? 'none'),
-        `${who}: ${key} is ${verdict}, by the books ${meaning}.`,
-      );
-      if (verdict === 'credited') credited += amount;
-    }
-    must(session.verdicts.size === meanings.length, `${who} has payments that never happened.`);
-    const rows = session.paymentRows.map(({ amount }) => amount).join();
-    must(
-      rows === (status === 'paid' ? String(credited) : ''),
-      `${who} is ${status} with payments rows of ${rows}; credited is ${credited}.`,
-    );
-    must(
-      credited >= price === (status === 'paid'),
-      `${who} is ${status}, ${credited} of ${price} is credited.`,
-    );
-    const ends = session.events
-      .filter(({ type }) => type !== 'payment.exception')
-      .map((e) => e.type);
-    must(
-      ends.join() === TOLD[status],
-      `${who} is ${status}; its events say ${ends.join() || 'nothing'}.`,
-    );
-    heard(session, posts, who, must);
-  }
-  return wrong;
-}
-
-function heard(
-  { events, sequences }: FinalSession,
-  posts: readonly ToyPost[],
-  who: string,
-  must: (is: boolean, problem: string) => void,
-): void {
-  const bodies = new Map(events.map(({ id, body }) => [id, body]));
-  const ours = posts.filter(({ eventId }) => sequences.some((s) => s.eventId === eventId));
-  for (const { eventId, body } of ours) {
-    must(bodies.get(eventId) === body, `${who}: other bytes were sent than the event's.`);
-  }
-  const first = [...new Set(ours.filter((p) => p.accepted).map((p) => p.sequence))];
-  must(
-    first.every((n, k) => n === k + 1),
-    `${who}: events came in the order ${first.join()}.`,
-  );
-  must(
-    sequences.every((s) => s.delivered),
-    `${who}: not everything was delivered.`,
-  );
-  const numbers = sequences.map(({ sequence }) => sequence).sort((a, b) => a - b);
-  must(
-    numbers.every((n, k) => n === k + 1),
-    `${who}: the sequence is ${numbers.join()}.`,
-  );
-}
-
-const nameOf = ({ code, issuer }: { code: string; issuer: string | null }) =>
-  issuer === null ? 'native' : `${code}:${issuer}`;
-
-function toArrival(p: LedgerPayment): Arrival {
-  const { account, amount, reference, closedAt, asset } = p;
-  return { key: ledgerPaymentKey(p), account, amount, reference, closedAt, asset: nameOf(asset) };
-}
+const nameOf = ({ code, issuer }: Asset) => (issuer === null ? 'native' : `${code}:${issuer}`);

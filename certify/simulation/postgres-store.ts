@@ -4,22 +4,34 @@
  */
 import { randomUUID } from 'node:crypto';
 import { sql } from 'drizzle-orm';
+import { pino } from 'pino';
 import { finishAttempt, startAttempt } from '../../src/db/attempts.ts';
 import { connect, type Database } from '../../src/db/connection.ts';
 import { nextDeliveries } from '../../src/db/deliveries.ts';
-import { storeFindings, storePage } from '../../src/db/inbox.ts';
+import { advanceChain, type ChainDeps } from '../../src/activities/watch/chain.ts';
+import { takeSeen, unseenSessions } from '../../src/db/care.ts';
+import { proven, storeUnmoved } from '../../src/db/coverage.ts';
+import { storePage, storeWhole } from '../../src/db/inbox.ts';
+import { ledgerHeaders, newestLedger } from '../../src/db/ledgers.ts';
 import { openSession, requestCancel } from '../../src/db/sessions.ts';
 import { settleTogether } from '../../src/db/settle.ts';
 import { errorCode } from '../../src/db/sqlstate.ts';
-import { extendCoverage } from '../../src/db/watching.ts';
+import { registerAccount, watchedAccount } from '../../src/db/watching.ts';
 import { markUnmatched } from '../../src/db/worklists.ts';
 import { afterAttempt } from '../../src/domain/delivery.ts';
 import { assetKey } from '../../src/domain/asset.ts';
+import {
+  AccountEntries,
+  AccountPage,
+  HeaderRun,
+  WholeLedger,
+  type LedgerName,
+} from '../../src/domain/evidence.ts';
 import { parseAmount } from '../../src/domain/money.ts';
 import type { PostgresProxy } from '../parts/postgres-proxy.ts';
 import { ASSETS, SESSIONS, type Death } from './schedule.ts';
-import type { FinalSession, Store } from './store.ts';
-import type { ToyLedger } from './toy-ledger.ts';
+import type { FinalSession, Store, ToyPage } from './store.ts';
+import type { ToyEntries, ToyLedger, ToyNode } from './toy-ledger.ts';
 
 /** The database that all schedules share: through the proxy, and past it. */
 export type Ground = {
@@ -54,14 +66,11 @@ export async function createPostgresStore(
   ledger: ToyLedger,
 ): Promise<Store> {
   const { account } = ledger;
-  const begin = { throughLedger: 1, throughTime: ledger.closedAt(1) };
+  const begin = ledger.begin.header;
   const sessionIds = SESSIONS.map(() => randomUUID());
-  const registration = {
-    account,
-    cursor: String(1n << 32n),
-    fromLedger: begin.throughLedger,
-    fromTime: begin.throughTime,
-  };
+  const start = { afterLedger: begin.sequence, known: ledger.creation };
+  await advanceChain(chainDeps(direct, () => ledger.node({ behind: 0, lacks: 0, torn: 0 })));
+  await registerAccount(direct.db, { account, start });
   for (const [i, { price, asset, seconds }] of SESSIONS.entries()) {
     await openSession(
       direct.pool,
@@ -73,12 +82,12 @@ export async function createPostgresStore(
         receivingAccount: account,
         reference: String(i + 1),
         askedReference: null,
-        expiresAt: new Date(begin.throughTime.getTime() + (seconds + 1) * 1000),
+        expiresAt: new Date(begin.closedAt.getTime() + (seconds + 1) * 1000),
         successUrl: null,
         cancelUrl: null,
         metadata: null,
       },
-      registration,
+      begin.sequence,
     );
   }
   const id = (i: number) => sessionIds[i] ?? '';
@@ -114,31 +123,50 @@ export async function createPostgresStore(
 
   return {
     sessionIds,
-    cursor: async () => {
-      const { rows } = await direct.pool.query<{ cursor: string }>(
-        'SELECT cursor FROM settlement.watched_accounts WHERE account = $1',
-        [account],
+    advance: async (ask) => {
+      await advanceChain(chainDeps(direct, ask));
+      const unseen = await unseenSessions(direct.db, NO_ID);
+      await takeSeen(
+        direct.db,
+        unseen.map((session) => session.id),
       );
-      return rows[0]?.cursor ?? registration.cursor;
     },
-    covered: async (asset) => {
-      const { rows } = await direct.pool.query<{ through: number }>(
-        `SELECT greatest(w.through_ledger, c.through_ledger)::int AS through FROM settlement.watched_accounts w
-         LEFT JOIN settlement.asset_coverage c ON c.account = w.account AND c.asset = $2 WHERE w.account = $1`,
-        [account, assetKey(ASSETS[asset])],
-      );
-      return rows[0]?.through ?? begin.throughLedger;
+    newest: async () => (await newestLedger(direct.db))?.sequence ?? begin.sequence,
+    start: async () => {
+      const watched = (await watchedAccount(direct.db, account))?.start ?? start;
+      return { ...watched, known: watched.known ?? ledger.creation };
     },
-    storePage: (page, death) =>
-      meeting(death, ({ pool }) => storePage(pool, { account, undecoded: [], ...page })),
-    storeFindings: (payments, death) =>
-      meeting(death, ({ pool }) => storeFindings(pool, { payments, undecoded: [] })),
-    extend: async (asset, modified, through) => {
-      await extendCoverage(direct.db, account, assetKey(ASSETS[asset]), modified, through);
+    storePage: async (page, death) => {
+      const evidence = pageOf(ledger, page);
+      if (evidence !== null) await meeting(death, ({ pool }) => storePage(pool, evidence));
+    },
+    storeWhole: async (sequence, node, death) => {
+      const [header] = await ledgerHeaders(direct.db, [sequence]);
+      if (header === undefined) return;
+      const payments = node.operationsOf(sequence);
+      const counted = payments.map((p) => ({ id: BigInt(p.operationId), closedAt: p.closedAt }));
+      const decoded = { payments, undecoded: [] };
+      const whole = WholeLedger.of(header, new Set([account]), counted, decoded);
+      if (whole !== null) await meeting(death, ({ pool }) => storeWhole(pool, whole));
+    },
+    storeUnmoved: async (shown) => {
+      const newest = (await newestLedger(direct.db))?.sequence ?? begin.sequence;
+      const entries = entriesOf(ledger, shown);
+      for (const asset of [ASSETS.native, ASSETS.usdc].map(assetKey)) {
+        const unmoved = entries.unmoved(asset);
+        if (unmoved !== null) await storeUnmoved(direct.db, account, unmoved, newest);
+      }
+    },
+    unproven: async (asset, through) => {
+      const known = proven(sql`${account}::text`, sql`${assetKey(ASSETS[asset])}::text`);
+      const { rows } = await direct.db.execute<{ n: number }>(sql`
+        SELECT n::int AS n FROM generate_series(${begin.sequence + 1}::int, ${through}::int) AS n
+        WHERE NOT ${known} @> n::bigint ORDER BY n`);
+      return rows.map(({ n }) => n);
     },
     settle: (sessions, death) =>
       meeting(death, ({ pool }) => settleTogether(pool, sessions.map(id))),
-    cancel: (i, at) => requestCancel(direct.pool, id(i), at),
+    requestCancel: (i) => requestCancel(direct.pool, id(i)),
     backendWrites: async (i, status) => {
       await direct.db.execute(sql`UPDATE checkout_sessions SET status = ${status}::session_status
         WHERE id = ${id(i)} AND status = 'pending'`);
@@ -163,14 +191,18 @@ export async function createPostgresStore(
         await finishAttempt(direct.db, head, { attempt, outcome, next, now, durationMs: 1 });
       }
     },
-    endings: async () => {
-      const { rows } = await direct.pool.query<{ id: string; status: string }>(
-        `SELECT id, status FROM checkout_sessions
-         WHERE id = ANY($1) AND (status = 'paid' OR closed_through_ledger IS NOT NULL)`,
+    seen: async () => {
+      const { rows } = await direct.pool.query<{
+        id: string;
+        ending: string | null;
+        cancelAt: Date | null;
+      }>(
+        `SELECT id, CASE WHEN status = 'paid' OR closed_through_ledger IS NOT NULL THEN status END AS ending,
+           cancel_at AS "cancelAt" FROM checkout_sessions WHERE id = ANY($1)`,
         [sessionIds],
       );
-      const ended = new Map(rows.map((row) => [row.id, row.status]));
-      return sessionIds.map((one) => ended.get(one) ?? null);
+      const found = new Map(rows.map((row) => [row.id, row]));
+      return sessionIds.map((one) => found.get(one) ?? { ending: null, cancelAt: null });
     },
     final: () => Promise.all(sessionIds.map((one) => finalSession(direct, one))),
     // Later schedules must not find its work, nor the audit what names nobody without its verdict.
@@ -181,6 +213,69 @@ export async function createPostgresStore(
       );
     },
   };
+}
+
+const NO_ID = '00000000-0000-0000-0000-000000000000';
+
+/** What the chain needs, answered by one node. */
+function chainDeps(database: Database, ask: () => ToyNode): ChainDeps {
+  const refuse = () => Promise.reject(new Error('The simulation does not ask this.'));
+  let node: ToyNode | null = null;
+  const answering = () => (node ??= ask());
+  const source = {
+    newestLedger: () => Promise.resolve(answering().head.header),
+    ledgersAfter: (tip: LedgerName) =>
+      Promise.resolve(HeaderRun.after(tip, answering().headersFrom(tip.sequence).slice(0, 200))),
+    head: () => {
+      const { sequence, closedAt } = answering().head.header;
+      return Promise.resolve({
+        latestLedger: sequence,
+        latestClosedAt: closedAt,
+        oldestLedger: 1,
+        networkPassphrase: '',
+      });
+    },
+    ledgersBefore: refuse,
+    accountEntries: refuse,
+    wholeLedger: refuse,
+    accountPage: refuse,
+    ledger: refuse,
+    lastRecord: refuse,
+    page: refuse,
+    transaction: refuse,
+    close: refuse,
+  };
+  return { database, source, log: pino({ level: 'silent' }) };
+}
+
+/** The page as Horizon shows it, the known record included. */
+function pageOf(ledger: ToyLedger, { start, showsKnown, payments, isFull }: ToyPage) {
+  const isCreation = start.known === ledger.creation;
+  const known = {
+    token: start.known,
+    ledger: Number(BigInt(start.known) >> 32n),
+    createsAccount: isCreation,
+  };
+  const behind = payments.map((p) => {
+    return { token: p.operationId, ledger: p.ledger, createsAccount: false };
+  });
+  const records = showsKnown ? [known, ...behind] : behind;
+  const limit = isFull ? records.length : records.length + 1;
+  return AccountPage.of(ledger.account, start, records, { payments, undecoded: [] }, limit);
+}
+
+function entriesOf({ account, begin }: ToyLedger, { asOf, modified }: ToyEntries): AccountEntries {
+  const { sequence } = begin.header;
+  const usdc = assetKey(ASSETS.usdc);
+  const line = { lastModifiedLedger: modified[usdc] ?? sequence, authorized: true };
+  return new AccountEntries({
+    account,
+    asOfLedger: asOf,
+    accountModifiedLedger: modified['native'] ?? sequence,
+    accountModifiedAt: null,
+    trustlines: new Map([[usdc, line]]),
+    memoRequired: false,
+  });
 }
 
 /** A pool that gives up instead of beginning again: the process is gone. */
@@ -205,13 +300,14 @@ async function finalSession({ pool }: Database, id: string): Promise<FinalSessio
     cancel_at: Date | null;
     expires_at: Date;
     through: string | null;
-    paid: string[];
+    paid: { amount: string; txHash: string }[];
     events: FinalSession['events'];
     verdicts: { key: string; verdict: string | null }[];
     sequences: FinalSession['sequences'];
   }>(
     `SELECT status, cancel_at, expires_at, closed_through_ledger::text AS through,
-      (SELECT coalesce(json_agg(amount::text), '[]') FROM payments WHERE session_id = s.id) AS paid,
+      (SELECT coalesce(json_agg(json_build_object('amount', amount::text, 'txHash', tx_hash)), '[]')
+        FROM payments WHERE session_id = s.id) AS paid,
       (SELECT coalesce(json_agg(json_build_object('id', id, 'type', type, 'body', body)), '[]')
         FROM settlement.events WHERE session_id = s.id) AS events,
       (SELECT coalesce(json_agg(json_build_object('key', concat_ws(':', tx_hash, op_index, sub_index), 'verdict', verdict)), '[]')
@@ -229,7 +325,7 @@ async function finalSession({ pool }: Database, id: string): Promise<FinalSessio
     cancelAt: row.cancel_at,
     expiresAt: row.expires_at,
     closedThroughLedger: row.through === null ? null : Number(row.through),
-    paymentRows: row.paid.map((amount) => ({ amount: parseAmount(amount) })),
+    paymentRows: row.paid.map(({ amount, txHash }) => ({ txHash, amount: parseAmount(amount) })),
     events: row.events,
     verdicts: new Map(row.verdicts.map(({ key, verdict }) => [key, verdict])),
     sequences: row.sequences,

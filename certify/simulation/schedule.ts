@@ -1,6 +1,7 @@
 /** A schedule: what happens, in which order, and who dies meanwhile. Drawn from a seed, and small enough to shrink. */
 import type { Asset } from '../../src/domain/asset.ts';
 import type { Rng } from '../rng.ts';
+import { WHOLE, type NodeView } from './toy-ledger.ts';
 
 /** Where a process dies, or what becomes of its COMMIT. After `lost` and `unknown` it runs the transaction again. */
 export type Death = 'before' | 'inside' | 'after' | 'commit lost' | 'commit unknown' | null;
@@ -18,19 +19,20 @@ export type Step =
     }
   | {
       readonly does: 'read';
-      readonly behind: number;
+      readonly node: NodeView;
       readonly limit: number;
       readonly death: Death;
     }
-  | { readonly does: 'evidence'; readonly behind: number }
+  | { readonly does: 'advance'; readonly node: NodeView }
+  | { readonly does: 'evidence'; readonly state: NodeView; readonly history: NodeView }
   | {
       readonly does: 'report';
       readonly which: number;
-      readonly behind: number;
+      readonly node: NodeView;
       readonly death: Death;
     }
   | { readonly does: 'settle'; readonly session: number | null; readonly death: Death }
-  | { readonly does: 'cancel'; readonly session: number; readonly skewSeconds: number }
+  | { readonly does: 'cancel'; readonly session: number; readonly node: NodeView | null }
   | {
       readonly does: 'backend';
       readonly session: number;
@@ -73,12 +75,11 @@ export function drawSchedule(rng: Rng, seed: number): Schedule {
 function drawStep(rng: Rng): Step {
   const death = rng.chance(25) ? rng.pick(DEATHS) : null;
   const session = rng.int(0, SESSIONS.length - 1);
-  const behind = rng.chance(60) ? 0 : rng.int(1, 6);
   switch (rng.pick(KINDS)) {
     case 'close':
       return {
         does: 'close',
-        seconds: rng.pick([1, 5, 5, 5, 30]),
+        seconds: rng.pick([0, 1, 5, 5, 5, 30]),
         payments: Array.from({ length: rng.pick([0, 1, 1, 2, 3]) }, () => ({
           session: rng.chance(90) ? rng.int(0, SESSIONS.length - 1) : null,
           asset: rng.chance(85) ? 'right' : rng.pick(['fake', 'native'] as const),
@@ -87,15 +88,17 @@ function drawStep(rng: Rng): Step {
         })),
       };
     case 'read':
-      return { does: 'read', behind, limit: rng.pick([2, 200]), death };
+      return { does: 'read', node: drawNode(rng), limit: rng.pick([3, 200]), death };
+    case 'advance':
+      return { does: 'advance', node: drawNode(rng) };
     case 'evidence':
-      return { does: 'evidence', behind };
+      return { does: 'evidence', state: drawNode(rng), history: drawNode(rng) };
     case 'report':
-      return { does: 'report', which: rng.int(0, 1_000), behind, death };
+      return { does: 'report', which: rng.int(0, 1_000), node: drawNode(rng), death };
     case 'settle':
       return { does: 'settle', session: rng.chance(60) ? null : session, death };
     case 'cancel':
-      return { does: 'cancel', session, skewSeconds: rng.pick([-60, 0, 0, 20]) };
+      return { does: 'cancel', session, node: rng.chance(70) ? drawNode(rng) : null };
     case 'backend':
       return { does: 'backend', session, status: rng.pick(['cancelled', 'expired', 'processing']) };
     case 'send':
@@ -103,11 +106,23 @@ function drawStep(rng: Rng): Step {
   }
 }
 
+/** Most nodes have everything. */
+function drawNode(rng: Rng): NodeView {
+  return {
+    behind: rng.chance(70) ? WHOLE.behind : rng.int(1, 6),
+    lacks: rng.chance(85) ? WHOLE.lacks : rng.int(1, 4),
+    torn: rng.chance(85) ? WHOLE.torn : rng.int(1, 3),
+  };
+}
+
 const KINDS = [
   'close',
   'close',
   'close',
   'close',
+  'advance',
+  'advance',
+  'advance',
   'read',
   'read',
   'read',

@@ -11,7 +11,7 @@ import { play } from './play.ts';
 import { createPostgresStore, openGround, type Ground } from './postgres-store.ts';
 import { drawSchedule, type Schedule } from './schedule.ts';
 import type { Store } from './store.ts';
-import { ToyLedger } from './toy-ledger.ts';
+import { ToyLedger, type ToyBegin } from './toy-ledger.ts';
 
 /** What came of one kind of simulation. */
 export type SimulationResult = {
@@ -133,7 +133,8 @@ const MODEL_BEGIN = new Date('2026-03-01T12:00:00Z');
 
 async function playOnModel(schedule: Schedule): Promise<string[]> {
   const rng = new Rng(schedule.seed).fork(1);
-  const ledger = new ToyLedger(accountOf('model'), String(schedule.seed), MODEL_BEGIN);
+  const begin = { sequence: 1, hash: 'begin', closedAt: MODEL_BEGIN };
+  const ledger = new ToyLedger(accountOf('model'), String(schedule.seed), begin);
   return play(schedule, ledger, createModelStore(ledger, rng, turns(rng)));
 }
 
@@ -146,23 +147,32 @@ async function onPostgres(
   shrinks: boolean,
 ): Promise<SimulationResult> {
   const server = await startPostgres({ progress: () => undefined, fsync: false });
-  const url = await server.createDatabase('simulation');
-  await migrate(url, { networkPassphrase: 'The network of the simulation' });
   const merchantId = randomUUID();
+  // A chain is one network's, so each player has a database of its own.
+  const urls: string[] = [];
   const grounds: Ground[] = [];
   for (let i = 0; i < PLAYERS; i += 1) {
+    const url = await server.createDatabase(`simulation_${i}`);
+    await migrate(url, { networkPassphrase: 'The network of the simulation' });
     const proxy = await startPostgresProxy(Number(new URL(url).port));
+    urls.push(url);
     grounds.push(openGround(url, proxy, merchantId));
   }
   try {
-    await grounds[0]?.direct.pool.query(
-      `INSERT INTO merchants (id, wallet_address, business_name, email, webhook_url, webhook_secret)
-       VALUES ($1, $2, 'A shop', 'shop@example.com', 'https://shop.example/hook', $3)`,
-      [merchantId, merchantId, 'a'.repeat(64)],
-    );
-    const players = grounds.map((ground) => (s: Schedule) => playOnPostgres(ground, s));
+    for (const { direct } of grounds) {
+      await direct.pool.query(
+        `INSERT INTO merchants (id, wallet_address, business_name, email, webhook_url, webhook_secret)
+         VALUES ($1, $2, 'A shop', 'shop@example.com', 'https://shop.example/hook', $3)`,
+        [merchantId, merchantId, 'a'.repeat(64)],
+      );
+    }
+    const players = grounds.map((ground) => {
+      const begins = { next: { sequence: 1, hash: 'begin', closedAt: postgresBegin() } };
+      return (s: Schedule) => playOnPostgres(ground, begins, s);
+    });
     const result = await playMany('PostgreSQL itself', seed, count, players, shrinks);
-    const { findings } = await auditDatabase(url);
+    const audits = await Promise.all(urls.map((url) => auditDatabase(url)));
+    const findings = audits.flatMap((audit) => audit.findings);
     const more = [
       ...findings.slice(0, 10).map((f) => `audit: ${f.promise} ${f.subject}: ${f.problem}`),
       ...new Set(grounds.flatMap(({ proxy }) => proxy.undisciplined)),
@@ -178,12 +188,20 @@ async function onPostgres(
   }
 }
 
-async function playOnPostgres(ground: Ground, schedule: Schedule): Promise<string[]> {
-  const ledger = new ToyLedger(accountOf(randomUUID()), randomUUID(), new Date(Date.now() - 2_000));
+/** Days ago: a schedule takes minutes of its ledger's time, and one begins where the one before has ended. */
+const postgresBegin = () => new Date(Math.floor(Date.now() / 1000) * 1000 - 10 * 86_400_000);
+
+async function playOnPostgres(
+  ground: Ground,
+  begins: { next: ToyBegin },
+  schedule: Schedule,
+): Promise<string[]> {
+  const ledger = new ToyLedger(accountOf(randomUUID()), randomUUID(), begins.next);
   const store: Store = await createPostgresStore(ground, ledger);
   try {
     return await play(schedule, ledger, store);
   } finally {
+    begins.next = ledger.head.header;
     await store.end();
   }
 }

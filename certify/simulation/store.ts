@@ -1,13 +1,18 @@
 /** What a schedule is played on: the model of PostgreSQL, or PostgreSQL. */
 import type { LedgerPayment } from '../../src/domain/ledger-payment.ts';
 import type { Death } from './schedule.ts';
+import type { ToyEntries, ToyNode } from './toy-ledger.ts';
 
-/** A page of the account, as `storePage` takes it. */
+/** Where a page begins: behind a ledger, with a record that is known. */
+export type ToyStart = { readonly afterLedger: number; readonly known: string };
+
+/** A page of the account: the known record and what comes behind it, as far as the limit goes. */
 export type ToyPage = {
-  readonly cursor: string;
-  readonly nextCursor: string;
+  readonly start: ToyStart;
+  /** Whether the node shows the known record. */
+  readonly showsKnown: boolean;
   readonly payments: readonly LedgerPayment[];
-  readonly covers: { readonly throughLedger: number; readonly throughTime: Date } | null;
+  readonly isFull: boolean;
 };
 
 /** A session at the end, for the checks. */
@@ -17,10 +22,17 @@ export type FinalSession = {
   readonly cancelAt: Date | null;
   readonly expiresAt: Date;
   readonly closedThroughLedger: number | null;
-  readonly paymentRows: readonly { amount: bigint }[];
+  readonly paymentRows: readonly { amount: bigint; txHash: string }[];
   readonly events: readonly { id: string; type: string; body: string }[];
   readonly verdicts: ReadonlyMap<string, string | null>;
   readonly sequences: readonly { eventId: string; sequence: number; delivered: boolean }[];
+};
+
+/** What can be seen of a session in between. */
+export type SeenSession = {
+  /** How it has ended for good; null while it is open. */
+  readonly ending: string | null;
+  readonly cancelAt: Date | null;
 };
 
 /** One POST as the receiver has it. */
@@ -37,19 +49,22 @@ export type ToyPost = {
  */
 export type Store = {
   readonly sessionIds: readonly string[];
-  cursor(): Promise<string>;
-  /** The last ledger that is covered for an asset. */
-  covered(asset: 'native' | 'usdc'): Promise<number>;
+  /** Notes which cancellations wait, then asks a node for its headers and dates them; follows what the backend wrote. */
+  advance(ask: () => ToyNode): Promise<void>;
+  /** The newest ledger of the chain. */
+  newest(): Promise<number>;
+  start(): Promise<ToyStart>;
+  /** Stores a page, if it shows that it begins where it should. */
   storePage(page: ToyPage, death: Death): Promise<void>;
-  storeFindings(payments: readonly LedgerPayment[], death: Death): Promise<void>;
-  /** Rule (b): nothing was modified since `modified`, says a node that is at `through`. */
-  extend(
-    asset: 'native' | 'usdc',
-    modified: number,
-    through: { throughLedger: number; throughTime: Date },
-  ): Promise<void>;
+  /** Stores a ledger of the chain, if the node shows all of it. */
+  storeWhole(sequence: number, node: ToyNode, death: Death): Promise<void>;
+  /** Stores in which ledgers no entry moved, by asset. */
+  storeUnmoved(entries: ToyEntries): Promise<void>;
+  /** Ledgers up to this one that are not proven for an asset. */
+  unproven(asset: 'native' | 'usdc', through: number): Promise<number[]>;
   settle(sessions: readonly number[], death: Death): Promise<void>;
-  cancel(session: number, at: Date): Promise<void>;
+  /** Stores the wish to cancel; the ledger is asked by `advance`. */
+  requestCancel(session: number): Promise<void>;
   backendWrites(session: number, status: 'cancelled' | 'expired' | 'processing'): Promise<void>;
   /** Sends the first open delivery; the receiver accepts or not. */
   send(
@@ -58,8 +73,8 @@ export type Store = {
     death: Death,
     received: (post: ToyPost) => void,
   ): Promise<void>;
-  /** How each session has ended for good, as whoever looks in between sees it; null while it is open. */
-  endings(): Promise<(string | null)[]>;
+  /** The sessions as whoever looks in between sees them. */
+  seen(): Promise<SeenSession[]>;
   final(): Promise<FinalSession[]>;
   end(): Promise<void>;
 };

@@ -63,12 +63,23 @@ export async function unseenSessions(db: Db, after: string): Promise<Unseen[]> {
   }));
 }
 
-/** The instant before which a ledger surely closed before the opening of a session of which only `created_at` is known. */
-export async function surelyBefore(db: Db, sessionId: string): Promise<Date> {
-  const { rows } = await db.execute<{ at: string }>(sql`
-    SELECT (created_at - ${sql.raw(CLOCK_MARGIN)})::text AS at FROM checkout_sessions
-    WHERE id = ${sessionId}`);
-  return new Date(rows[0]?.at ?? Number.NaN);
+/**
+ * The instant before which a ledger surely closed before the opening of a session of which only `created_at` is known, and
+ * how far the chain is read back for that: not further than what an older backend ended is judged anew.
+ */
+export async function surelyBefore(
+  db: Db,
+  sessionId: string,
+): Promise<{ time: Date; readBackTo: Date }> {
+  const { rows } = await db.execute<{ at: string; back: string }>(sql`
+    SELECT (created_at - ${sql.raw(CLOCK_MARGIN)})::text AS at, (greatest(created_at,
+      (SELECT n.history_from FROM settlement.network n)) - ${sql.raw(CLOCK_MARGIN)})::text AS back
+    FROM checkout_sessions WHERE id = ${sessionId}`);
+  const [row] = rows;
+  return {
+    time: new Date(row?.at ?? Number.NaN),
+    readBackTo: new Date(row?.back ?? Number.NaN),
+  };
 }
 
 /** Dates an opening where nothing has dated it yet. Returns the ledger that counts. */

@@ -1,7 +1,8 @@
 import { sql, type SQL } from 'drizzle-orm';
 import type { EventType } from '../domain/event.ts';
 import type { SessionStatus } from '../domain/session.ts';
-import type { Coverage, SessionFacts } from '../domain/settle.ts';
+import type { SessionFacts } from '../domain/settle.ts';
+import type { Coverage } from '../domain/coverage.ts';
 import { problemOfRow, type SessionRowText } from '../domain/row-check.ts';
 import { readInstant, readPrice } from '../domain/terms.ts';
 import type { Db } from './connection.ts';

@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm';
 import type { Pool } from 'pg';
-import type { AccountPage, Decoded, WholeLedger } from '../domain/evidence.ts';
+import type { Decoded, WholeLedger } from '../domain/evidence.ts';
+import type { AccountPage } from '../domain/account-page.ts';
 import {
   ledgerPaymentKey,
   type LedgerPayment,

@@ -1,6 +1,6 @@
 /** What the watcher needs to know and to remember of the accounts it reads. */
 import { sql, type SQL } from 'drizzle-orm';
-import type { PageStart } from '../domain/evidence.ts';
+import type { PageStart } from '../domain/account-page.ts';
 import type { Db } from './connection.ts';
 import { firstLedgerAfter, OVER_BY_NOW, proven, readOnly, through } from './coverage.ts';
 
@@ -170,6 +170,9 @@ export type MissingLedgers = { readonly account: string; readonly ledgers: reado
 /** Ledgers asked for at once for one account: three minutes of them on the public network. */
 const MOST_LEDGERS = 36;
 
+/** Ledgers that a node did not show are asked for again after this, and keep no later ones from being asked for. */
+const ASK_AGAIN_AFTER = sql.raw("interval '1 hour'");
+
 /**
  * Ledgers that keep sessions from ending whose deadline the chain has passed: the oldest of each account. What the
  * reading of the network will cover by itself is left to it.
@@ -182,7 +185,9 @@ export async function missingLedgers(db: Db, strategy: ReadStrategy): Promise<Mi
     missing AS (
       SELECT due.account, n FROM due,
         unnest(int8multirange(int8range(due.first + 1, greatest(due.last, due.first + 1)))
-          - ${proven(sql`due.account`, sql`due.asset`)}) AS gap,
+          - ${proven(sql`due.account`, sql`due.asset`)}
+          - coalesce((SELECT range_agg(h.ledgers) FROM settlement.history_holes h
+            WHERE h.account = due.account AND h.asked_at > now() - ${ASK_AGAIN_AFTER}), '{}')) AS gap,
         generate_series(lower(gap), least(upper(gap) - 1, lower(gap) + ${MOST_LEDGERS})) AS n
       WHERE ${strategy} <> 'ledgers' OR n < coalesce((SELECT w.network_from FROM settlement.watched_accounts w
         WHERE w.account = due.account), 0))
@@ -199,12 +204,14 @@ export async function noteHole(
   problem: string,
 ): Promise<void> {
   await db.execute(sql`
+    WITH known AS (
+      UPDATE settlement.history_holes h SET asked_at = now()
+      WHERE h.account = ANY(${sql.param(accounts)}::text[]) AND h.ledgers @> ${from}::bigint RETURNING h.account)
     INSERT INTO settlement.history_holes (account, ledgers, problem)
     SELECT w.account, int8range(${from}, ${to + 1}), ${problem}
     FROM unnest(${sql.param(accounts)}::text[]) AS w(account)
-    WHERE NOT EXISTS (SELECT FROM settlement.history_holes h
-      WHERE h.account = w.account AND h.ledgers @> ${from}::bigint)
-    ON CONFLICT DO NOTHING`);
+    WHERE w.account NOT IN (SELECT account FROM known)
+    ON CONFLICT (account, ledgers) DO NOTHING`);
 }
 
 /** Remembers why an account cannot be read, for the operator; a page that is stored clears it. */

@@ -4,14 +4,13 @@
  */
 import type {
   AccountEntries,
-  AccountPage,
   Decoded,
   HeaderRun,
   LedgerHeader,
   LedgerName,
-  PageStart,
   WholeLedger,
 } from './evidence.ts';
+import type { AccountPage, PageStart } from './account-page.ts';
 import type { LedgerPayment, UndecodedRecord } from './ledger-payment.ts';
 
 /** A hint: where the history of the node that answered stands. */

@@ -2,6 +2,7 @@
  * The one decision of the system: from the facts about a session, what its state must be, and what differs from
  * that. Pure; db/settle.ts reads the facts and writes the difference in one SERIALIZABLE transaction.
  */
+import type { Coverage } from './coverage.ts';
 import { attentionChanges, type AttentionKind } from './attention.ts';
 import { judge, type InboxPayment, type Judged, type Judgement } from './judge.ts';
 import { leaveAlone } from './left-alone.ts';
@@ -16,22 +17,6 @@ import {
   type Session,
   type SessionStatus,
 } from './session.ts';
-
-/** How far the ledger is read for a session's account and asset, from the session's opening on without a hole. */
-export type Coverage = {
-  /** A ledger that closed before the session was opened. */
-  readonly openedAfter: number;
-  /** Read through this ledger, by whatever reading: crediting rests on it. */
-  readonly readThrough: number;
-  /** Proven through this ledger, by whole ledgers and entries that did not move: an ending rests on it. */
-  readonly provenThrough: number;
-  /** The first ledger of the chain that closed after the effective deadline; null while there is none. */
-  readonly endLedger: number | null;
-  /** No node shows some of the ledgers that are missing: nothing will prove them. */
-  readonly hasHole: boolean;
-  /** The newest ledger of the chain; 0 before the first. */
-  readonly newestLedger: number;
-};
 
 /** The session's live row in `payments`: who wrote it does not matter. */
 export type PaymentRow = {

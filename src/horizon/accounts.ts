@@ -1,6 +1,7 @@
 /** Accounts of Horizon: what their entries say, and pages of their payments. */
 import { assetKey } from '../domain/asset.ts';
-import { AccountEntries, AccountPage, type PageStart } from '../domain/evidence.ts';
+import { AccountEntries } from '../domain/evidence.ts';
+import { AccountPage, type PageStart } from '../domain/account-page.ts';
 import type { LedgerEvidence, LedgerHints } from '../domain/ledger-source.ts';
 import { assetOf, decodeAll } from './decode.ts';
 import { HorizonUnavailable } from './errors.ts';

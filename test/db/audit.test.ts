@@ -49,6 +49,15 @@ describe('the audit', () => {
             },
           ],
         },
+        placed: {
+          count: 1,
+          examples: [
+            {
+              subject: `session ${good.sessions.honoured.id}`,
+              problem: expect.stringContaining('counts behind ledger'),
+            },
+          ],
+        },
       },
     });
   });

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { UndecodedRecord } from '../../src/domain/ledger-payment.ts';
-import { AccountPage, type Decoded, type PageStart } from '../../src/domain/evidence.ts';
+import { type Decoded } from '../../src/domain/evidence.ts';
+import { AccountPage, type PageStart } from '../../src/domain/account-page.ts';
 import { storeFindings, storePage } from '../../src/db/inbox.ts';
 import { settleTogether } from '../../src/db/settle.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';

@@ -56,7 +56,10 @@ async function allAtOnce(asks: (() => Promise<OpenAnswer>)[]) {
   const answers = settled.flatMap((s) => (s.status === 'fulfilled' ? [s.value] : []));
   const refusals = settled.flatMap((s) => (s.status === 'rejected' ? [s.reason as Error] : []));
   return {
-    answers: new Set(answers.map((answer) => JSON.stringify({ ...answer, view: null }))),
+    // What Horizon said of the account, or that it did not answer, is not part of what was opened.
+    answers: new Set(
+      answers.map((answer) => JSON.stringify({ ...answer, view: null, warnings: [] })),
+    ),
     count: answers.length,
     refusals,
   };

@@ -13,7 +13,7 @@ import { storeFindings, storePage } from '../../src/db/inbox.ts';
 import { completeCancels, requestCancel, waitingCancels } from '../../src/db/sessions.ts';
 import type { Settled } from '../../src/db/settle.ts';
 import { createSettleQueue, type SettleQueue } from '../../src/db/settle-queue.ts';
-import { AccountPage, type PageStart } from '../../src/domain/evidence.ts';
+import { AccountPage, type PageStart } from '../../src/domain/account-page.ts';
 import { createTestDatabase, insertMerchant, type TestDatabase } from '../support/database.ts';
 import { minute } from '../domain/build.ts';
 import {

@@ -4,7 +4,8 @@ import type { InboxPayment, JudgeContext } from '../../src/domain/judge.ts';
 import { ledgerPaymentKey } from '../../src/domain/ledger-payment.ts';
 import { parseAmount } from '../../src/domain/money.ts';
 import type { Session } from '../../src/domain/session.ts';
-import type { Coverage, Decision, PaymentRow, SessionFacts } from '../../src/domain/settle.ts';
+import type { Decision, PaymentRow, SessionFacts } from '../../src/domain/settle.ts';
+import type { Coverage } from '../../src/domain/coverage.ts';
 
 export const USDC: Asset = {
   code: 'USDC',

@@ -3,15 +3,13 @@ import { describe, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
 import {
   AccountEntries,
-  AccountPage,
   HeaderRun,
   WholeLedger,
   type CountedOperation,
   type EntriesAnswer,
   type LedgerHeader,
-  type PageStart,
-  type PlacedRecord,
 } from '../../src/domain/evidence.ts';
+import { AccountPage, type PageStart, type PlacedRecord } from '../../src/domain/account-page.ts';
 import { MoreThanCounted, OtherChain } from '../../src/domain/ledger-errors.ts';
 import type { Found, Head, PageHint } from '../../src/domain/ledger-source.ts';
 import { minute } from './build.ts';

@@ -2,7 +2,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, test } from '@jest/globals';
-import type { PageStart } from '../../src/domain/evidence.ts';
+import type { PageStart } from '../../src/domain/account-page.ts';
 import type { LedgerSource } from '../../src/domain/ledger-source.ts';
 import { createHorizonSource } from '../../src/horizon/source.ts';
 import { paymentTo } from '../../src/sandbox/ledger/wallet.ts';

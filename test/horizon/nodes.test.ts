@@ -1,7 +1,7 @@
 /** Evidence read from several nodes that differ, behind one address: each answer is true, or no answer. */
 import { expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
-import type { PageStart } from '../../src/domain/evidence.ts';
+import type { PageStart } from '../../src/domain/account-page.ts';
 import { MoreThanCounted } from '../../src/domain/ledger-errors.ts';
 import { HorizonUnavailable } from '../../src/horizon/errors.ts';
 import type { Node } from '../../src/sandbox/ledger/nodes.ts';

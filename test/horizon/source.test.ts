@@ -1,7 +1,7 @@
 /** The ledger source against a network with really signed transactions: accounts. */
 import { describe, expect, test } from '@jest/globals';
 import { Memo } from '@stellar/stellar-sdk';
-import type { PageStart } from '../../src/domain/evidence.ts';
+import type { PageStart } from '../../src/domain/account-page.ts';
 import { createAccounts } from '../../src/horizon/accounts.ts';
 import { muxedAddress } from '../../src/horizon/address.ts';
 import { HorizonUnavailable } from '../../src/horizon/errors.ts';

@@ -96,7 +96,8 @@ const KINDS: Readonly<Record<string, Kind>> = {
   'expired, unpaid': { status: 'expired', becomes: 'expired', told: 0 },
   'expired, paid too late (D10)': { status: 'expired', late: ['10'], becomes: 'expired', told: 0 },
   'cancelled, though paid (D25)': { status: 'cancelled', inTime: ['10'], becomes: 'paid', told: 1 },
-  'cancelled, unpaid': { status: 'cancelled', becomes: 'cancelled', told: 0 },
+  // A cancellation counts from the ledger on by which it is seen: here that is after the deadline.
+  'cancelled, unpaid': { status: 'cancelled', becomes: 'expired', told: 0 },
   'stuck in processing, paid (D19)': {
     status: 'processing',
     inTime: ['10'],

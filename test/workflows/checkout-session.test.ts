@@ -272,6 +272,17 @@ describe('webhooks', () => {
       [hash],
     );
     await stage.client.wake(id);
+    // What was told in another order than the ledger's keeps the run open until a person has answered.
+    await until(
+      () =>
+        stage.database.rows(
+          `UPDATE settlement.attention SET resolved_at = now(), resolved_by = 'a person', reason = 'told the merchant'
+           WHERE subject = $1 AND kind = 'told_in_another_order' RETURNING id`,
+          [id],
+        ),
+      (answered) => answered.length > 0,
+    );
+    await stage.client.wake(id);
     expect(await stage.runEnd(id)).toMatchObject({
       status: 'paid',
       deliveries: [

@@ -14,6 +14,16 @@ import { rowProblemInWords, type RowProblem } from '../../domain/row-check.ts';
 import type { Deps } from '../deps.ts';
 import { advanceChain, extendChainBack, type ChainDeps } from './chain.ts';
 
+/** The chain is still being read back to the opening of a session; the next turn goes on. */
+class NotReadBackYet extends Error {
+  override readonly name = 'NotReadBackYet';
+  constructor(sessionId: string) {
+    super(
+      `The ledgers are still being read back to the opening of session ${sessionId}. Ask again.`,
+    );
+  }
+}
+
 /** Ledgers closed faster than this on no network yet: where the chain ends, an opening is dated too early, never too late. */
 const SHORTEST_LEDGER_MS = 1_000;
 
@@ -46,21 +56,25 @@ async function takeUp(deps: Deps, sessionId: string): Promise<RowProblem | null>
   if (problem === null) {
     const row = await findSession(db, sessionId);
     const openedAfter = row.openedAfter ?? (await dateOpening(deps, sessionId));
+    if (openedAfter === null) throw new NotReadBackYet(sessionId);
     await watchAccount(deps, row.receivingAccount, openedAfter);
   }
   await takeSeen(db, [sessionId]);
   return problem;
 }
 
-/** A ledger that surely closed before a session was opened of which only `created_at` is known. */
-async function dateOpening(deps: ChainDeps, sessionId: string): Promise<number> {
+/**
+ * A ledger that surely closed before a session was opened of which only `created_at` is known; null while the chain is still
+ * being read back to there.
+ */
+async function dateOpening(deps: ChainDeps, sessionId: string): Promise<number | null> {
   const { db } = deps.database;
   await advanceChain(deps);
-  const time = await surelyBefore(db, sessionId);
-  const first = await extendChainBack(deps, time);
+  const { time, readBackTo } = await surelyBefore(db, sessionId);
+  const { first, isDone } = await extendChainBack(deps, readBackTo);
   const before = await lastLedgerBefore(db, time);
   if (before !== null) return placeOpening(db, sessionId, before.sequence);
-  if (first === null) throw new Error('The chain of ledgers has not begun.');
+  if (!isDone || first === null) return null;
   const earlier = Math.ceil((first.closedAt.getTime() - time.getTime()) / SHORTEST_LEDGER_MS);
   return placeOpening(db, sessionId, Math.max(first.sequence - earlier, 1));
 }
@@ -91,6 +105,7 @@ async function follow(deps: Deps, session: Unseen): Promise<boolean> {
     deps.log.info({ sessionId: session.id }, 'A session of the backend is taken into account.');
     return true;
   } catch (error) {
+    if (error instanceof NotReadBackYet) return false;
     deps.log.error(
       { sessionId: session.id, err: error },
       'A session of the backend could not be taken into account; it is tried again.',

@@ -47,22 +47,31 @@ async function extendChain(deps: ChainDeps): Promise<{ newest: LedgerHeader; isS
     if (run === null) return await refuseOrWait(deps, newest, runs > 0);
     await storeRun(db, run);
     newest = run.headers.at(-1) ?? newest;
+    // The node knows of newer ledgers than the chain can take from it: what is newest here is not the newest there is.
+    if (!run.isWhole) return { newest, isShown: false };
     if (run.headers.length < FULL_RUN) break;
   }
   return { newest, isShown: true };
 }
 
-/** Extends the chain backwards until it has a ledger that closed before `time`, as far as nodes show it. */
-export async function extendChainBack(deps: ChainDeps, time: Date): Promise<LedgerHeader | null> {
+/**
+ * Extends the chain backwards until it has a ledger that closed before `time`, some hours of ledgers at once. `isDone`: it
+ * has, or no node shows more.
+ */
+export async function extendChainBack(
+  deps: ChainDeps,
+  time: Date,
+): Promise<{ first: LedgerHeader | null; isDone: boolean }> {
   const { db } = deps.database;
   let first = await firstLedger(db);
-  for (let runs = 0; runs < RUNS_AT_ONCE && first !== null && first.closedAt >= time; runs += 1) {
+  for (let runs = 0; first !== null && first.closedAt >= time; runs += 1) {
+    if (runs === RUNS_AT_ONCE) return { first, isDone: false };
     const run = await deps.source.ledgersBefore(first);
-    if (run === null || run.headers.length < 2) return first;
+    if (run === null || run.headers.length < 2) break;
     await storeRun(db, run, { isAnchor: true });
     first = await firstLedger(db);
   }
-  return first;
+  return { first, isDone: true };
 }
 
 /** A first ledger is believed as it is, but not one of another time than what earlier versions have read. */

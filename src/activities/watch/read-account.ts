@@ -7,12 +7,8 @@ import {
   noteRead,
   type WatchedAccount,
 } from '../../db/watching.ts';
-import type {
-  AccountEntries,
-  AccountPage,
-  LedgerHeader,
-  PageStart,
-} from '../../domain/evidence.ts';
+import type { AccountEntries, LedgerHeader } from '../../domain/evidence.ts';
+import type { AccountPage, PageStart } from '../../domain/account-page.ts';
 import { reasonOf } from '../../domain/failure.ts';
 import type { Deps } from '../deps.ts';
 import { agreesWithChain } from './entry-check.ts';

@@ -1,3 +1,4 @@
+import { pruneLedgers } from '../../db/ledgers.ts';
 import { watchedAccounts, type WatchedAccount } from '../../db/watching.ts';
 import type { Deps } from '../deps.ts';
 import { advanceChain } from './chain.ts';
@@ -15,7 +16,7 @@ const DAY_MS = 24 * 60 * 60 * 1000;
 
 /** How a turn is taken. */
 export type TurnOptions = {
-  /** The first one of a stretch. */
+  /** The first one of a stretch also forgets headers that nothing can need any more. */
   readonly isFirst: boolean;
   /** Read the pages of every account that is due, also where its entry says that nothing has moved. */
   readonly thorough: boolean;
@@ -38,12 +39,13 @@ export type TurnReport = {
  * next one.
  */
 export async function takeTurn(deps: Deps, options: TurnOptions): Promise<TurnReport> {
-  const { thorough, signal } = options;
+  const { isFirst, thorough, signal } = options;
   const { db } = deps.database;
   // What is undecided is settled first: it may be left from a worker that died.
   let settled = await settleDue(deps);
   const { newest, isShown } = await advanceChain(deps);
   settled += await discoverForeignSessions(deps, newest.sequence);
+  if (isFirst) await pruneLedgers(db);
   const report = { pages: 0, payments: 0, problems: 0, headLedger: newest.sequence };
   const accounts = await watchedAccounts(db);
   for (const account of accounts) {

@@ -28,12 +28,17 @@ export async function readWholeLedgers(
   const read: LedgersRead = { ledgers: 0, payments: 0 };
   if (wanted.length === 0) return read;
   const headers = await headersOf(deps, wanted);
+  let oldest = 0;
   for (const { sequence, accounts } of wanted) {
     if (signal.aborted) break;
+    // A node that began later has just said so.
+    if (sequence < oldest) continue;
     const header = headers.get(sequence);
     const whole = header === undefined ? null : await wholeLedger(deps, header, new Set(accounts));
     if (whole === null) {
-      if (newest.sequence - sequence > LONG_AGO) await noteMissing(deps, accounts, sequence);
+      if (newest.sequence - sequence > LONG_AGO) {
+        oldest = await noteMissing(deps, accounts, sequence);
+      }
       continue;
     }
     await storeWhole(deps.database.pool, whole);
@@ -80,7 +85,12 @@ async function headersOf(
   return new Map(found.map((header) => [header.sequence, header]));
 }
 
-async function noteMissing(deps: Deps, accounts: readonly string[], ledger: number): Promise<void> {
+/** Returns the node's oldest ledger. */
+async function noteMissing(
+  deps: Deps,
+  accounts: readonly string[],
+  ledger: number,
+): Promise<number> {
   const { oldestLedger } = await deps.source.head();
   await noteHole(
     deps.database.db,
@@ -90,4 +100,5 @@ async function noteMissing(deps: Deps, accounts: readonly string[], ledger: numb
       ? `Horizon's history begins at ledger ${oldestLedger}.`
       : `Horizon does not show ledger ${ledger}, or not all of it.`,
   );
+  return oldestLedger;
 }

@@ -112,6 +112,8 @@ export const historyHoles = settlement.table(
     account: text('account').notNull(),
     ledgers: ledgerInterval('ledgers').notNull(),
     notedAt: instant('noted_at').notNull().defaultNow(),
+    /** When they were last asked for. */
+    askedAt: instant('asked_at').notNull().defaultNow(),
     problem: text('problem').notNull(),
   },
   (t) => [primaryKey({ columns: [t.account, t.ledgers] })],
