@@ -6,7 +6,7 @@ import { connect, type Database } from '../src/db/connection.ts';
 import { storePage } from '../src/db/inbox.ts';
 import { createSettleQueue } from '../src/db/settle-queue.ts';
 import { watchedAccount } from '../src/db/watching.ts';
-import { AccountPage, type PageStart } from '../src/domain/evidence.ts';
+import { AccountPage, type PageStart } from '../src/domain/account-page.ts';
 import { parseAmount } from '../src/domain/money.ts';
 import { POOL, toLedgerPayment, type Payment } from './arms/arm.ts';
 import { NO_COUNTERS } from './reading-stage.ts';

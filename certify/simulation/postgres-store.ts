@@ -22,11 +22,11 @@ import { afterAttempt } from '../../src/domain/delivery.ts';
 import { assetKey } from '../../src/domain/asset.ts';
 import {
   AccountEntries,
-  AccountPage,
   HeaderRun,
   WholeLedger,
   type LedgerName,
 } from '../../src/domain/evidence.ts';
+import { AccountPage } from '../../src/domain/account-page.ts';
 import { parseAmount } from '../../src/domain/money.ts';
 import type { PostgresProxy } from '../parts/postgres-proxy.ts';
 import { ASSETS, SESSIONS, type Death } from './schedule.ts';
@@ -232,6 +232,7 @@ function chainDeps(database: Database, ask: () => ToyNode): ChainDeps {
         latestLedger: sequence,
         latestClosedAt: closedAt,
         oldestLedger: 1,
+        horizonVersion: null,
         networkPassphrase: '',
       });
     },

@@ -331,11 +331,9 @@ describe('a write that is not bound to what it began', () => {
         .filter((write) => !isBound(write))
         .map((write) => `${file}: ${nameOf(write)}`),
     );
-    const listed = [
-      ...Object.entries(UNBOUND).flatMap(([file, all]) =>
-        all.map(({ write }) => `${file}: ${write}`),
-      ),
-    ];
+    const listed = Object.entries(UNBOUND).flatMap(([file, all]) =>
+      all.map(({ write }) => `${file}: ${write}`),
+    );
     expect(found.sort()).toEqual(listed.sort());
   });
 
