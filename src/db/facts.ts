@@ -111,7 +111,7 @@ const FACTS: SQL = sql`
     FROM checkout_sessions s
     LEFT JOIN LATERAL (SELECT ${firstLedgerAfter(deadline('s'), sql`s.opened_after`)} AS ledger) over ON true
     -- Behind a SELECT, how many they are is no reason to plan anew.
-    WHERE s.id = ANY((SELECT ${sql.placeholder('sessionIds')}::uuid[])::uuid[])`;
+    WHERE s.id = ANY((SELECT ${sql.placeholder('sessionIds')}::uuid[])::uuid[]) ORDER BY s.id`;
 
 const READ = {
   locked: prepared<{ facts: RawFacts }>('facts locked', FACTS),

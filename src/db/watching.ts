@@ -2,7 +2,7 @@
 import { sql, type SQL } from 'drizzle-orm';
 import type { PageStart } from '../domain/account-page.ts';
 import type { Db } from './connection.ts';
-import { firstLedgerAfter, OVER_BY_NOW, proven, readOnly, through } from './coverage.ts';
+import { firstLedgerAfter, OVER_BY_NOW, proven, readOnly, through, isHole } from './coverage.ts';
 
 /** How the ledger is read: each account by itself, or the network's ledgers whole. */
 export type ReadStrategy = 'accounts' | 'ledgers';
@@ -54,10 +54,15 @@ export async function isWatchedFrom(
   return rows.length > 0;
 }
 
-const READ_THROUGH = through(
-  sql`(${proven(sql`w.account`, sql`'*'`)} + ${readOnly(sql`w.account`)})`,
-  sql`w.through_ledger`,
-);
+/** What is read of the account of the row `w`, as coverage.ts has it, without looking the row up again. */
+const READ = sql`(w.read_ledgers
+  + coalesce((SELECT c.ledgers FROM settlement.coverage c WHERE c.account = w.account AND c.asset = '*'), '{}')
+  + coalesce((SELECT int8multirange(int8range(w.network_from, n.through_ledger + 1))
+    FROM settlement.network_reading n WHERE w.network_from <= n.through_ledger), '{}')
+  + coalesce((SELECT range_agg(h.ledgers) FROM settlement.history_holes h
+    WHERE h.account = w.account AND ${isHole(sql`h`)}), '{}'))`;
+
+const READ_THROUGH = through(READ, sql`w.through_ledger`);
 
 const WATCHED = (condition: SQL): SQL => sql`
   SELECT w.account, w.through_ledger, w.known_record, w.read_at::text, open.n AS open_sessions, open.assets,

@@ -34,12 +34,8 @@ import {
   watchedAccounts,
 } from '../../src/db/watching.ts';
 import { sessionsToClose, sessionsWithUndecided } from '../../src/db/worklists.ts';
-import {
-  AccountPage,
-  HeaderRun,
-  WholeLedger,
-  type LedgerHeader,
-} from '../../src/domain/evidence.ts';
+import { HeaderRun, WholeLedger, type LedgerHeader } from '../../src/domain/evidence.ts';
+import { AccountPage } from '../../src/domain/account-page.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { minute, USDC } from '../domain/build.ts';
 import { insertSession, ledgerAt, newAccount, paymentFor, stateOf } from './build.ts';

@@ -96,7 +96,7 @@ async function explain(ask: (db: Db) => Promise<unknown>) {
     await client.query('ROLLBACK');
     const [plan] = rows[0]?.['QUERY PLAN'] ?? [];
     if (plan === undefined) throw new Error('PostgreSQL explained nothing.');
-    return { rows: rowsRead(plan.Plan), ms: plan['Execution Time'] + plan['Planning Time'] };
+    return { rows: rowsRead(plan.Plan) };
   } finally {
     client.release();
   }
@@ -133,8 +133,7 @@ test.each<[string, (db: Db) => Promise<unknown>, Record<string, number>]>([
     },
   ],
 ])('%s', async (_what, ask, most) => {
-  const { rows, ms } = await explain(ask);
+  const { rows } = await explain(ask);
   const tooMany = Object.entries(rows).filter(([table, n]) => n > (most[table] ?? 0));
   expect(tooMany).toEqual([]);
-  expect(ms).toBeLessThan(100);
 });

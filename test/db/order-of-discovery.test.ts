@@ -10,8 +10,6 @@ import { storeWhole } from '../../src/db/inbox.ts';
 import { settleTogether } from '../../src/db/settle.ts';
 import { assetKey } from '../../src/domain/asset.ts';
 import { WholeLedger } from '../../src/domain/evidence.ts';
-import { AccountPage, type PageStart } from '../../src/domain/account-page.ts';
-import { HeaderRun, WholeLedger } from '../../src/domain/evidence.ts';
 import type { LedgerPayment } from '../../src/domain/ledger-payment.ts';
 import { createTestDatabase, insertMerchant, type TestDatabase } from '../support/database.ts';
 import { FAKE_USDC, minute, USDC } from '../domain/build.ts';

@@ -12,7 +12,7 @@ import { rowProblem } from '../../db/session-row.ts';
 import { Refusal } from '../../domain/failure.ts';
 import { rowProblemInWords, type RowProblem } from '../../domain/row-check.ts';
 import type { Deps } from '../deps.ts';
-import { advanceChain, extendChainBack, type ChainDeps } from './chain.ts';
+import { extendChainBack, type ChainDeps } from './chain.ts';
 
 /** The chain is still being read back to the opening of a session; the next turn goes on. */
 class NotReadBackYet extends Error {
@@ -69,7 +69,6 @@ async function takeUp(deps: Deps, sessionId: string): Promise<RowProblem | null>
  */
 async function dateOpening(deps: ChainDeps, sessionId: string): Promise<number | null> {
   const { db } = deps.database;
-  await advanceChain(deps);
   const { time, readBackTo } = await surelyBefore(db, sessionId);
   const { first, isDone } = await extendChainBack(deps, readBackTo);
   const before = await lastLedgerBefore(db, time);
