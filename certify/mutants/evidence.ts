@@ -2,6 +2,7 @@
 import type { TestedMutant } from './settlement.ts';
 
 const EVIDENCE = 'src/domain/evidence.ts';
+const PAGE = 'src/domain/account-page.ts';
 const COVERAGE = 'src/db/coverage.ts';
 const CHAIN = 'src/activities/watch/chain.ts';
 
@@ -41,7 +42,7 @@ export const EVIDENCE_MUTANTS: readonly TestedMutant[] = [
   },
   {
     name: 'a page may begin anywhere',
-    edits: [{ file: EVIDENCE, from: 'if (!begins) return null;', to: '' }],
+    edits: [{ file: PAGE, from: 'if (!begins) return null;', to: '' }],
     test: ofEvidence('begins with the known record'),
   },
   {

@@ -58,7 +58,7 @@ export const TOLD_MUTANTS: readonly TestedMutant[] = [
     name: 'a full page proves the whole of its last ledger',
     edits: [
       {
-        file: 'src/domain/evidence.ts',
+        file: 'src/domain/account-page.ts',
         from: 'return this.#isFull ? this.#last.ledger - 1 : this.#last.ledger;',
         to: 'return this.#last.ledger;',
       },

@@ -222,8 +222,12 @@ export async function waitingCancels(db: Db): Promise<string[]> {
 export async function completeCancels(db: Db, sessionIds: readonly string[]): Promise<void> {
   if (sessionIds.length === 0) return;
   await db.execute(sql`
-    WITH done AS (
+    WITH locked AS (
+      -- Sessions are locked first everywhere: requests and the work list follow.
+      SELECT id FROM checkout_sessions WHERE id = ANY(${sql.param(sessionIds)}::uuid[]) ORDER BY id FOR UPDATE),
+    done AS (
       DELETE FROM settlement.cancel_requests WHERE session_id = ANY(${sql.param(sessionIds)}::uuid[])
+        AND (SELECT count(*) FROM locked) >= 0
         AND EXISTS (SELECT FROM settlement.ledgers)
       RETURNING session_id),
     cancelled AS (

@@ -109,7 +109,7 @@ test.each<[string, (db: Db) => Promise<unknown>, Record<string, number>]>([
   [
     'sessions that end',
     sessionsToClose,
-    { active_sessions: 10, checkout_sessions: 10, coverage: 10, ledgers: 11, watched_accounts: 10 },
+    { active_sessions: 10, checkout_sessions: 10, coverage: 10, ledgers: 21, watched_accounts: 10 },
   ],
   [
     'ledgers that endings wait for',

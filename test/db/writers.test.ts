@@ -285,6 +285,10 @@ const UNBOUND: Readonly<Record<string, readonly Unbound[]>> = {
   ],
   'src/db/watching.ts': [
     {
+      write: 'UPDATE settlement.history_holes (asked_at)',
+      why: 'Says when a hole was last asked for; a later asking says so again.',
+    },
+    {
       write: 'UPDATE settlement.watched_accounts (problem, read_at)',
       why: 'Shown to operators, never acted on; the next reading of the account writes its own.',
     },
