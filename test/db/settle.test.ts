@@ -238,19 +238,15 @@ describe('what an older backend left half done', () => {
   });
 
   test('cancelled by the backend: ends when the ledger is covered to that moment, and says so', async () => {
-    const session = await insertSession(database, {
-      status: 'cancelled',
-      expiresAt: new Date(Date.now() + 3_600_000),
-    });
+    const expiresAt = new Date(Date.now() + 3_600_000);
+    const session = await insertSession(database, { status: 'cancelled', expiresAt });
     expect(await settle(session.id)).toMatchObject({ status: 'cancelled', newEvents: [] });
     // The watcher sees it, and asks the ledger from when on it counts.
     await takeSeen(database.db, [session.id]);
     expect(await waitingCancels(database.db)).toContain(session.id);
     await completeCancels(database.db, [session.id]);
-    const [row] = await database.rows<{ cancel_at: Date }>(
-      'SELECT cancel_at FROM checkout_sessions WHERE id = $1',
-      [session.id],
-    );
+    const asked = 'SELECT cancel_at FROM checkout_sessions WHERE id = $1';
+    const [row] = await database.rows<{ cancel_at: Date }>(asked, [session.id]);
     const minutes = ((row?.cancel_at.getTime() ?? 0) - minute(0).getTime()) / 60_000;
     await cover(database, session.account, -1, Math.ceil(minutes));
     expect(await settle(session.id)).toMatchObject({
