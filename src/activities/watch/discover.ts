@@ -1,8 +1,8 @@
 import { deletedSessions, forgetSessions, placeOpenings } from '../../db/care.ts';
 import { correctedSessions } from '../../db/session-row.ts';
 import type { Deps } from '../deps.ts';
-import { reportSettled } from '../report-settled.ts';
 import { followBackend, takeIntoCare } from './care.ts';
+import { settleEach } from './settle-due.ts';
 
 /**
  * Follows what the backend wrote by itself since the last turn: new sessions, edits, deletions. `newestLedger` is the
@@ -13,19 +13,7 @@ export async function discoverForeignSessions(deps: Deps, newestLedger: number):
   await placeOpenings(db, newestLedger);
   const followed = [...(await followBackend(deps)), ...(await followCorrected(deps))];
   await forgetDeleted(deps);
-  let settled = 0;
-  for (const [sessionId, result] of await deps.queue.settleAll(followed)) {
-    if (result instanceof Error) {
-      deps.log.error(
-        { sessionId, err: result },
-        'A session could not be settled; it is tried again.',
-      );
-      continue;
-    }
-    settled += 1;
-    reportSettled(deps, result);
-  }
-  return settled;
+  return settleEach(deps, followed);
 }
 
 /** Rows that were no sessions and are now. */

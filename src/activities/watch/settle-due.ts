@@ -20,17 +20,27 @@ export async function settleDue(deps: SettlingDeps): Promise<number> {
     );
     if (due.length === 0) return settled;
     for (const id of due) tried.add(id);
-    for (const [sessionId, result] of await deps.queue.settleAll(due)) {
-      if (result instanceof Error) {
-        deps.log.error(
-          { sessionId, err: result },
-          'A session could not be settled; it is tried again.',
-        );
-        continue;
-      }
-      settled += 1;
-      reportSettled(deps, result);
-    }
+    settled += await settleEach(deps, due);
     deps.settledBell.ring();
   }
+}
+
+/** Settles these sessions; one that fails does not stop the rest. Returns how many were settled. */
+export async function settleEach(
+  deps: SettlingDeps,
+  sessionIds: readonly string[],
+): Promise<number> {
+  let settled = 0;
+  for (const [sessionId, result] of await deps.queue.settleAll(sessionIds)) {
+    if (result instanceof Error) {
+      deps.log.error(
+        { sessionId, err: result },
+        'A session could not be settled; it is tried again.',
+      );
+      continue;
+    }
+    settled += 1;
+    reportSettled(deps, result);
+  }
+  return settled;
 }
