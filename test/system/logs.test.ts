@@ -81,7 +81,7 @@ test('every line about a session has its sessionId, every line about a transacti
     ]),
   );
   expect(story('sessionId', cancelled.id)).toEqual(
-    expect.arrayContaining(['A cancellation was asked for.', 'A session was settled.']),
+    expect.arrayContaining(['A cancellation was requested.', 'A session was settled.']),
   );
   expect(story('txHash', hash)).toContain('A payment is credited.');
   expect(story('txHash', twice)).toContain('A payment is held.');
