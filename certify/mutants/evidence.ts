@@ -114,7 +114,13 @@ export const EVIDENCE_MUTANTS: readonly TestedMutant[] = [
   },
   {
     name: 'a node with a gap dates cancellations',
-    edits: [{ file: CHAIN, from: 'if (!run.isWhole) return { newest, isShown: false };', to: '' }],
+    edits: [
+      {
+        file: CHAIN,
+        from: 'return { newest, isShown: run.isWhole };',
+        to: 'return { newest, isShown: true };',
+      },
+    ],
     test: neverUnread('and lacks the next one, dates no cancellation'),
   },
   {

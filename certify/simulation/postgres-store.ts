@@ -246,7 +246,7 @@ function chainDeps(database: Database, ask: () => ToyNode): ChainDeps {
     transaction: refuse,
     close: refuse,
   };
-  return { database, source, log: pino({ level: 'silent' }) };
+  return { database, source, log: pino({ level: 'silent' }), networkPassphrase: '' };
 }
 
 /** The page as Horizon shows it, the known record included. */

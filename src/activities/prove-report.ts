@@ -72,7 +72,8 @@ async function ask(
     if (readThrough >= found.ledger) await readOnceMore(deps, account, found, newest);
     const answer = await answerFromInbox(deps, sessionId, txHash, account);
     if (answer !== null) return answer;
-    if (readThrough >= found.ledger) return { kind: 'pays_another', txHash };
+    const { length: unread } = await missingPayments(deps.database.db, found.payments);
+    if (readThrough >= found.ledger && unread === 0) return { kind: 'pays_another', txHash };
     const reason = `It is on ledger ${found.ledger}; the account is read through ledger ${readThrough}.`;
     return { kind: 'unknown', txHash, reason };
   } catch (error) {

@@ -26,9 +26,9 @@ export async function placeOpenings(db: Db, newestLedger: number): Promise<void>
   await db.execute(sql`
     WITH last AS (SELECT discovered_after AS ledger FROM settlement.network),
     placed AS (
-      UPDATE checkout_sessions s SET opened_after = least(last.ledger - ${MARGIN_LEDGERS}, (
+      UPDATE checkout_sessions s SET opened_after = greatest(1, least(last.ledger - ${MARGIN_LEDGERS}, (
         SELECT le.sequence FROM settlement.ledgers le WHERE le.closed_at < s.created_at - interval '10 seconds'
-        ORDER BY le.closed_at DESC, le.sequence DESC LIMIT 1))
+        ORDER BY le.closed_at DESC, le.sequence DESC LIMIT 1)))
       FROM last WHERE ${sql.raw(`(${UNSEEN})`)} AND s.opened_after IS NULL AND last.ledger IS NOT NULL
         AND s.seen_status IS NULL AND s.created_at > (SELECT min(closed_at) + interval '10 seconds' FROM settlement.ledgers))
     UPDATE settlement.network SET discovered_after = ${newestLedger}`);

@@ -33,12 +33,15 @@ export function readOnly(account: SQL): SQL {
       WHERE h.account = ${account} AND ${isHole(sql`h`)}), '{}'))`;
 }
 
-/** What one node does not show, another may: only what stays unshown this long counts as a hole. */
+/**
+ * What one node does not show, another may: only what was asked for again this long after, and not shown then either,
+ * counts as a hole.
+ */
 const HOLE_AFTER = sql.raw("interval '10 minutes'");
 
 /** Whether a row of history_holes, which the statement calls `hole`, has stood for long enough. */
 export function isHole(hole: SQL): SQL {
-  return sql`${hole}.noted_at < now() - ${HOLE_AFTER}`;
+  return sql`${hole}.asked_at > ${hole}.noted_at + ${HOLE_AFTER}`;
 }
 
 /** The last ledger up to which a set has no hole after `after`; `after` itself where the set begins later. */

@@ -20,6 +20,8 @@ export async function networkReading(db: Db): Promise<number | null> {
  */
 export async function beginNetworkReading(pool: Pool, afterLedger: number): Promise<void> {
   await inTransaction(pool, async (tx) => {
+    // First, as storeLedger does: a ledger that is being stored lets an account join.
+    await tx.execute(sql`SELECT FROM settlement.network_reading FOR UPDATE`);
     await tx.execute(sql`
       INSERT INTO settlement.coverage AS c (account, asset, ledgers)
       SELECT w.account, ${EVERY_ASSET}, int8multirange(int8range(w.network_from, n.through_ledger + 1))

@@ -175,7 +175,10 @@ export type MissingLedgers = { readonly account: string; readonly ledgers: reado
 /** Ledgers asked for at once for one account: three minutes of them on the public network. */
 const MOST_LEDGERS = 36;
 
-/** Ledgers that a node did not show are asked for again after this, and keep no later ones from being asked for. */
+/**
+ * Ledgers that are not shown keep no later ones from being asked for. They are asked for again after a minute, and after
+ * this once they count as a hole.
+ */
 const ASK_AGAIN_AFTER = sql.raw("interval '1 hour'");
 
 /**
@@ -192,7 +195,8 @@ export async function missingLedgers(db: Db, strategy: ReadStrategy): Promise<Mi
         unnest(int8multirange(int8range(due.first + 1, greatest(due.last, due.first + 1)))
           - ${proven(sql`due.account`, sql`due.asset`)}
           - coalesce((SELECT range_agg(h.ledgers) FROM settlement.history_holes h
-            WHERE h.account = due.account AND h.asked_at > now() - ${ASK_AGAIN_AFTER}), '{}')) AS gap,
+            WHERE h.account = due.account AND h.asked_at > now() - CASE WHEN ${isHole(sql`h`)}
+              THEN ${ASK_AGAIN_AFTER} ELSE interval '1 minute' END), '{}')) AS gap,
         generate_series(lower(gap), least(upper(gap) - 1, lower(gap) + ${MOST_LEDGERS})) AS n
       WHERE ${strategy} <> 'ledgers' OR n < coalesce((SELECT w.network_from FROM settlement.watched_accounts w
         WHERE w.account = due.account), 0))

@@ -33,10 +33,10 @@ export class HeaderRun {
   }
 
   /**
-   * The longest prefix that follows `tip`; null when the answer does not begin with it (the node lags, or lacks it).
+   * The longest prefix that follows `tip`; `isLast`: the node had nothing behind its answer. Null when the answer does not begin with it (the node lags, or lacks it).
    * @throws OtherChain when it begins with the tip's number and another hash
    */
-  static after(tip: LedgerName, answer: readonly LedgerHeader[]): HeaderRun | null {
+  static after(tip: LedgerName, answer: readonly LedgerHeader[], isLast = true): HeaderRun | null {
     if (!beginsWith(tip, answer)) return null;
     const headers: LedgerHeader[] = [];
     let last = tip;
@@ -45,7 +45,7 @@ export class HeaderRun {
       headers.push(header);
       last = header;
     }
-    return new HeaderRun(headers, headers.length === answer.length - 1);
+    return new HeaderRun(headers, isLast && headers.length === answer.length - 1);
   }
 
   /** The same backwards, from the first known ledger. Its own header is part of the run: it names the one before it. */

@@ -27,21 +27,21 @@ const NO_HASH = '0'.repeat(64);
 export function createLedgers(http: HorizonHttp): Ledgers {
   return {
     newestLedger: async () => {
-      const [newest] = await readHeaders(http, { cursor: null, order: 'desc', limit: 1 });
+      const { headers } = await readHeaders(http, { cursor: null, order: 'desc', limit: 1 });
+      const [newest] = headers;
       if (newest === undefined) throw new HorizonUnavailable('Horizon shows no ledger yet.');
       return newest;
     },
     // Both begin with the known ledger itself: cursors are exclusive in either direction (db2/page_query.go).
     ledgersAfter: async (tip) => {
       const cursor = startOf(tip.sequence) - 1n;
-      return HeaderRun.after(tip, await readHeaders(http, { cursor, order: 'asc', ...CHAINED }));
+      const { headers, isLast } = await readHeaders(http, { cursor, order: 'asc', ...CHAINED });
+      return HeaderRun.after(tip, headers, isLast);
     },
     ledgersBefore: async (first) => {
       const cursor = startOf(first.sequence + 1);
-      return HeaderRun.before(
-        first,
-        await readHeaders(http, { cursor, order: 'desc', ...CHAINED }),
-      );
+      const { headers } = await readHeaders(http, { cursor, order: 'desc', ...CHAINED });
+      return HeaderRun.before(first, headers);
     },
     ledger: async (sequence) => {
       const answer = await http.get(`/ledgers/${sequence}`);
@@ -54,17 +54,18 @@ export function createLedgers(http: HorizonHttp): Ledgers {
   };
 }
 
-/** Ledgers of a page; none where the node's history begins later (410, or 404 from a proxy). */
+/** Ledgers of a page, and whether it was not full; none where the node's history begins later (410, or 404 from a proxy). */
 async function readHeaders(
   http: HorizonHttp,
   request: Omit<PageRequest, 'path'>,
-): Promise<LedgerHeader[]> {
+): Promise<{ headers: LedgerHeader[]; isLast: boolean }> {
   const page = await readPage(http, { path: '/ledgers', ...request });
-  return (page?.records ?? []).map((record) => {
+  const headers = (page?.records ?? []).map((record) => {
     const header = headerOf(record);
     if (header !== null) return header;
     throw new HorizonUnavailable("Horizon's page of ledgers has a header that cannot be read.");
   });
+  return { headers, isLast: page === null || headers.length < page.limit };
 }
 
 function headerOf(body: unknown): LedgerHeader | null {

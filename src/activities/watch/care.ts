@@ -50,12 +50,16 @@ export async function takeIntoCare(deps: Deps, sessionId: string): Promise<void>
   throw new Refusal('InvalidInput', rowProblemInWords(problem), problem.field);
 }
 
-async function takeUp(deps: Deps, sessionId: string): Promise<RowProblem | null> {
+async function takeUp(
+  deps: Deps,
+  sessionId: string,
+  mayReadBack = true,
+): Promise<RowProblem | null> {
   const { db } = deps.database;
   const problem = await rowProblem(db, sessionId);
   if (problem === null) {
     const row = await findSession(db, sessionId);
-    const openedAfter = row.openedAfter ?? (await dateOpening(deps, sessionId));
+    const openedAfter = row.openedAfter ?? (await dateOpening(deps, sessionId, mayReadBack));
     if (openedAfter === null) throw new NotReadBackYet(sessionId);
     await watchAccount(deps, row.receivingAccount, openedAfter);
   }
@@ -67,9 +71,16 @@ async function takeUp(deps: Deps, sessionId: string): Promise<RowProblem | null>
  * A ledger that surely closed before a session was opened of which only `created_at` is known; null while the chain is still
  * being read back to there.
  */
-async function dateOpening(deps: ChainDeps, sessionId: string): Promise<number | null> {
+async function dateOpening(
+  deps: ChainDeps,
+  sessionId: string,
+  mayReadBack: boolean,
+): Promise<number | null> {
   const { db } = deps.database;
   const { time, readBackTo } = await surelyBefore(db, sessionId);
+  const known = await lastLedgerBefore(db, time);
+  if (known !== null) return placeOpening(db, sessionId, known.sequence);
+  if (!mayReadBack) return null;
   const { first, isDone } = await extendChainBack(deps, readBackTo);
   const before = await lastLedgerBefore(db, time);
   if (before !== null) return placeOpening(db, sessionId, before.sequence);
@@ -84,10 +95,14 @@ async function dateOpening(deps: ChainDeps, sessionId: string): Promise<number |
  */
 export async function followBackend(deps: Deps): Promise<string[]> {
   const followed: string[] = [];
+  let mayReadBack = true;
   for (let after = '00000000-0000-0000-0000-000000000000'; ;) {
     const page = await unseenSessions(deps.database.db, after);
     for (const session of page) {
-      if (await follow(deps, session)) followed.push(session.id);
+      const outcome = await follow(deps, session, mayReadBack);
+      if (outcome === 'followed') followed.push(session.id);
+      // The chain is read back once a turn, however many sessions wait for it.
+      if (outcome === 'waits') mayReadBack = false;
     }
     const last = page.at(-1);
     if (last === undefined) return followed;
@@ -95,20 +110,24 @@ export async function followBackend(deps: Deps): Promise<string[]> {
   }
 }
 
-async function follow(deps: Deps, session: Unseen): Promise<boolean> {
+async function follow(
+  deps: Deps,
+  session: Unseen,
+  mayReadBack: boolean,
+): Promise<'followed' | 'waits' | 'failed'> {
   try {
     // What ended before our time stands by its row: nothing is read for it.
     if (session.isHistory && session.openedAfter === null) {
       await takeSeen(deps.database.db, [session.id]);
-    } else await takeUp(deps, session.id);
+    } else await takeUp(deps, session.id, mayReadBack);
     deps.log.info({ sessionId: session.id }, 'A session of the backend is taken into account.');
-    return true;
+    return 'followed';
   } catch (error) {
-    if (error instanceof NotReadBackYet) return false;
+    if (error instanceof NotReadBackYet) return 'waits';
     deps.log.error(
       { sessionId: session.id, err: error },
       'A session of the backend could not be taken into account; it is tried again.',
     );
-    return false;
+    return 'failed';
   }
 }

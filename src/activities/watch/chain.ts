@@ -9,10 +9,8 @@ import type { Deps } from '../deps.ts';
 const MOST_BEHIND = 1_000;
 /** Ledgers that the network goes on without any node showing the newest one of the chain, until the chain begins anew. */
 const MOST_AHEAD = 720;
-/** Runs of 200 ledgers asked for at once: three hours and a half of the public network. */
+/** Runs of 200 ledgers asked for at once: five hours and a half of the public network. */
 const RUNS_AT_ONCE = 20;
-/** Horizon's largest page: a shorter run has reached what the node has. */
-const FULL_RUN = 199;
 
 /** The ledger is not the one that was read: nothing is concluded from it until a person says so. */
 export class NetworkReset extends Error {
@@ -20,7 +18,7 @@ export class NetworkReset extends Error {
 }
 
 /** What the chain needs of an activity's dependencies. */
-export type ChainDeps = Pick<Deps, 'database' | 'source' | 'log'>;
+export type ChainDeps = Pick<Deps, 'database' | 'source' | 'log' | 'networkPassphrase'>;
 
 /**
  * Extends the chain by what a node has closed since; begins it where there is none. Returns its newest ledger, and whether
@@ -44,14 +42,14 @@ async function extendChain(deps: ChainDeps): Promise<{ newest: LedgerHeader; isS
   if (newest === null) return { newest: await beginChain(deps), isShown: true };
   for (let runs = 0; runs < RUNS_AT_ONCE; runs += 1) {
     const run = await followed(deps, newest);
-    if (run === null) return await refuseOrWait(deps, newest, runs > 0);
+    if (run === null) return await refuseOrWait(deps, newest);
     await storeRun(db, run);
     newest = run.headers.at(-1) ?? newest;
-    // The node knows of newer ledgers than the chain can take from it: what is newest here is not the newest there is.
-    if (!run.isWhole) return { newest, isShown: false };
-    if (run.headers.length < FULL_RUN) break;
+    // Whole: one answer has shown the newest ledger of the chain, and nothing behind it. Without anything new, the node
+    // has a gap there: what is newest here is not the newest there is.
+    if (run.isWhole || run.headers.length === 0) return { newest, isShown: run.isWhole };
   }
-  return { newest, isShown: true };
+  return { newest, isShown: false };
 }
 
 /**
@@ -67,7 +65,12 @@ export async function extendChainBack(
   for (let runs = 0; first !== null && first.closedAt >= time; runs += 1) {
     if (runs === RUNS_AT_ONCE) return { first, isDone: false };
     const run = await deps.source.ledgersBefore(first);
-    if (run === null || run.headers.length < 2) break;
+    if (run === null) {
+      // A node that lags does not show it yet; one whose history begins later never will.
+      const { oldestLedger } = await deps.source.head();
+      return { first, isDone: oldestLedger >= first.sequence };
+    }
+    if (run.headers.length < 2) break;
     await storeRun(db, run, { isAnchor: true });
     first = await firstLedger(db);
   }
@@ -110,7 +113,6 @@ async function followed(deps: ChainDeps, newest: LedgerHeader): Promise<HeaderRu
 async function refuseOrWait(
   deps: ChainDeps,
   newest: LedgerHeader,
-  isShown: boolean,
 ): Promise<{ newest: LedgerHeader; isShown: boolean }> {
   const head = await deps.source.head();
   if (head.latestLedger < newest.sequence - MOST_BEHIND) {
@@ -127,7 +129,10 @@ async function refuseOrWait(
       newest,
     );
   }
-  if (head.latestLedger <= newest.sequence + MOST_AHEAD) return { newest, isShown };
+  if (head.latestLedger <= newest.sequence + MOST_AHEAD) return { newest, isShown: false };
+  if (head.networkPassphrase !== deps.networkPassphrase) {
+    await refuse(deps, `Horizon serves the network "${head.networkPassphrase}"`, newest);
+  }
   return beginAnew(deps, newest);
 }
 

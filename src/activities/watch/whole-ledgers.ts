@@ -27,14 +27,17 @@ export async function readWholeLedgers(
 ): Promise<LedgersRead> {
   const read: LedgersRead = { ledgers: 0, payments: 0 };
   if (wanted.length === 0) return read;
-  const headers = await headersOf(deps, wanted);
+  const { headers, isDone } = await headersOf(deps, wanted);
   let oldest = 0;
   for (const { sequence, accounts } of wanted) {
     if (signal.aborted) break;
     // A node that began later has just said so.
     if (sequence < oldest) continue;
     const header = headers.get(sequence);
-    const whole = header === undefined ? null : await wholeLedger(deps, header, new Set(accounts));
+    // The chain is still being read back to it.
+    if (header === undefined && !isDone) continue;
+    const whole = header === undefined ? null : await wholeOrNull(deps, header, accounts);
+    if (whole === 'unanswered') continue;
     if (whole === null) {
       if (newest.sequence - sequence > LONG_AGO) {
         oldest = await noteMissing(deps, accounts, sequence);
@@ -46,6 +49,20 @@ export async function readWholeLedgers(
     read.payments += whole.payments.length;
   }
   return read;
+}
+
+/** One ledger that Horizon does not answer for keeps no other from being read. */
+async function wholeOrNull(
+  deps: Deps,
+  header: LedgerHeader,
+  accounts: readonly string[],
+): Promise<WholeLedger | null | 'unanswered'> {
+  try {
+    return await wholeLedger(deps, header, new Set(accounts));
+  } catch (error) {
+    deps.log.warn({ ledger: header.sequence, err: error }, 'A ledger could not be read whole.');
+    return 'unanswered';
+  }
 }
 
 /** A header that counts fewer operations than a node shows came from one that filters: it is asked for again. */
@@ -73,16 +90,17 @@ export async function wholeLedger(
 async function headersOf(
   deps: Deps,
   wanted: readonly WantedLedger[],
-): Promise<Map<number, LedgerHeader>> {
+): Promise<{ headers: Map<number, LedgerHeader>; isDone: boolean }> {
   const { db } = deps.database;
   const sequences = wanted.map(({ sequence }) => sequence);
   let found = await ledgerHeaders(db, sequences);
+  let isDone = true;
   if (found.length < sequences.length) {
     // Older than the chain: one step back at a time, the next turn goes on.
-    await extendChainBack(deps, new Date(0));
+    ({ isDone } = await extendChainBack(deps, new Date(0)));
     found = await ledgerHeaders(db, sequences);
   }
-  return new Map(found.map((header) => [header.sequence, header]));
+  return { headers: new Map(found.map((header) => [header.sequence, header])), isDone };
 }
 
 /** Returns the node's oldest ledger. */
