@@ -16,7 +16,7 @@ import { settleSession } from './report-settled.ts';
 import { takeIntoCare } from './watch/care.ts';
 import { advanceChain } from './watch/chain.ts';
 import { readAccount } from './watch/read-account.ts';
-import { readWholeLedgers } from './watch/whole-ledgers.ts';
+import { ledgersBetween, readWholeLedgers } from './watch/whole-ledgers.ts';
 
 /** `wait`: look again for a while when the ledger does not show it yet. */
 export type ReportInput = { sessionId: string; txHash: string; wait: boolean };
@@ -119,10 +119,7 @@ async function readForward(
   const pages = await watchedAccount(db, account);
   if (pages === null || pages.readThrough >= ledger) return pages?.readThrough ?? 0;
   const last = Math.min(ledger, pages.readThrough + LEDGERS_FORWARD, newest.sequence);
-  const wanted = Array.from({ length: Math.max(last - pages.readThrough, 0) }, (_, i) => ({
-    sequence: pages.readThrough + 1 + i,
-    accounts: [account],
-  }));
+  const wanted = ledgersBetween(account, { after: pages.readThrough, through: last });
   await readWholeLedgers(deps, wanted, newest, signal);
   return (await watchedAccount(db, account))?.readThrough ?? 0;
 }

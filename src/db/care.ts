@@ -20,7 +20,7 @@ const unseen = (after: string): SQL => sql`${sql.raw(`(${UNSEEN})`)} AND id > ${
 /**
  * Dates the openings of new sessions by the ledger: behind the newest ledger of the last time that they were looked for,
  * when they were not there. A clock can lengthen the reading, never shorten it: where `created_at` is earlier, that
- * counts. Sessions older than the chain wait for `placeOldOpenings`. To be called with the newest ledger of *before*.
+ * counts. Sessions older than the chain are dated one by one (`placeOpening`). To be called with the newest ledger of *before*.
  */
 export async function placeOpenings(db: Db, newestLedger: number): Promise<void> {
   await db.execute(sql`

@@ -63,11 +63,6 @@ export class HeaderRun {
     return new HeaderRun(headers, headers.length === answer.length);
   }
 
-  /** The first ledger of a chain: believed as it is, since nothing older is known. */
-  static anchor(header: LedgerHeader): HeaderRun {
-    return new HeaderRun([header], true);
-  }
-
   /** Whether it is all of the answer. A node with a gap shows ledgers behind the gap, which no run reaches. */
   get isWhole(): boolean {
     return this.#isWhole;

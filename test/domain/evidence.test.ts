@@ -307,7 +307,7 @@ test('nothing of the same shape passes for evidence, and no hint does', () => {
     // @ts-expect-error what an account says, as an object
     store.entries({ account: 'G', unmoved: () => null });
     // @ts-expect-error evidence of another kind
-    store.whole(HeaderRun.anchor(hints.header));
+    store.whole(HeaderRun.after(hints.header, [hints.header]));
   };
   expect(unrun).toBeInstanceOf(Function);
 });

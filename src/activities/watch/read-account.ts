@@ -12,7 +12,7 @@ import type { AccountPage, PageStart } from '../../domain/account-page.ts';
 import { reasonOf } from '../../domain/failure.ts';
 import type { Deps } from '../deps.ts';
 import { agreesWithChain } from './entry-check.ts';
-import { readWholeLedgers } from './whole-ledgers.ts';
+import { ledgersBetween, readWholeLedgers } from './whole-ledgers.ts';
 
 /** Horizon's largest page. */
 const PAGE = 200;
@@ -164,10 +164,7 @@ async function readLedgersInstead(
   reading: AccountReading,
 ): Promise<void> {
   const last = Math.min(moved ?? readThrough, newest.sequence, readThrough + LEDGERS_PER_TURN);
-  const wanted = Array.from({ length: Math.max(last - readThrough, 0) }, (_, i) => ({
-    sequence: readThrough + 1 + i,
-    accounts: [account],
-  }));
+  const wanted = ledgersBetween(account, { after: readThrough, through: last });
   const read = await readWholeLedgers(deps, wanted, newest, signal);
   reading.pages += read.ledgers;
   reading.payments += read.payments;

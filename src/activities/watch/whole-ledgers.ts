@@ -12,6 +12,17 @@ const LONG_AGO = 720;
 /** A ledger that is to be read whole, and for which accounts. */
 export type WantedLedger = { readonly sequence: number; readonly accounts: readonly string[] };
 
+/** The ledgers of one account after one that is read, through another; none when that lies before it. */
+export function ledgersBetween(
+  account: string,
+  { after, through }: { after: number; through: number },
+): WantedLedger[] {
+  return Array.from({ length: Math.max(through - after, 0) }, (_, i) => ({
+    sequence: after + 1 + i,
+    accounts: [account],
+  }));
+}
+
 /** What reading whole ledgers brought. */
 export type LedgersRead = { ledgers: number; payments: number };
 
