@@ -1,7 +1,7 @@
 /** The quiet merchant: sessions that are opened and paid at a steady rate, and how long each takes. */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-, import { Asset, Memo, Operation } from '@stellar/stellar-sdk';
+import { Asset, Memo, Operation } from '@stellar/stellar-sdk';
 import { reasonOf } from '../src/domain/failure.ts';
 import { submit } from '../certify/parts/cast.ts';
 import type { RoundSession } from '../certify/parts/workload.ts';
