@@ -5,6 +5,7 @@
  */
 import { readArguments } from './arguments.ts';
 import { runAttacks } from './run.ts';
+import { shown } from './shown.ts';
 import { tableOf } from './table.ts';
 
 const say = (line: string) => void process.stdout.write(`${line}\n`);
@@ -12,7 +13,7 @@ const wanted = readArguments(process.argv.slice(2));
 say(`Seed ${wanted.seed}. The same attacks again: -- --seed ${wanted.seed}`);
 const { phases, unconserved, seconds } = await runAttacks(wanted, say);
 say(tableOf(phases));
-for (const what of unconserved.slice(0, 10)) say(`conservation: ${what}`);
+for (const what of unconserved.slice(0, 10)) say(`conservation: ${shown(what)}`);
 const red = phases.some(({ passed }) => passed.length > 0) || unconserved.length > 0;
 say(`${red ? 'RED' : 'GREEN'}: ${phases.length - 1} actors, ${seconds} s.`);
 process.exit(red ? 1 : 0);

@@ -5,6 +5,7 @@ import { expected } from '../certify/parts/rest.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Wanted } from './arguments.ts';
 import { play, type Phase, type Times } from './phase.ts';
+import { shown } from './shown.ts';
 import { startStage, type Stage } from './stage.ts';
 
 /** Of two cores. `restMs`: until everything of the attackers' own is in the inbox, too, when all is over. */
@@ -69,5 +70,5 @@ async function inbox({ stack }: Stage, withinMs: number): Promise<string[]> {
 function tell({ actor, sessions, passed, seconds }: Phase, say: (line: string) => void): void {
   const verdict = passed.length === 0 ? 'kept' : `RED (${passed.length})`;
   say(`${actor ?? 'nobody'}: ${sessions} sessions, ${seconds} s, ${verdict}`);
-  for (const what of passed.slice(0, 6)) say(`    ${what.slice(0, 300)}`);
+  for (const what of passed.slice(0, 6)) say(`    ${shown(what).slice(0, 300)}`);
 }

@@ -27,9 +27,12 @@ export type Stage = {
   stop(): Promise<void>;
 };
 
-/** As in production, ten times faster: a turn every second, and a request budget that is not far above what reading needs. */
+/**
+ * As in production, some times faster, with a request budget that is not far above what reading needs. Turns do not keep
+ * step with ledgers (1 s), so that each phase meets every distance between the two.
+ */
 const SETTINGS = {
-  POLL_INTERVAL_MS: '1000',
+  POLL_INTERVAL_MS: '700',
   HORIZON_REQUESTS_PER_HOUR: '72000',
   RECONCILE_INTERVAL_MS: '15000',
   /** A worker of 1 GB: one that keeps what a stranger sends dies of it here, not weeks later. */
