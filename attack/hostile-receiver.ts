@@ -2,6 +2,7 @@
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
+import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** How a receiver treats a POST. */
@@ -69,11 +70,14 @@ async function treat(mood: Mood, response: ServerResponse, canary: string): Prom
       return;
     case 'endless':
       response.writeHead(200);
-      while (!response.destroyed) {
-        if (!response.write(CHUNK))
-          await Promise.race([once(response, 'drain'), once(response, 'close')]);
-      }
+      Readable.from(endlessly())
+        .on('error', () => undefined)
+        .pipe(response);
   }
+}
+
+function* endlessly(): Generator<string> {
+  for (;;) yield CHUNK;
 }
 
 async function listen(treatment: (response: ServerResponse) => void): Promise<Server> {

@@ -1,4 +1,5 @@
 /** One phase: the quiet merchant's ordinary day, alone or beside an actor, and what came of it. */
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { reasonOf } from '../src/domain/failure.ts';
 import { audited, processes } from '../certify/parts/checks.ts';
@@ -23,6 +24,8 @@ export type Phase = Seen & {
   readonly sessions: number;
   /** Bounds that were passed, in words. */
   readonly passed: readonly string[];
+  /** How late the harness itself was, which is also the ledger and the attackers (ms, p99): its part in the times. */
+  readonly lateMs: number;
   readonly seconds: number;
 };
 
@@ -52,12 +55,15 @@ export async function play(before: Before, planned: Planned | null): Promise<Pha
   const over = new AbortController();
   const done = new AbortController();
   const canary = bad.got.canary;
+  const late = monitorEventLoopDelay();
+  late.enable();
   const memory = watchMemory(stack, done.signal);
   const serving = serve(stage, over.signal);
   const attack = planned ? attackBy(before, planned, over.signal) : null;
   await sleep(times.attackMs);
   over.abort();
   const served = await serving;
+  late.disable();
   const attacked = await within(attack?.made ?? Promise.resolve(), times.patienceMs);
   const sessions = [...served.sessions, ...(attack?.victims ?? [])];
   const paid = sessions.filter(({ paidAt }) => paidAt !== null);
@@ -94,6 +100,7 @@ export async function play(before: Before, planned: Planned | null): Promise<Pha
     reached: attack?.reached ?? new Map(),
     sessions: measured.count,
     passed: passed(seen, alone ?? seen),
+    lateMs: Math.round(late.percentile(99) / 1e6),
     seconds: Math.round((Date.now() - started) / 1000),
   };
 }

@@ -36,7 +36,8 @@ export type Measured = {
 
 const PRICE = '10';
 const EVERY_MS = 400;
-const OPEN_WITHIN_MS = 60_000;
+/** Longer than any answer may take; a merchant whose session is not open by then has lost a customer. */
+const OPEN_WITHIN_MS = 20_000;
 /** Nothing expires while it is looked at. */
 const TTL_MS = 30 * 60_000;
 

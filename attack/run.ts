@@ -67,8 +67,13 @@ async function inbox({ stack }: Stage, withinMs: number): Promise<string[]> {
   }
 }
 
-function tell({ actor, sessions, passed, seconds }: Phase, say: (line: string) => void): void {
+function tell(
+  { actor, sessions, passed, seconds, lateMs }: Phase,
+  say: (line: string) => void,
+): void {
   const verdict = passed.length === 0 ? 'kept' : `RED (${passed.length})`;
-  say(`${actor ?? 'nobody'}: ${sessions} sessions, ${seconds} s, ${verdict}`);
+  say(
+    `${actor ?? 'nobody'}: ${sessions} sessions, ${seconds} s, harness late by ${lateMs} ms, ${verdict}`,
+  );
   for (const what of passed.slice(0, 6)) say(`    ${shown(what).slice(0, 300)}`);
 }
