@@ -30,27 +30,26 @@ export function readArguments(args: readonly string[]): Wanted {
   return { quick: values.quick, seed, plan: planOf(values.only) };
 }
 
-/** The actors of a run and their attacks, in the order of the list. @throws Error that names what there is */
+/** What is played, in the order of the list: an actor with all its attacks, or one attack by itself. @throws Error that names what there is */
 export function planOf(only: readonly string[]): Planned[] {
-  const every = Object.entries(ACTORS).flatMap(([actor, attacks]) =>
-    Object.keys(attacks).map((attack) => ({ actor: actor as ActorName, attack })),
-  );
+  const every: Planned[] = Object.entries(ACTORS).flatMap(([name, attacks]) => {
+    const actor = name as ActorName;
+    const each = Object.keys(attacks);
+    return [{ actor, attacks: each }, ...each.map((attack) => ({ actor, attacks: [attack] }))];
+  });
+  const names = every.map(nameOf);
   for (const name of only) {
-    if (every.some((one) => isNamed(one, name))) continue;
-    const there = every.map(({ actor, attack }) => `${actor}:${attack}`).join(', ');
-    throw new Error(
-      `--only: there is no "${name}". There are ${Object.keys(ACTORS).join(', ')}, and of those ${there}.`,
-    );
+    if (names.includes(name)) continue;
+    throw new Error(`--only: there is no "${name}". There are ${names.join(', ')}.`);
   }
-  const chosen = every.filter(
-    (one) => only.length === 0 || only.some((name) => isNamed(one, name)),
-  );
-  return [...Map.groupBy(chosen, ({ actor }) => actor)].map(([actor, some]) => ({
-    actor,
-    attacks: some.map(({ attack }) => attack),
-  }));
+  return every.filter((one) => {
+    const name = nameOf(one);
+    return only.length === 0 ? !name.includes(':') : only.includes(name);
+  });
 }
 
-function isNamed({ actor, attack }: { actor: string; attack: string }, name: string): boolean {
-  return name === actor || name === `${actor}:${attack}`;
+/** `payer`, or `payer:giants` for one attack of several. */
+export function nameOf({ actor, attacks }: Planned): string {
+  const isWhole = attacks.length === Object.keys(ACTORS[actor]).length;
+  return isWhole ? actor : `${actor}:${attacks.join('+')}`;
 }

@@ -11,9 +11,11 @@ import { tableOf } from './table.ts';
 const say = (line: string) => void process.stdout.write(`${line}\n`);
 const wanted = readArguments(process.argv.slice(2));
 say(`Seed ${wanted.seed}. The same attacks again: -- --seed ${wanted.seed}`);
-const { phases, unconserved, seconds } = await runAttacks(wanted, say);
+const { phases, left, unconserved, seconds } = await runAttacks(wanted, say);
 say(tableOf(phases));
 for (const what of unconserved.slice(0, 10)) say(`conservation: ${shown(what)}`);
-const red = phases.some(({ passed }) => passed.length > 0) || unconserved.length > 0;
+if (left.length > 0) say(`No time was left for ${left.join(', ')}.`);
+const red =
+  left.length > 0 || phases.some(({ passed }) => passed.length > 0) || unconserved.length > 0;
 say(`${red ? 'RED' : 'GREEN'}: ${phases.length - 1} actors, ${seconds} s.`);
 process.exit(red ? 1 : 0);

@@ -8,7 +8,7 @@ import { expected } from '../certify/parts/rest.ts';
 import { Rng } from '../certify/rng.ts';
 import type { Scene } from './actors/actor.ts';
 import { ACTORS } from './actors/list.ts';
-import type { Planned } from './arguments.ts';
+import { nameOf, type Planned } from './arguments.ts';
 import { passed, type Seen } from './bounds.ts';
 import { watchMemory } from './memory.ts';
 import { measure, openQuiet, serve, type QuietSession } from './quiet.ts';
@@ -74,7 +74,7 @@ export async function play(before: Before, planned: Planned | null): Promise<Pha
   const lost = new Set(measured.lost);
   const promises = await broken(
     stage,
-    paid.filter((session) => !lost.has(session)),
+    paid.filter((session) => !lost.has(session) && session.shop === stage.quiet),
   );
   const seen: Seen = {
     commit: measured.commit,
@@ -95,7 +95,7 @@ export async function play(before: Before, planned: Planned | null): Promise<Pha
   await stack.restaff();
   return {
     ...seen,
-    actor: planned?.actor ?? null,
+    actor: planned && nameOf(planned),
     did: attack?.did ?? new Map(),
     reached: attack?.reached ?? new Map(),
     sessions: measured.count,
@@ -124,8 +124,8 @@ function attackBy(before: Before, { actor, attacks }: Planned, over: AbortSignal
     reached: add(reached),
     breach: (what) => void breaches.push(what),
     atTheEnd: (count) => void counts.push(count),
-    victim: async () => {
-      const session = await openQuiet(stage, true);
+    victim: async (whose = {}) => {
+      const session = await openQuiet(stage, { ...whose, attacked: true });
       victims.push(session);
       return session;
     },

@@ -1,9 +1,10 @@
 /** The quiet merchant: sessions that are opened and paid at a steady rate, and how long each takes. */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Asset, Memo, Operation } from '@stellar/stellar-sdk';
+import { Memo, Operation } from '@stellar/stellar-sdk';
 import { reasonOf } from '../src/domain/failure.ts';
-import { submit } from '../certify/parts/cast.ts';
+import { submit, type Shop } from '../certify/parts/cast.ts';
+import { assetOf } from '../src/sandbox/ledger/wallet.ts';
 import type { RoundSession } from '../certify/parts/workload.ts';
 import type { Stage } from './stage.ts';
 
@@ -41,22 +42,32 @@ const OPEN_WITHIN_MS = 20_000;
 /** Nothing expires while it is looked at. */
 const TTL_MS = 30 * 60_000;
 
-/** Opens a session of the quiet merchant; asks again for a minute. @throws Error with the last reason */
-export async function openQuiet({ stack, quiet }: Stage, attacked: boolean): Promise<QuietSession> {
+/** Whose session, in which asset (`native`, or `CODE:ISSUER`); the quiet merchant's in lumens unless it is said. */
+export type Wanted = {
+  readonly attacked: boolean;
+  readonly shop?: Shop;
+  readonly asset?: string;
+};
+
+/** Opens a session of the quiet merchant, or of another one that did nothing; asks again while a customer would wait. @throws Error with the last reason */
+export async function openQuiet(
+  { stack, quiet }: Stage,
+  { attacked, shop = quiet, asset = 'native' }: Wanted,
+): Promise<QuietSession> {
   const id = randomUUID();
-  const receivingAccount = quiet.wallet.address;
+  const [code = '', issuer = null] = asset === 'native' ? ['XLM'] : asset.split(':');
   const request = {
-    merchantId: quiet.merchantId,
+    merchantId: shop.merchantId,
     amount: PRICE,
-    asset: { code: 'XLM', issuer: null },
-    receivingAccount,
+    asset: { code, issuer },
+    receivingAccount: shop.wallet.address,
     expiresAt: new Date(Date.now() + TTL_MS).toISOString(),
   };
   for (const end = Date.now() + OPEN_WITHIN_MS; ; await sleep(250)) {
     try {
       const { memo } = await stack.client.openSession(id, request);
       const kind = 'paid exactly';
-      const common = { id, kind, shop: quiet, asset: 'native', price: PRICE } as const;
+      const common = { id, kind, shop, asset, price: PRICE } as const;
       return { ...common, reference: memo, paidAt: null, attacked };
     } catch (error) {
       if (Date.now() > end) throw error;
@@ -68,7 +79,7 @@ export async function openQuiet({ stack, quiet }: Stage, attacked: boolean): Pro
 export async function payQuiet({ stack }: Stage, session: QuietSession): Promise<void> {
   const payment = {
     destination: session.shop.wallet.address,
-    asset: Asset.native(),
+    asset: assetOf(session.asset),
     amount: session.price,
   };
   await submit(stack.ledger, stack.customer, [Operation.payment(payment)], {
@@ -83,7 +94,7 @@ export async function serve(stage: Stage, over: AbortSignal): Promise<Served> {
   const served: Served = { sessions: [], complaints: [] };
   const under: Promise<void>[] = [];
   const one = async () => {
-    const session = await openQuiet(stage, false);
+    const session = await openQuiet(stage, { attacked: false });
     served.sessions.push(session);
     await payQuiet(stage, session);
   };
@@ -108,7 +119,7 @@ export async function measure(
 ): Promise<Measured> {
   const heard = () => {
     const at = new Map<string, number>();
-    for (const { body, at: time } of receiver.posts) {
+    for (const { body, at: time } of [...receiver.posts, ...stack.merchant.posts]) {
       const { type, data } = JSON.parse(body) as { type?: string; data: { sessionId: string } };
       if (type === undefined || type === 'payment.confirmed')
         at.set(data.sessionId, at.get(data.sessionId) ?? time);

@@ -3,18 +3,20 @@ import { bundleWorkflows } from '../certify/parts/lanes.ts';
 import { conserved } from '../certify/parts/checks.ts';
 import { expected } from '../certify/parts/rest.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Wanted } from './arguments.ts';
-import { play, type Phase, type Times } from './phase.ts';
+import { nameOf, type Wanted } from './arguments.ts';
+import { play, type Phase } from './phase.ts';
 import { shown } from './shown.ts';
 import { startStage, type Stage } from './stage.ts';
 
-/** Of two cores. `restMs`: until everything of the attackers' own is in the inbox, too, when all is over. */
-const QUICK = { attackMs: 18_000, patienceMs: 20_000, restMs: 20_000 };
-const FULL = { attackMs: 60_000, patienceMs: 90_000, restMs: 120_000 };
+/** Of two cores. No phase begins after `beginWithinMs`. `restMs`: until everything of the attackers' own is in the inbox, too, when all is over. */
+const QUICK = { attackMs: 18_000, patienceMs: 20_000, restMs: 20_000, beginWithinMs: 190_000 };
+const FULL = { attackMs: 60_000, patienceMs: 90_000, restMs: 120_000, beginWithinMs: Infinity };
 
 /** What came of a run. */
 export type Run = {
   readonly phases: readonly Phase[];
+  /** Actors for whom no time was left, because bounds were passed before. */
+  readonly left: readonly string[];
   /** What the ledger's books have and the inbox does not, or the other way round, when all is over; in words. */
   readonly unconserved: readonly string[];
   readonly seconds: number;
@@ -26,7 +28,7 @@ export async function runAttacks(
   say: (line: string) => void,
 ): Promise<Run> {
   const started = Date.now();
-  const times: Times & { restMs: number } = quick ? QUICK : FULL;
+  const times = quick ? QUICK : FULL;
   const bundle = await bundleWorkflows();
   say('PostgreSQL, Temporal, the ledger and two workers start …');
   let stage: Stage | null = await startStage(bundle);
@@ -40,7 +42,12 @@ export async function runAttacks(
     const alone = await play({ stage, seed, quick, times, alone: null }, null);
     tell(alone, say);
     const phases = [alone];
+    const left: string[] = [];
     for (const planned of plan) {
+      if (Date.now() - started > times.beginWithinMs) {
+        left.push(nameOf(planned));
+        continue;
+      }
       stage ??= await startStage(bundle);
       const phase = await play({ stage, seed, quick, times, alone }, planned);
       phases.push(phase);
@@ -50,7 +57,7 @@ export async function runAttacks(
       stage = null;
     }
     const unconserved = stage ? await inbox(stage, times.restMs) : [];
-    return { phases, unconserved, seconds: Math.round((Date.now() - started) / 1000) };
+    return { phases, left, unconserved, seconds: Math.round((Date.now() - started) / 1000) };
   } finally {
     await stage?.stop();
   }

@@ -46,7 +46,9 @@ function latencies(phase: Phase, alone: Phase | undefined, what: 'commit' | 'web
     .map((p) => {
       const [now, then] = [phase[what][p], alone?.[what][p]];
       const times =
-        alone === undefined || alone === phase ? '' : ` ${ratio(now, then ?? 1).toFixed(1)} ×`;
+        alone === undefined || alone === phase || !Number.isFinite(now)
+          ? ''
+          : ` ${ratio(now, then ?? 1).toFixed(1)} ×`;
       return `${p} ${inMs(now)}${times}`;
     })
     .join('\n');

@@ -35,13 +35,14 @@ const results = {
     did: Object.fromEntries(did),
     reached: Object.fromEntries(reached),
   })),
+  left: run.left,
   unconserved: run.unconserved,
 };
 writeFileSync(join(folder, 'beside.json'), `${JSON.stringify(results, null, 1)}\n`);
 const text = tableFor(run);
 writeFileSync(join(folder, 'beside.md'), text);
 console.log(text);
-process.exit(run.phases.some(({ passed }) => passed.length > 0) ? 1 : 0);
+process.exit(run.phases.some(({ passed }) => passed.length > 0) || run.left.length > 0 ? 1 : 0);
 
 /** In Markdown, with the bar. */
 function tableFor({ phases }: Run): string {

@@ -1,6 +1,6 @@
 /** What an attack is given, and what it leaves. */
 import type { Rng } from '../../certify/rng.ts';
-import type { QuietSession } from '../quiet.ts';
+import type { QuietSession, Wanted } from '../quiet.ts';
 import type { Stage } from '../stage.ts';
 
 /** Where an attack happens. */
@@ -19,8 +19,8 @@ export type Scene = {
   breach(what: string): void;
   /** Called when the phase is over, to count what came of it meanwhile. */
   atTheEnd(count: () => void): void;
-  /** A session of the quiet merchant that is to be attacked; whatever happens, it must end as its money says. */
-  victim(): Promise<QuietSession>;
+  /** A session that is to be attacked, the quiet merchant's unless it is said; its merchant must hear of its payment. */
+  victim(whose?: Omit<Wanted, 'attacked'>): Promise<QuietSession>;
 };
 
 /** One way to attack; resolves when everything is done, or the scene is over. */

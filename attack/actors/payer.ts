@@ -3,7 +3,6 @@ import { randomUUID } from 'node:crypto';
 import { Account, Asset, Memo, MuxedAccount, Operation } from '@stellar/stellar-sdk';
 import { submit } from '../../certify/parts/cast.ts';
 import { payQuiet } from '../quiet.ts';
-import { openHostile } from './hostile-session.ts';
 import type { Attack, Scene } from './actor.ts';
 
 /** Operations of one transaction, at most. */
@@ -11,7 +10,7 @@ const OPERATIONS = 100;
 const STROOP = '0.0000001';
 
 /** The attacks. */
-export const payer = { dust, surplus, giants, memos, accounts } satisfies Record<string, Attack>;
+export const payer = { dust, exceptions, giants, memos, accounts } satisfies Record<string, Attack>;
 
 const size = ({ quick }: Scene, small: number, large: number) => (quick ? small : large);
 
@@ -22,14 +21,17 @@ async function dust(scene: Scene): Promise<void> {
   await payQuiet(scene.stage, victim);
 }
 
-/** The same to a session that has been paid, whose merchant wants to hear of every exception. */
-async function surplus(scene: Scene): Promise<void> {
+/**
+ * Payments in the wrong asset to a session whose merchant wants to hear of every exception, and then its price: the payment
+ * must be told, however many exceptions stand before it. Then as many again, beyond the price.
+ */
+async function exceptions(scene: Scene): Promise<void> {
   const { stage } = scene;
-  const account = stage.hostile.wallet.address;
-  const { memo } = await openHostile(scene, {});
-  const price = Operation.payment({ destination: account, asset: Asset.native(), amount: '10' });
-  await submit(stage.stack.ledger, stage.mallory, [price], { memo: Memo.id(memo) });
-  await rain(scene, account, memo, size(scene, 4_000, 12_000));
+  const victim = await scene.victim({ shop: stage.hostile, asset: stage.stack.usdc });
+  const account = victim.shop.wallet.address;
+  await rain(scene, account, victim.reference, size(scene, 4_000, 12_000));
+  await payQuiet(stage, victim);
+  await rain(scene, account, victim.reference, size(scene, 1_000, 12_000));
 }
 
 /** A hundred payments a transaction, ten transactions a ledger. */

@@ -8,7 +8,8 @@ test('every actor attacks, unless some are named', () => {
 });
 
 test('an actor, or one attack of it, can be named', () => {
-  expect(planOf(['reporter', 'payer:giants'])).toEqual([
+  expect(planOf(['reporter', 'payer:giants', 'payer:dust'])).toEqual([
+    { actor: 'payer', attacks: ['dust'] },
     { actor: 'payer', attacks: ['giants'] },
     { actor: 'reporter', attacks: ['nonsense'] },
   ]);
