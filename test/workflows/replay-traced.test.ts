@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { beforeAll, expect, test } from '@jest/globals';
 import { bundleWorkflowCode, DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { startTracing, type Tracing } from '../../src/tracing.ts';
+import { workflowIdOf } from '../support/histories.ts';
 
 const HISTORIES = fileURLToPath(new URL('../histories', import.meta.url));
 const names = readdirSync(HISTORIES).filter((name) => name.endsWith('.json'));
@@ -32,6 +33,7 @@ test.each(names)('%s replays with tracing on', async (name) => {
       sinks: tracing.sinks,
     },
     history,
+    workflowIdOf(history),
   );
 });
 
