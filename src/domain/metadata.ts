@@ -17,6 +17,15 @@ export const METADATA_DEPTH = 32;
 /** Keys of objects and members of arrays, in all: each costs more in memory than its bytes. */
 export const METADATA_VALUES = 1_000;
 
+/** What events carry of a row's metadata: all of it, or nothing and the word that there is more. */
+export function carriedMetadata(
+  stored: unknown,
+  isTooLong: boolean,
+): { metadata: unknown; metadataOmitted: boolean } {
+  const metadataOmitted = isTooLong || problemOfMetadata(stored) !== null;
+  return { metadata: metadataOmitted ? null : stored, metadataOmitted };
+}
+
 type Count = { bytes: number; values: number };
 
 const TOO_LARGE = `is larger than ${METADATA_BYTES} bytes`;
