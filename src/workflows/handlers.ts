@@ -3,6 +3,7 @@ import { ActivityFailure, ApplicationFailure, setHandler } from '@temporalio/wor
 import { Refusal } from '../domain/failure.ts';
 import { hashOfWake, partOf, readTxHash, readUuid } from '../doors/messages.ts';
 import { readOpenRequest } from '../doors/open-request.ts';
+import { readable } from '../doors/unreadable.ts';
 import {
   cancelUpdate,
   lookUpdate,
@@ -122,7 +123,7 @@ function unknownSession(sessionId: string): never {
 /** The answer of an activity, or its refusal as the caller should see it: without Temporal's wrapping. */
 async function asked<T>(answer: Promise<T>): Promise<T> {
   try {
-    return await answer;
+    return readable(await answer);
   } catch (error) {
     if (error instanceof ActivityFailure && error.cause instanceof ApplicationFailure) {
       throw error.cause;

@@ -14,6 +14,7 @@ import type {
   SettlementActivities,
   WebhookActivities,
 } from '../activities/index.ts';
+import { readable } from '../doors/unreadable.ts';
 import type { SessionView } from './contract.ts';
 import { detailsOf, searchAttributesOf } from './details.ts';
 import { NEEDS_ATTENTION } from './search-attributes.ts';
@@ -123,10 +124,10 @@ export class SessionRun {
     try {
       if (now === null) {
         this.dirty = false;
-        now = await commit.look({ sessionId, now: instant() });
+        now = readable(await commit.look({ sessionId, now: instant() }));
       }
       if (now.found && now.due > 0) {
-        now = await webhooks.deliverEvents({ sessionId, now: instant() });
+        now = readable(await webhooks.deliverEvents({ sessionId, now: instant() }));
       }
       this.publish(now);
       if (JSON.stringify(this.view) !== JSON.stringify(now)) this.fallback = FALLBACK_FIRST_MS;

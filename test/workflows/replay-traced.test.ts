@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { beforeAll, expect, test } from '@jest/globals';
 import { bundleWorkflowCode, DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { startTracing, type Tracing } from '../../src/tracing.ts';
+import { BUNDLED } from '../../src/worker-code.ts';
 import { workflowIdOf } from '../support/histories.ts';
 
 const HISTORIES = fileURLToPath(new URL('../histories', import.meta.url));
@@ -18,7 +19,7 @@ beforeAll(async () => {
   if (on === null) throw new Error('Tracing is not on.');
   tracing = on;
   ({ code } = await bundleWorkflowCode({
-    workflowsPath: fileURLToPath(new URL('../../src/workflows/index.ts', import.meta.url)),
+    ...BUNDLED,
     workflowInterceptorModules: [...on.workflowModules],
     logger: new DefaultLogger('ERROR'),
   }));
