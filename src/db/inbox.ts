@@ -12,7 +12,7 @@ import { formatAmount } from '../domain/money.ts';
 import { storableJson } from '../domain/text.ts';
 import { onClient, type Db } from './connection.ts';
 import { addCoverage, EVERY_ASSET } from './coverage.ts';
-import { CommitRefused } from './serializable.ts';
+import { CommitRefused, underContention } from './serializable.ts';
 import { classify } from './sqlstate.ts';
 
 /** Rows of the inbox: payments, and records that could not be read. */
@@ -166,8 +166,15 @@ function row(p: LedgerPayment) {
   };
 }
 
-/** READ COMMITTED is enough here: the rows are facts, and the cursor's compare-and-set orders the writers. */
-export async function inTransaction<T>(pool: Pool, work: (tx: Db) => Promise<T>): Promise<T> {
+/**
+ * Runs \`work\` in one transaction and commits; a rival's lock makes it run again from the start. READ COMMITTED is enough
+ * here: the rows are facts, and the cursor's compare-and-set orders the writers.
+ */
+export function inTransaction<T>(pool: Pool, work: (tx: Db) => Promise<T>): Promise<T> {
+  return underContention(() => runOnce(pool, work));
+}
+
+async function runOnce<T>(pool: Pool, work: (tx: Db) => Promise<T>): Promise<T> {
   const client = await pool.connect();
   let unusable: Error | undefined;
   try {
