@@ -38,14 +38,32 @@ export async function storePage(pool: Pool, page: AccountPage): Promise<boolean>
   });
 }
 
-/** Stores a ledger that was read whole for some accounts: rows and coverage in one transaction. Returns the new rows. */
+/**
+ * Stores a ledger that was read whole for some accounts: rows and coverage in one transaction. Returns the new rows. By a
+ * count that has grown meanwhile it is not whole: its rows are stored, and prove nothing.
+ */
 export async function storeWhole(pool: Pool, whole: WholeLedger): Promise<number> {
   return inTransaction(pool, async (tx) => {
     const stored = await storeRecords(tx, whole);
     const { sequence } = whole;
+    if (await hasGrown(tx, whole)) return stored;
     await addCoverage(tx, [...whole.accounts], EVERY_ASSET, { from: sequence, through: sequence });
+    await tx.execute(sql`
+      DELETE FROM settlement.recounted_ledgers
+      WHERE ledger = ${sequence} AND account = ANY(${sql.param([...whole.accounts])}::text[])`);
     return stored;
   });
+}
+
+/**
+ * Whether the chain counts more operations in a ledger than it was read by. Until the transaction ends the count stays:
+ * \`storeRun\` withdraws what is committed before it grows.
+ */
+export async function hasGrown(tx: Db, whole: WholeLedger): Promise<boolean> {
+  const { rows } = await tx.execute<{ has_grown: boolean }>(sql`
+    SELECT operation_count > ${whole.operationCount} AS has_grown
+    FROM settlement.ledgers WHERE sequence = ${whole.sequence} FOR SHARE`);
+  return rows[0]?.has_grown ?? false;
 }
 
 /** Stores rows that were decoded anew (`settle payments parked`). They are no coverage. Returns how many were new. */
