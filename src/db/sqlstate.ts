@@ -9,10 +9,15 @@ export type Fault =
   /** Running it again will not help. */
   | 'permanent';
 
-const RETRY = new Set([
+/** Another transaction had the lock, or the row, first. */
+const RIVAL = new Set([
   '40001', // serialization_failure
   '40P01', // deadlock_detected
   '55P03', // lock_not_available: lock_timeout
+]);
+
+const RETRY = new Set([
+  ...RIVAL,
   '57014', // query_canceled: statement_timeout
   '53300', // too_many_connections
   '57P03', // cannot_connect_now: starting up
@@ -38,6 +43,11 @@ export function errorCode(error: unknown): string | null {
     if (typeof code === 'string') return code;
   }
   return null;
+}
+
+/** Whether an error of PostgreSQL says that a rival was faster: the same work may succeed at once. */
+export function lostToRival(error: unknown): boolean {
+  return RIVAL.has(errorCode(error) ?? '');
 }
 
 type ErrorLike = {
