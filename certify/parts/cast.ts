@@ -78,10 +78,11 @@ export async function prepare(
   return { shops, customer, usdc, fake };
 }
 
-async function addShop(
+/** A merchant whose endpoints are at `merchant`: one where `index` is even, two where it is odd. */
+export async function addShop(
   wallet: SandboxWallet,
   index: number,
-  merchant: Merchant,
+  merchant: Pick<Merchant, 'url'>,
   rows: Rows,
 ): Promise<Shop> {
   const merchantId = randomUUID();

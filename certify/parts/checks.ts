@@ -39,7 +39,8 @@ export async function check(
   return { violations, counted: counted + workload.counts.asked };
 }
 
-async function audited({ databaseUrl }: Stack): Promise<Part> {
+/** `settle audit`, every finding a violation. */
+export async function audited({ databaseUrl }: Stack): Promise<Part> {
   const { findings, sessions, ledgerPayments, events } = await auditDatabase(databaseUrl);
   const part = collect(sessions + ledgerPayments + events);
   for (const { promise, subject, problem } of findings) {
@@ -57,7 +58,8 @@ type InboxRow = {
   verdict: string | null;
 };
 
-async function conserved(stack: Stack, all: readonly Arrival[]): Promise<Part> {
+/** Every movement of the ledger's books is one row of the inbox, and the other way round. */
+export async function conserved(stack: Stack, all: readonly Arrival[]): Promise<Part> {
   const part = collect();
   const rows = await stack.rows<InboxRow>(
     `SELECT concat_ws(':', tx_hash, op_index, sub_index) AS key, account, amount::text, reference, verdict,
@@ -133,7 +135,8 @@ async function runs({ temporal }: Stack, sessions: readonly RoundSession[]): Pro
 /** The pool of a worker, unless a cell makes it smaller. */
 const POOL_MOST = 10;
 
-async function processes(stack: Stack): Promise<Part> {
+/** What the workers' processes must not show: an end, a failed replay, a stuck or a surplus connection. */
+export async function processes(stack: Stack): Promise<Part> {
   const part = collect();
   for (const problem of stack.unasked.splice(0))
     part.must(false, 'process', `Ended unasked: ${problem}`);

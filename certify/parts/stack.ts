@@ -69,13 +69,23 @@ async function stopAll(stops: readonly (() => Promise<unknown>)[]): Promise<void
   }
 }
 
-/** Starts everything with `workers` workers. `bundle` is the workflows' code. */
-export async function startStack(bundle: string, workers = 2): Promise<Stack> {
+/** What may differ from the certificate's own stack. */
+export type StackOptions = {
+  /** How many workers there are; two unless given. */
+  readonly workers?: number;
+  /** Changes the environment of every worker. */
+  readonly env?: (usual: NodeJS.ProcessEnv) => NodeJS.ProcessEnv;
+  /** Stands for Node in every worker: a program that ends by becoming Node with the arguments it was given. */
+  readonly execPath?: string;
+};
+
+/** Starts everything. `bundle` is the workflows' code. */
+export async function startStack(bundle: string, options: StackOptions = {}): Promise<Stack> {
   const dir = makeFolder('stack');
   chmodSync(dir, 0o755); // PostgreSQL runs as another user
   const stops: (() => Promise<unknown>)[] = [];
   try {
-    return await assemble(dir, bundle, workers, stops);
+    return await assemble(dir, bundle, options, stops);
   } catch (error) {
     await stopAll(stops);
     throw error;
@@ -85,7 +95,7 @@ export async function startStack(bundle: string, workers = 2): Promise<Stack> {
 async function assemble(
   dir: string,
   bundle: string,
-  count: number,
+  { workers: count = 2, env: change = (usual) => usual, execPath }: StackOptions,
   stops: (() => Promise<unknown>)[],
 ): Promise<Stack> {
   const silent = () => undefined;
@@ -154,7 +164,7 @@ async function assemble(
 
   const proxied = new URL(databaseUrl);
   proxied.port = String(proxy.port);
-  const env: NodeJS.ProcessEnv = {
+  const env = change({
     ...process.env,
     DATABASE_URL: proxied.toString(),
     HORIZON_URL: ledger.url,
@@ -166,7 +176,7 @@ async function assemble(
     TEMPORAL_ADDRESS: link.address,
     WORKFLOW_BUNDLE: bundle,
     LOG_LEVEL: 'warn',
-  };
+  });
   const logFile = join(dir, 'workers.log');
   const running = new Set<CertifiedWorker>();
   const unasked: string[] = [];
@@ -180,7 +190,9 @@ async function assemble(
     if (!worker.expected && !struck) unasked.push(`worker ${worker.pid}: ${how}`);
   };
   const addWorker = async (changes: NodeJS.ProcessEnv = {}) => {
-    const worker = await persistently(() => startCertifiedWorker({ ...env, ...changes }, logFile));
+    const worker = await persistently(() =>
+      startCertifiedWorker({ ...env, ...changes }, logFile, execPath),
+    );
     running.add(worker);
     worker.arm(arms);
     void bury(worker);

@@ -24,10 +24,12 @@ export type CertifiedWorker = {
 export async function startCertifiedWorker(
   env: NodeJS.ProcessEnv,
   logFile: string,
+  execPath = process.execPath,
 ): Promise<CertifiedWorker> {
   const log = openSync(logFile, 'a');
   const child = fork(WORKER, {
     env,
+    execPath,
     execArgv: ['--import', PRELOAD],
     stdio: ['ignore', log, log, 'ipc'],
   });

@@ -80,6 +80,8 @@ function memoOf({ transaction }: OperationRecord): string | null {
   const { memo_type: type, memo } = (transaction?.memo ?? {}) as Record<string, string>;
   if (type === 'hash' || type === 'return')
     return Buffer.from(memo ?? '', 'base64').toString('hex');
+  // What is no text names nothing: NUL, or bytes that are not UTF-8 (Horizon shows U+FFFD for them).
+  if (type === 'text' && /[\0\ufffd]/.test(memo ?? '')) return null;
   return memo === undefined || memo === '' ? null : memo;
 }
 

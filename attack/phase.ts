@@ -1,0 +1,169 @@
+/** One phase: the quiet merchant's ordinary day, alone or beside an actor, and what came of it. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { reasonOf } from '../src/domain/failure.ts';
+import { audited, processes } from '../certify/parts/checks.ts';
+import { outcome } from '../certify/parts/outcome.ts';
+import { expected } from '../certify/parts/rest.ts';
+import { Rng } from '../certify/rng.ts';
+import type { Scene } from './actors/actor.ts';
+import { ACTORS } from './actors/list.ts';
+import type { Planned } from './arguments.ts';
+import { passed, type Seen } from './bounds.ts';
+import { watchMemory } from './memory.ts';
+import { measure, openQuiet, serve, type QuietSession } from './quiet.ts';
+import type { Stage } from './stage.ts';
+
+/** What came of a phase. */
+export type Phase = Seen & {
+  /** Null: the quiet merchant alone. */
+  readonly actor: string | null;
+  readonly did: ReadonlyMap<string, number>;
+  readonly reached: ReadonlyMap<string, number>;
+  /** Sessions of the quiet merchant that were measured. */
+  readonly sessions: number;
+  /** Bounds that were passed, in words. */
+  readonly passed: readonly string[];
+  readonly seconds: number;
+};
+
+/** How long everything takes. */
+export type Times = {
+  /** The attack, in milliseconds. */
+  readonly attackMs: number;
+  /** Until what was paid must have been told. */
+  readonly patienceMs: number;
+};
+
+/** What is known when a phase begins. */
+export type Before = {
+  readonly stage: Stage;
+  readonly seed: number;
+  readonly quick: boolean;
+  readonly times: Times;
+  /** What was measured alone; null when this is it. */
+  readonly alone: Phase | null;
+};
+
+/** Plays a phase. */
+export async function play(before: Before, planned: Planned | null): Promise<Phase> {
+  const { stage, times, alone } = before;
+  const { stack, bad } = stage;
+  const started = Date.now();
+  const over = new AbortController();
+  const done = new AbortController();
+  const canary = bad.got.canary;
+  const memory = watchMemory(stack, done.signal);
+  const serving = serve(stage, over.signal);
+  const attack = planned ? attackBy(before, planned, over.signal) : null;
+  await sleep(times.attackMs);
+  over.abort();
+  const served = await serving;
+  const attacked = await within(attack?.made ?? Promise.resolve(), times.patienceMs);
+  const sessions = [...served.sessions, ...(attack?.victims ?? [])];
+  const paid = sessions.filter(({ paidAt }) => paidAt !== null);
+  const measured = await measure(stage, paid, times.patienceMs);
+  for (const count of attack?.counts ?? []) count();
+  done.abort();
+  const dead = stack.unasked.splice(0);
+  const lost = new Set(measured.lost);
+  const promises = await broken(
+    stage,
+    paid.filter((session) => !lost.has(session)),
+  );
+  const seen: Seen = {
+    commit: measured.commit,
+    webhook: measured.webhook,
+    memory: await memory,
+    dead,
+    lost: [...lost].map(
+      ({ id, attacked }) => `${attacked ? 'the attacked session' : 'session'} ${id}`,
+    ),
+    broken: [
+      ...served.complaints,
+      ...(attack?.breaches ?? []),
+      ...(attacked ? [] : ['the attack was not over in time: what it waits for was not answered']),
+      ...(bad.got.canary > canary ? ['a webhook reached an address that is not allowed'] : []),
+      ...promises,
+    ],
+  };
+  await stack.restaff();
+  return {
+    ...seen,
+    actor: planned?.actor ?? null,
+    did: attack?.did ?? new Map(),
+    reached: attack?.reached ?? new Map(),
+    sessions: measured.count,
+    passed: passed(seen, alone ?? seen),
+    seconds: Math.round((Date.now() - started) / 1000),
+  };
+}
+
+/** The attacks of an actor, side by side. */
+function attackBy(before: Before, { actor, attacks }: Planned, over: AbortSignal) {
+  const { stage, seed, quick } = before;
+  const [did, reached] = [new Map<string, number>(), new Map<string, number>()];
+  const breaches: string[] = [];
+  const victims: QuietSession[] = [];
+  const counts: (() => void)[] = [];
+  const add =
+    (to: Map<string, number>) =>
+    (what: string, times = 1) =>
+      void to.set(what, (to.get(what) ?? 0) + times);
+  const scene: Omit<Scene, 'rng'> = {
+    stage,
+    quick,
+    over,
+    did: add(did),
+    reached: add(reached),
+    breach: (what) => void breaches.push(what),
+    atTheEnd: (count) => void counts.push(count),
+    victim: async () => {
+      const session = await openQuiet(stage, true);
+      victims.push(session);
+      return session;
+    },
+  };
+  const rng = new Rng(seed);
+  const made = Promise.all(
+    Object.entries(ACTORS[actor])
+      .filter(([name]) => attacks.includes(name))
+      .map(async ([name, attack], i) => {
+        try {
+          await attack({ ...scene, rng: rng.fork(i) });
+        } catch (error) {
+          breaches.push(`${actor}:${name} broke off: ${reasonOf(error)}`);
+        }
+      }),
+  );
+  return { did, reached, breaches, victims, counts, made };
+}
+
+/** Whether it was done in time. */
+async function within(done: Promise<unknown>, ms: number): Promise<boolean> {
+  const late = new AbortController();
+  const timer = sleep(ms, false, { signal: late.signal }).catch(() => false);
+  const first = await Promise.race([done.then(() => true), timer]);
+  late.abort();
+  return first;
+}
+
+/** From the ledger's books and the receiver's POSTs, and by `settle audit`. */
+async function broken(
+  { stack, receiver }: Stage,
+  sessions: readonly QuietSession[],
+): Promise<string[]> {
+  const all = await expected(stack);
+  const posts = Map.groupBy(receiver.posts, ({ body }) => sessionIn(body));
+  const parts = await Promise.all([
+    audited(stack),
+    processes(stack),
+    ...sessions.map((session) => outcome(stack, session, all, posts.get(session.id) ?? [])),
+  ]);
+  return parts
+    .flatMap(({ violations }) => violations)
+    .map(({ check, problem }) => `${check}: ${problem}`);
+}
+
+function sessionIn(body: string): string {
+  return (JSON.parse(body) as { data: { sessionId: string } }).data.sessionId;
+}
