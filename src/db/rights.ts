@@ -27,6 +27,7 @@ export const TABLES = [
   'settlement.operator_journal',
   'settlement.parked_records',
   'settlement.reconcile_runs',
+  'settlement.recounted_ledgers',
   'settlement.reported_payments',
   'settlement.returned_payments',
   'settlement.session_journal',
@@ -52,7 +53,7 @@ export const APP_RIGHTS: Readonly<Record<Table, string>> = {
   'public.audit_logs': '',
   'public.checkout_sessions':
     'SELECT, INSERT, UPDATE (memo, status, cancel_at, closed_through_ledger, processing_since, payment_id, legacy, ' +
-    'opened_after, final_deadline, seen_status, seen_expires_at, seen_memo)',
+    'opened_after, final_deadline, seen_status, seen_expires_at, seen_memo, seen_terms)',
   'public.merchants': ROWS_THAT_CHANGE,
   'public.payment_links': '',
   'public.payments': 'SELECT, INSERT, UPDATE (superseded_by, settled_at)',
@@ -76,6 +77,7 @@ export const APP_RIGHTS: Readonly<Record<Table, string>> = {
   'settlement.operator_journal': APPEND_ONLY,
   'settlement.parked_records': ROWS_THAT_CHANGE,
   'settlement.reconcile_runs': 'SELECT, INSERT, DELETE',
+  'settlement.recounted_ledgers': WORK_LIST,
   'settlement.reported_payments': ROWS_THAT_CHANGE,
   'settlement.returned_payments': APPEND_ONLY,
   'settlement.session_journal': APPEND_ONLY,
