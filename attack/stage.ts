@@ -38,6 +38,8 @@ const SETTINGS = {
   /** A worker of 1 GB: one that keeps what a stranger sends dies of it here, not weeks later. */
   NODE_OPTIONS: '--max-old-space-size=1024',
 };
+/** Shorter than a turn, as it is in production (5 s there): each turn connects anew, and asks for Horizon's address. */
+const KEEP_ALIVE_MS = 300;
 const NAME_SERVER = '127.66.0.53';
 const HORIZON_NAME = 'horizon.attack.test';
 /** `addShop` gives an even index one endpoint, an odd one a second that wants every exception. */
@@ -49,6 +51,7 @@ export async function startStage(bundle: string): Promise<Stage> {
   const names = process.getuid?.() === 0 ? await ownNames() : null;
   const [receiver, bad] = await Promise.all([startQuietReceiver(), startHostileReceiver()]);
   const stack = await startStack(bundle, {
+    ledger: { keepAliveMs: KEEP_ALIVE_MS },
     env: (usual) => ({
       ...usual,
       ...SETTINGS,

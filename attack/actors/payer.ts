@@ -74,6 +74,9 @@ async function giants(scene: Scene): Promise<void> {
   }
   await stack.ledger.chain.nextLedger();
   await payQuiet(scene.stage, victim);
+  const page = `/accounts/${quiet.wallet.address}/payments?limit=200&order=desc&join=transactions`;
+  const bytes = (await (await fetch(stack.ledger.url + page)).arrayBuffer()).byteLength;
+  scene.reached('MB in the last page of the account', Math.round(bytes / 2 ** 20));
 }
 
 /** What a terminal obeys, what PostgreSQL refuses, what is no text. */

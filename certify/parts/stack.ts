@@ -8,7 +8,11 @@ import { settlementClient, type SettlementClient } from '../../src/client.ts';
 import { networkName } from '../../src/config.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { isAlive } from '../../src/sandbox/child.ts';
-import { startSandboxLedger, type SandboxLedger } from '../../src/sandbox/ledger/start.ts';
+import {
+  startSandboxLedger,
+  type SandboxLedger,
+  type SandboxLedgerOptions,
+} from '../../src/sandbox/ledger/start.ts';
 import { startPostgres, type Postgres } from '../../src/sandbox/postgres.ts';
 import { startTemporalServer, type TemporalServer } from '../../src/sandbox/temporal-server.ts';
 import { SA_NAMES } from '../../src/temporal.ts';
@@ -75,6 +79,8 @@ export type StackOptions = {
   readonly workers?: number;
   /** Changes the environment of every worker. */
   readonly env?: (usual: NodeJS.ProcessEnv) => NodeJS.ProcessEnv;
+  /** How the sandbox ledger is started. */
+  readonly ledger?: SandboxLedgerOptions;
   /** Stands for Node in every worker: a program that ends by becoming Node with the arguments it was given. */
   readonly execPath?: string;
 };
@@ -95,7 +101,12 @@ export async function startStack(bundle: string, options: StackOptions = {}): Pr
 async function assemble(
   dir: string,
   bundle: string,
-  { workers: count = 2, env: change = (usual) => usual, execPath }: StackOptions,
+  {
+    workers: count = 2,
+    env: change = (usual) => usual,
+    ledger: ledgerOptions,
+    execPath,
+  }: StackOptions,
   stops: (() => Promise<unknown>)[],
 ): Promise<Stack> {
   const silent = () => undefined;
@@ -118,7 +129,7 @@ async function assemble(
   const databaseUrl = await postgres.createDatabase('certify');
   const postgresPort = Number(new URL(databaseUrl).port);
   const [ledger, merchant, proxy, link] = await Promise.all([
-    startSandboxLedger(),
+    startSandboxLedger(ledgerOptions),
     startMerchant(),
     startPostgresProxy(postgresPort),
     startLink(ports.port),

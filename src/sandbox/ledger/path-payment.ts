@@ -46,7 +46,9 @@ export function applyPathPayment(op: PathPayment, stage: Stage): Applied {
   const [sendAsset, destAsset] = [op.sendAsset.toString(), op.destAsset.toString()];
   return {
     type,
-    result: ok ? succeeded(type, successArm(op, conversion)) : failed(type, failure),
+    result: ok
+      ? succeeded(type, successArm(op, stage, path, conversion.sent ?? 0n))
+      : failed(type, failure),
     details: {
       ...accountFields('from', stage.address),
       ...accountFields('to', op.destination),
@@ -87,19 +89,34 @@ function transfer(op: PathPayment, stage: Stage, { sent, received }: Conversion)
   return debit(stage.ws, stage.source, sell, sent);
 }
 
-function successArm(op: PathPayment, { sent, received }: Conversion): unknown {
-  const [sell, buy] = [op.sendAsset.toString(), op.destAsset.toString()];
-  const offer = {
-    seller_id: MARKET_MAKER,
-    offer_id: '1',
-    asset_sold: assetXdrJson(buy),
-    amount_sold: String(received),
-    asset_bought: assetXdrJson(sell),
-    amount_bought: String(sent),
-  };
+/** An offer is claimed at each step of the way: what is shown of a transaction grows with the length of its paths. */
+function successArm(
+  op: PathPayment,
+  stage: Stage,
+  path: readonly AssetKey[],
+  sent: Stroops,
+): unknown {
+  const offers = path.slice(1).flatMap((buy, i) => {
+    const sell = path[i] ?? buy;
+    if (sell === buy) return [];
+    const [bought, sold] = [i + 1, i + 2].map((to) => stage.rates.forward(path.slice(0, to), sent));
+    const offer = {
+      seller_id: MARKET_MAKER,
+      offer_id: '1',
+      asset_sold: assetXdrJson(buy),
+      amount_sold: String(sold),
+      asset_bought: assetXdrJson(sell),
+      amount_bought: String(bought),
+    };
+    return [{ order_book: offer }];
+  });
   const destination = extractBaseAddress(op.destination);
+  const amount =
+    op.type === 'pathPaymentStrictSend'
+      ? stage.rates.forward(path, sent)
+      : parseAmount(op.destAmount);
   return {
-    offers: sell === buy ? [] : [{ order_book: offer }],
-    last: { destination, asset: assetXdrJson(buy), amount: String(received) },
+    offers,
+    last: { destination, asset: assetXdrJson(op.destAsset.toString()), amount: String(amount) },
   };
 }

@@ -14,17 +14,18 @@ import { View } from './view.ts';
 
 type Reply = { status: number; body: Json; headers?: Readonly<Record<string, string>> };
 
-/** What the server serves. `submitTimeoutMs` is how long POST /transactions waits for its ledger. */
+/** What the server serves. `submitTimeoutMs` is how long POST /transactions waits for its ledger, `keepAliveMs` how long an idle connection stays open. */
 export type Served = {
   readonly chain: Chain;
   readonly faults: Faults;
   readonly controls: Controls;
   readonly submitTimeoutMs: number;
+  readonly keepAliveMs: number;
 };
 
 /** An HTTP server for a sandbox network; not listening yet. */
 export function createLedgerServer(served: Served): Server {
-  const server = createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
+  const server = createServer({ keepAliveTimeout: served.keepAliveMs }, (request, response) => {
     void handle(served, request, response).catch((error: unknown) => {
       response.destroy(error instanceof Error ? error : undefined);
     });

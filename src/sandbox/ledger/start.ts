@@ -19,6 +19,8 @@ export type SandboxLedgerOptions = {
   readonly firstLedger?: number;
   /** Ledgers may share a second, as since Protocol 30: then `closeEveryMs` may be below 1000. */
   readonly sharedSeconds?: boolean;
+  /** How long an idle connection stays open, in milliseconds; a minute unless given. */
+  readonly keepAliveMs?: number;
   /** How long POST /transactions waits for its ledger before it answers 504; Horizon's 30 s unless given. */
   readonly submitTimeoutMs?: number;
 };
@@ -53,6 +55,7 @@ export async function startSandboxLedger(
     faults: controls.faults,
     controls,
     submitTimeoutMs: options.submitTimeoutMs ?? 30_000,
+    keepAliveMs: options.keepAliveMs ?? 60_000,
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
