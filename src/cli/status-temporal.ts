@@ -7,8 +7,8 @@ import { withTemporal } from './temporal.ts';
 /** Temporal's numbers of the kinds of tasks that workers poll for (temporal.api.enums.v1.TaskQueueType). */
 const WORKFLOW_TASKS = 1;
 
-/** gRPC's code of a query that names an attribute that the server does not have. */
-const INVALID_ARGUMENT = 3;
+/** What gRPC says of a query that names an attribute that the server does not have: INVALID_ARGUMENT. */
+const UNKNOWN_ATTRIBUTE: ReadonlySet<number> = new Set([3]);
 
 /** A poll waits for a minute; Temporal remembers those of workers that are gone for five. */
 const POLLED_WITHIN_MS = 120_000;
@@ -81,7 +81,7 @@ export async function countTroubled(client: Client): Promise<number | null> {
     return count;
   } catch (error) {
     const { cause } = error as { cause?: unknown };
-    if (isGrpcServiceError(cause) && Number(cause.code) === INVALID_ARGUMENT) return null;
+    if (isGrpcServiceError(cause) && UNKNOWN_ATTRIBUTE.has(cause.code)) return null;
     throw error;
   }
 }
