@@ -183,11 +183,11 @@ async function stored(id: string): Promise<Record<string, unknown> | undefined> 
   return row;
 }
 
-function expected({ price: _, memo, asset, metadata, ...same }: ReadRequest, sent: unknown) {
-  void metadata;
+function expected(asked: ReadRequest, sent: unknown) {
+  const { merchantId, receivingAccount, expiresAt, successUrl, cancelUrl, memo, asset } = asked;
   const kept = (sent as { metadata?: unknown }).metadata;
   return {
-    ...same,
+    ...{ merchantId, receivingAccount, expiresAt, successUrl, cancelUrl },
     ...asset,
     metadata: kept === undefined ? null : (JSON.parse(JSON.stringify(kept)) as unknown),
     memo: memo ?? expect.any(String),
