@@ -187,7 +187,11 @@ function expected(asked: ReadRequest, sent: unknown) {
   const { merchantId, receivingAccount, expiresAt, successUrl, cancelUrl, memo, asset } = asked;
   const kept = (sent as { metadata?: unknown }).metadata;
   return {
-    ...{ merchantId, receivingAccount, expiresAt, successUrl, cancelUrl },
+    merchantId,
+    receivingAccount,
+    expiresAt,
+    successUrl,
+    cancelUrl,
     ...asset,
     metadata: kept === undefined ? null : (JSON.parse(JSON.stringify(kept)) as unknown),
     memo: memo ?? expect.any(String),

@@ -358,19 +358,6 @@ test('a session not at rest whose workflow is gone is woken', async () => {
   await expectRest();
 });
 
-test('a session whose run cannot go on gets another one', async () => {
-  const session = await it.insert({ openedMinutesAgo: 5 });
-  await it.catchUp();
-  await rows('UPDATE settlement.active_sessions SET wake_after = NULL');
-  it.running.add(session.id);
-  it.stuck.add(session.id);
-  it.woken.length = 0;
-  expect((await it.reconcile({ dryRun: true })).no_run).toMatchObject({ found: 1, left: 1 });
-  expect([it.stuck.size, it.woken]).toEqual([1, []]);
-  expect((await it.reconcile()).no_run).toEqual(repaired(1));
-  expect([it.stuck.size, it.woken]).toEqual([0, [session.id]]);
-});
-
 test('a session that somebody deleted is woken once, and then forgotten', async () => {
   const session = await it.insert({ openedMinutesAgo: 5 });
   await it.catchUp();
