@@ -204,7 +204,8 @@ async function createWorkers(env: TestWorkflowEnvironment, deps: ReconcileDeps):
   ]);
 }
 
-async function registerSearchAttributes(env: TestWorkflowEnvironment): Promise<void> {
+/** Without them, the first run of a session that shows itself cannot go on. */
+export async function registerSearchAttributes(env: TestWorkflowEnvironment): Promise<void> {
   await env.connection.operatorService.addSearchAttributes({
     namespace: 'default',
     searchAttributes: Object.fromEntries(
