@@ -14,10 +14,15 @@ const UNREADABLE = 'Unknown encoding: binary/encrypted';
 /** DEADLINE_EXCEEDED: the time of the request was up. RESOURCE_EXHAUSTED: the run has as many updates as Temporal takes. */
 const PASSING: ReadonlySet<number> = new Set([4, 8]);
 
-/** Another try may be answered, if the caller has time left. */
+/** The run that was asked has ended meanwhile (by itself, or as a wrong start): the next question starts another. */
+const RUN_ENDED = /workflow execution already completed/i;
+
+/** Another try may be answered, if the caller has time left. Every question may be asked twice. */
 export function isPassing(error: unknown): boolean {
   for (let e = error; e instanceof Error; e = e.cause) {
-    if (isGrpcServiceError(e) && PASSING.has(e.code)) return true;
+    if (isGrpcServiceError(e) && (PASSING.has(e.code) || RUN_ENDED.test(e.message))) return true;
+    if (e instanceof ApplicationFailure && e.type === 'AcceptedUpdateCompletedWorkflow')
+      return true;
   }
   return false;
 }

@@ -27,8 +27,10 @@ import { tellStanding } from './standing.ts';
 import { startTracing, traced, type Tracing } from './tracing.ts';
 import {
   connectTemporal,
+  endRun,
   ensureWatcher,
   isRunning,
+  runState,
   wakeSession,
   type Temporal,
 } from './temporal.ts';
@@ -143,7 +145,8 @@ function createDeps(
     networkPassphrase: config.NETWORK_PASSPHRASE,
     draining,
     networkName: config.networkName,
-    isRunning: (sessionId) => isRunning(temporal.client, sessionWorkflowId(sessionId)),
+    runOf: (sessionId) => runState(temporal.client, sessionWorkflowId(sessionId)),
+    endRun: (id, reason) => endRun(temporal.client, sessionWorkflowId(id), reason),
     watcher: {
       isRunning: () => isRunning(temporal.client, watcherWorkflowId(config.networkName)),
       start: () => ensureWatcher(temporal.client, config.networkName),

@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { loadDatabaseConfig } from '../config.ts';
 import { checkAdoption, type Adoption } from '../db/adopt.ts';
+import { isoDay, isoInstant } from '../doors/text.ts';
 import { EXIT } from './errors.ts';
 import { fields, print } from './output.ts';
 
@@ -28,8 +29,9 @@ export function adoptCommand(): Command {
 
 /** An instant as it is typed: a date, or a time with its zone. */
 export function instant(text: string): Date {
+  const exists = isoDay.safeParse(text).success || isoInstant.safeParse(text).success;
   const at = new Date(text);
-  if (Number.isNaN(at.getTime()) || at > new Date()) {
+  if (!exists || at > new Date()) {
     throw new InvalidArgumentError(
       'It is an instant in the past, ISO 8601: 2026-01-31 or 2026-01-31T12:00:00Z.',
     );

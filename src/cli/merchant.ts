@@ -5,7 +5,7 @@ import { loadSenderConfig } from '../config.ts';
 import { addMerchant, merchants, showMerchant, type Merchant } from '../db/operator/merchants.ts';
 import { isAccount } from '../horizon/address.ts';
 import { endpointInWords } from './endpoint-words.ts';
-import { uuid } from './input.ts';
+import { line, uuid } from './input.ts';
 import { by, reasoned, withDatabase, type Reasoned } from './operator.ts';
 import { fields, print } from './output.ts';
 import { secretStore } from './secret-store.ts';
@@ -65,12 +65,12 @@ export function merchantCommand(): Command {
 function read({ id, name, email, wallet, webhookUrl: url }: AddOptions) {
   const invalid = (field: string, wanted: string) =>
     new Refusal('InvalidInput', `--${field}: must be ${wanted}.`, field);
-  if (name.trim() === '') throw invalid('name', 'a name');
+  line(email, 'email');
   if (!/^[^\s@]+@[^\s@]+$/.test(email)) throw invalid('email', 'an email address');
   if (!isAccount(wallet)) throw invalid('wallet', 'a Stellar account (G…)');
   return {
     merchantId: id === undefined ? randomUUID() : uuid(id, 'id'),
-    name: name.trim(),
+    name: line(name, 'name'),
     email,
     walletAddress: wallet,
     webhookUrl:

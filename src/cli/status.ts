@@ -62,6 +62,10 @@ function problemsOf(
     ],
     [runs?.workers.length === 0, 'no worker runs'],
     [(runs?.failedRuns ?? 0) > 0, `${runs?.failedRuns} run(s) of sessions failed within a day`],
+    [
+      (runs?.troubledRuns ?? 0) > 0,
+      `${runs?.troubledRuns} run(s) cannot go on: their tasks fail (TemporalReportedProblems in Temporal's UI)`,
+    ],
     [runs?.watcherRuns === false, 'the watcher does not run: is a worker running?'],
     [
       runs !== null && runs.schedule !== 'running',
@@ -114,7 +118,10 @@ function inWords(
     ],
     [
       'runs',
-      runs === null ? null : `${runs.openRuns} open, ${runs.failedRuns} failed within a day`,
+      runs === null
+        ? null
+        : `${runs.openRuns} open, ${runs.failedRuns} failed within a day` +
+          (runs.troubledRuns === null ? '' : `, ${runs.troubledRuns} cannot go on`),
     ],
     ['last reading', `${seconds(standing.sinceReading)} ago`],
     ['coverage behind', lag.join(', ') || 'nowhere over two minutes'],
