@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
+import { BUNDLED } from '../src/worker-code.ts';
 import { migrate } from '../src/db/migrate.ts';
 import { startSandboxLedger, type SandboxLedger } from '../src/sandbox/ledger/start.ts';
 import { postgresBinaries } from '../src/sandbox/postgres-binaries.ts';
@@ -62,15 +63,15 @@ export async function setStage(): Promise<Stage> {
 /** Bundling takes 2 s: once, not at every start of a worker. */
 async function bundleBoth(): Promise<Stage['bundles']> {
   const folder = mkdtempSync(join(tmpdir(), 'settle-bench-'));
-  const bundle = async (path: string, name: string) => {
-    const workflowsPath = fileURLToPath(new URL(path, import.meta.url));
+  const bundle = async (made: { workflowsPath: string }, name: string) => {
     const { code } = await bundleWorkflowCode({
-      workflowsPath,
+      ...made,
       logger: new DefaultLogger('WARN'),
     });
     writeFileSync(join(folder, name), code);
     return join(folder, name);
   };
-  const ours = await bundle('../src/workflows/index.ts', 'ours.js');
-  return { ours, naive: await bundle('./arms/naive-workflow.ts', 'naive.js') };
+  const naive = fileURLToPath(new URL('./arms/naive-workflow.ts', import.meta.url));
+  const ours = await bundle(BUNDLED, 'ours.js');
+  return { ours, naive: await bundle({ workflowsPath: naive }, 'naive.js') };
 }

@@ -18,6 +18,9 @@ const QUICK = { model: 10_000, postgres: 150, sessions: 20, random: 16, minutes:
 /** Recovery from a SIGKILL to the next commit where a worker is left (bar R7). */
 const RECOVERY_P95_MS = 5_000;
 
+/** What is under way when the time is over ends within this; after that something hangs, and that is a red, too. */
+const OVERTIME_MS = 12 * 60_000;
+
 /** A cell whose fault has not come about is played again with other seeds, so often. */
 const TURNS_MORE = 3;
 
@@ -32,6 +35,14 @@ const wantsAll = !wanted.quick && wanted.cells.length === 0 && wanted.parts.incl
 say(
   `Seed ${wanted.seed}. The same seed draws the same workloads and faults again: -- --seed ${wanted.seed}`,
 );
+
+setTimeout(
+  () => {
+    say('RED: the time was over long ago, and something is still being waited for.');
+    process.exit(1);
+  },
+  until - Date.now() + OVERTIME_MS,
+).unref();
 
 const rounds: { part: RoundPlan['part']; result: RoundResult }[] = [];
 const simulating = simulateAside(wanted.seed, {

@@ -25,19 +25,23 @@ import {
   type SessionView,
 } from './workflows/contract.ts';
 import { Refusal, type RefusalCode } from './domain/failure.ts';
-import { isTxHash } from './domain/ledger-payment.ts';
-import { isUuid } from './domain/session.ts';
+import { AnswerDiffers, requireFits, requireOpened } from './doors/answers.ts';
+import { partOf, readTxHash, readUuid } from './doors/messages.ts';
+import { readOpenRequest } from './doors/open-request.ts';
 import { temporalSettings } from './temporal-settings.ts';
 import { startTracing } from './tracing.ts';
 import { createTurns } from './turns.ts';
 import { WORKFLOW_TASK_TIMEOUT } from './workflows/options.ts';
 
-export { NotAnswered, Refusal, type RefusalCode };
+export { AnswerDiffers, NotAnswered, Refusal, type RefusalCode };
 export type { CancelAnswer, OpenedSession, OpenRequest, ReportAnswer, SessionView };
 
 /** Everything a backend can ask of the settlement system. */
 export type SettlementClient = {
-  /** Opens the session and says how it is paid. Safe to repeat; another body under the same id is a Refusal. */
+  /**
+   * Opens the session and says how it is paid. Safe to repeat; another body under the same id is a Refusal.
+   * @throws Refusal InvalidInput with the field, before anything is sent; AnswerDiffers when the answer does not fit
+   */
   openSession(sessionId: string, request: OpenRequest): Promise<OpenedSession>;
   /** "Look again." Accepted even when no worker runs; with a hash it reports a payment without waiting for an answer. */
   wake(sessionId: string, hint?: { txHash?: string }): Promise<void>;
@@ -108,7 +112,7 @@ export function settlementClient(
   answerWithinMs: number = ANSWER_WITHIN_MS,
 ): SettlementClient {
   const start = (sessionId: string) => ({
-    workflowId: sessionWorkflowId(requireUuid(sessionId, 'sessionId')),
+    workflowId: sessionWorkflowId(readUuid(sessionId, 'sessionId')),
     taskQueue: SETTLEMENT_QUEUE,
     args: [{ sessionId }] as [{ sessionId: string }],
     workflowIdReusePolicy: 'ALLOW_DUPLICATE' as const,
@@ -129,7 +133,7 @@ export function settlementClient(
     args: A,
     sharing: { same: string | null; anew?: boolean },
   ): Promise<R> {
-    requireUuid(sessionId, 'sessionId');
+    readUuid(sessionId, 'sessionId');
     const until = Date.now() + answerWithinMs;
     for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
       try {
@@ -168,22 +172,27 @@ export function settlementClient(
   }
 
   return {
-    openSession: (sessionId, request) =>
-      ask(sessionId, openUpdate, [request], { same: `open ${JSON.stringify(request)}` }),
+    openSession: async (sessionId, request) => {
+      const asked = readOpenRequest(request);
+      const same = `open ${JSON.stringify(request)}`;
+      return requireOpened(sessionId, asked, await ask(sessionId, openUpdate, [request], { same }));
+    },
     reportPayment: async (sessionId, txHash) => {
-      const hash = requireTxHash(txHash);
-      return ask(sessionId, reportUpdate, [{ txHash: hash }], {
+      const hash = readTxHash(txHash);
+      const answer = await ask(sessionId, reportUpdate, [{ txHash: hash }], {
         same: `report ${hash}`,
         anew: true,
       });
+      requireFits(sessionId, [['txHash', partOf(answer, 'txHash'), hash]]);
+      return answer;
     },
     cancelSession: (sessionId) => ask(sessionId, cancelUpdate, [], { same: 'cancel' }),
     redeliver: async (sessionId, deliveryId) => {
-      requireUuid(deliveryId, 'deliveryId');
+      readUuid(deliveryId, 'deliveryId');
       await ask(sessionId, redeliverUpdate, [{ deliveryId }], { same: null });
     },
     async wake(sessionId, hint = {}) {
-      if (hint.txHash !== undefined) requireTxHash(hint.txHash);
+      if (hint.txHash !== undefined) readTxHash(hint.txHash);
       await client.workflow.signalWithStart(SESSION_WORKFLOW, {
         ...start(sessionId),
         signal: wakeSignal,
@@ -193,13 +202,13 @@ export function settlementClient(
     async sessionState(sessionId, { fresh = false } = {}) {
       const { workflowId } = start(sessionId);
       const seen = fresh ? null : await lastSeen(client, workflowId);
-      if (seen !== null) return seen;
+      if (seen !== null) return requireView(sessionId, seen);
       try {
         const view = await ask<SessionView, []>(sessionId, lookUpdate, [], {
           same: 'look',
           anew: true,
         });
-        return view.found ? view : null;
+        return requireView(sessionId, view);
       } catch (error) {
         if (error instanceof Refusal && error.code === 'SessionNotFound') return null;
         throw error;
@@ -207,6 +216,12 @@ export function settlementClient(
     },
     close: () => client.connection.close(),
   };
+}
+
+/** The view, if it is of that session; null when it says that there is none. @throws AnswerDiffers */
+function requireView(sessionId: string, view: SessionView): SessionView | null {
+  requireFits(sessionId, [['sessionId', partOf(view, 'sessionId'), sessionId]]);
+  return view.found ? view : null;
 }
 
 /** What the session's latest run saw; null when there is none, or when it is just looking. */
@@ -220,22 +235,4 @@ async function lastSeen(client: Client, workflowId: string): Promise<SessionView
     // Never started, or nobody there to answer: the look that follows meets the same trouble, and says so.
     return null;
   }
-}
-
-function requireUuid(id: string, field: string): string {
-  if (typeof id === 'string' && isUuid(id)) return id;
-  throw new Refusal(
-    'InvalidInput',
-    `${field}: must be a UUID in lower case, not ${JSON.stringify(id)}.`,
-    field,
-  );
-}
-
-function requireTxHash(txHash: string): string {
-  if (typeof txHash === 'string' && isTxHash(txHash)) return txHash;
-  throw new Refusal(
-    'InvalidInput',
-    `txHash: must be 64 lower-case hex digits, not ${JSON.stringify(txHash)}.`,
-    'txHash',
-  );
 }

@@ -6,6 +6,7 @@
 import { z } from 'zod';
 import type { EventType } from './domain/event.ts';
 import type { HeldReason } from './domain/held.ts';
+import { METADATA_BYTES, METADATA_DEPTH, METADATA_VALUES } from './domain/metadata.ts';
 
 /** Why money is held, as far as merchants are told: whose ambiguous and unmatched money is, nobody knows. */
 export type ExceptionReason = Exclude<HeldReason, 'ambiguous' | 'unmatched'>;
@@ -42,6 +43,12 @@ const ofSession = {
   metadata: z.unknown().meta({
     description: 'What the backend stored with the session, unchanged; null when it stored nothing',
   }),
+  metadataOmitted: z
+    .literal(true)
+    .optional()
+    .meta({
+      description: `True, and metadata null, where a row's metadata is beyond ${METADATA_BYTES} bytes, ${METADATA_DEPTH} levels or ${METADATA_VALUES} values: read it in the row. Absent otherwise`,
+    }),
 };
 const sessionAsset = z.string().meta({ description: "Code of the session's asset" });
 
@@ -125,6 +132,7 @@ export const EVENT_SCHEMAS = {
       sender,
       memo: ofSession.memo,
       metadata: ofSession.metadata,
+      metadataOmitted: ofSession.metadataOmitted,
     }),
   }),
 } satisfies Record<EventType, z.ZodObject>;

@@ -5,6 +5,7 @@ import { codeFile } from './code-file.ts';
 import { encryptionCodec } from './codec.ts';
 import { ConfigError } from './config-error.ts';
 import { reasonOf } from './domain/failure.ts';
+import { lenient } from './doors/lenient-codec.ts';
 import { parseKeyRing, type KeyRing } from './keys/key-ring.ts';
 import { withSecretFiles } from './secret-files.ts';
 
@@ -12,8 +13,8 @@ import { withSecretFiles } from './secret-files.ts';
 export type TemporalSettings = ClientConnectConfig & {
   /** To be spread into a client's options; empty where nothing is encrypted. */
   readonly client: { readonly dataConverter?: DataConverter };
-  /** The same for a worker, whose own failures are encrypted, too. */
-  readonly worker: { readonly dataConverter?: DataConverter };
+  /** The same for a worker: its failures are encrypted, too, and a payload that it cannot read harms nobody else. */
+  readonly worker: { readonly dataConverter: DataConverter };
 };
 
 /** Reads them from the environment. @throws ConfigError */
@@ -35,11 +36,18 @@ function codecKeys(set: Readonly<Record<string, string>>): KeyRing | null {
 }
 
 function converters(keys: KeyRing | null): Pick<TemporalSettings, 'client' | 'worker'> {
-  if (keys === null) return { client: {}, worker: {} };
-  const payloadCodecs = [encryptionCodec(keys)];
+  const payloadConverterPath = codeFile('./payload-converter', import.meta.url);
+  if (keys === null) return { client: {}, worker: { dataConverter: { payloadConverterPath } } };
+  const codec = encryptionCodec(keys);
   const failureConverterPath = codeFile('./failure-converter', import.meta.url);
   return {
-    client: { dataConverter: { payloadCodecs } },
-    worker: { dataConverter: { payloadCodecs, failureConverterPath } },
+    client: { dataConverter: { payloadCodecs: [codec] } },
+    worker: {
+      dataConverter: {
+        payloadConverterPath,
+        failureConverterPath,
+        payloadCodecs: [lenient(codec)],
+      },
+    },
   };
 }

@@ -20,8 +20,8 @@ import { SEARCH_ATTRIBUTES } from './workflows/search-attributes.ts';
 export type Temporal = {
   readonly native: NativeConnection;
   readonly client: Client;
-  /** How workers encrypt; empty where nothing is encrypted. */
-  readonly worker: Pick<WorkerOptions, 'dataConverter'>;
+  /** How workers read payloads, and encrypt them where that is on. */
+  readonly worker: { readonly dataConverter: NonNullable<WorkerOptions['dataConverter']> };
   readonly namespace: string;
   readonly address: string;
   close(): Promise<void>;

@@ -6,6 +6,12 @@ import type { Temporal } from './temporal.ts';
 import type { Tracing } from './tracing.ts';
 import { DEPLOYMENT } from './workflows/contract.ts';
 
+/** What a bundle is made of, for those that are made beforehand. */
+export const BUNDLED = {
+  workflowsPath: codeFile('./workflows/index', import.meta.url),
+  payloadConverterPath: codeFile('./payload-converter', import.meta.url),
+};
+
 /**
  * With a build id, this process is one version of the deployment: Temporal gives work to the version that an operator has
  * made current. Session runs are short or wait at rest points, so all move to a new version at their next task.
@@ -30,7 +36,7 @@ export function workflowCode(
   tracing: Tracing | null,
 ): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath'> {
   const codePath = process.env['WORKFLOW_BUNDLE'];
-  const plain = worker.dataConverter === undefined && tracing === null;
+  const plain = worker.dataConverter.failureConverterPath === undefined && tracing === null;
   if (codePath && plain) return { workflowBundle: { codePath } };
-  return { workflowsPath: codeFile('./workflows/index', import.meta.url) };
+  return { workflowsPath: BUNDLED.workflowsPath };
 }

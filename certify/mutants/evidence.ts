@@ -8,6 +8,7 @@ const CHAIN = 'src/activities/watch/chain.ts';
 
 const ofEvidence = (name: string) => ({ file: 'test/domain/evidence.test.ts', name });
 const ofCoverage = (name: string) => ({ file: 'test/db/coverage.test.ts', name });
+const ofRecounted = (name: string) => ({ file: 'test/db/recounted-ledgers.test.ts', name });
 const neverUnread = (name: string) => ({
   file: 'test/pipeline/never-covered-unread.test.ts',
   name,
@@ -62,15 +63,12 @@ export const EVIDENCE_MUTANTS: readonly TestedMutant[] = [
         file: 'src/db/inbox.ts',
         from: `  return inTransaction(pool, async (tx) => {
     const stored = await storeRecords(tx, whole);
-    const { sequence } = whole;
-    await addCoverage(tx, [...whole.accounts], EVERY_ASSET, { from: sequence, through: sequence });
-    return stored;
-  });`,
-        to: `  await inTransaction(pool, async (tx) => {
-    const { sequence } = whole;
-    await addCoverage(tx, [...whole.accounts], EVERY_ASSET, { from: sequence, through: sequence });
-  });
-  return inTransaction(pool, (tx) => storeRecords(tx, whole));`,
+    const { sequence } = whole;`,
+        to: `  const { sequence } = whole;
+  await inTransaction(pool, (tx) => addCoverage(tx, [...whole.accounts], EVERY_ASSET,
+    { from: sequence, through: sequence }));
+  return inTransaction(pool, async (tx) => {
+    const stored = await storeRecords(tx, whole);`,
       },
     ],
     test: neverUnread('a worker that dies before it has stored the rows'),
@@ -122,6 +120,42 @@ export const EVIDENCE_MUTANTS: readonly TestedMutant[] = [
       },
     ],
     test: neverUnread('and lacks the next one, dates no cancellation'),
+  },
+  {
+    name: 'what was read whole by a smaller count stays proven',
+    edits: [
+      {
+        file: 'src/db/ledgers.ts',
+        from: 'for (const ledger of grown) await withdraw(tx, ledger);',
+        to: '',
+      },
+    ],
+    test: ofRecounted('takes back that the ledger was read whole'),
+  },
+  {
+    name: 'a ledger that was read by a smaller count is stored as whole',
+    edits: [
+      {
+        file: 'src/db/inbox.ts',
+        from: 'if (await hasGrown(tx, whole)) return stored;',
+        to: '',
+      },
+    ],
+    test: ofRecounted('makes no evidence of what is read by the smaller one'),
+  },
+  {
+    name: 'a ledger whose count grew is not read again',
+    edits: [
+      {
+        file: 'src/activities/watch/evidence.ts',
+        from: '...(await recountedLedgers(db)),',
+        to: '',
+      },
+    ],
+    test: {
+      file: 'test/pipeline/recounted-ledger.test.ts',
+      name: 'the ledger is read again for every account',
+    },
   },
   {
     name: 'a session was opened behind the newest ledger of the last look, to the ledger',

@@ -1,9 +1,9 @@
 /** Several stacks side by side, each playing one round after the other, until the rounds or the time are used up. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { inspect } from 'node:util';
 import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
+import { BUNDLED } from '../../src/worker-code.ts';
 import type { Cell } from './cells.ts';
 import { makeFolder } from './folder.ts';
 import { playRound, type RoundResult } from './round.ts';
@@ -20,7 +20,7 @@ export type RoundPlan = {
 /** The workflows as one file: every worker uses it. */
 export async function bundleWorkflows(): Promise<string> {
   const { code } = await bundleWorkflowCode({
-    workflowsPath: fileURLToPath(new URL('../../src/workflows/index.ts', import.meta.url)),
+    ...BUNDLED,
     logger: new DefaultLogger('WARN'),
   });
   const path = join(makeFolder('bundle'), 'workflows.js');

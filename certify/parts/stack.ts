@@ -14,6 +14,7 @@ import { startTemporalServer, type TemporalServer } from '../../src/sandbox/temp
 import { SA_NAMES } from '../../src/temporal.ts';
 import { SEARCH_ATTRIBUTES } from '../../src/workflows/search-attributes.ts';
 import { prepare, type Cast } from './cast.ts';
+import { within } from './deadline.ts';
 import type { Arm } from './failpoint.ts';
 import { makeFolder, removeFolder } from './folder.ts';
 import { startLink, type Link } from './link.ts';
@@ -57,6 +58,17 @@ export type Stack = Cast & {
 /** Fast enough for a ledger a second. */
 const POLL_MS = '500';
 
+/** A worker that is asked to end drains first. */
+const ENDS_WITHIN_MS = 120_000;
+/** A part that does not stop is left to end with this process. */
+const STOPS_WITHIN_MS = 30_000;
+
+async function stopAll(stops: readonly (() => Promise<unknown>)[]): Promise<void> {
+  for (const stop of stops.toReversed()) {
+    await within(STOPS_WITHIN_MS, () => 'a part was stopped', stop()).catch(() => undefined);
+  }
+}
+
 /** Starts everything with `workers` workers. `bundle` is the workflows' code. */
 export async function startStack(bundle: string, workers = 2): Promise<Stack> {
   const dir = makeFolder('stack');
@@ -65,7 +77,7 @@ export async function startStack(bundle: string, workers = 2): Promise<Stack> {
   try {
     return await assemble(dir, bundle, workers, stops);
   } catch (error) {
-    for (const stop of stops.toReversed()) await stop().catch(() => undefined);
+    await stopAll(stops);
     throw error;
   }
 }
@@ -105,7 +117,15 @@ async function assemble(
   await migrate(databaseUrl, { networkPassphrase: ledger.networkPassphrase });
 
   const writes = '-c default_transaction_read_only=off'; // also while the database is read-only for everybody else
-  const pool = new Pool({ connectionString: databaseUrl, max: 4, options: writes });
+  // A fault may hold a lock of a row that is asked about: then it is asked about again, not waited for.
+  const limits = `${writes} -c statement_timeout=10000`;
+  const pool = new Pool({
+    connectionString: databaseUrl,
+    max: 4,
+    options: limits,
+    connectionTimeoutMillis: 10_000,
+    query_timeout: 15_000,
+  });
   pool.on('error', silent);
   pool.on('connect', (client) => client.on('error', silent));
   stops.push(() => pool.end());
@@ -113,13 +133,15 @@ async function assemble(
     statement: string,
     values: unknown[] = [],
   ) => {
-    for (const end = Date.now() + 30_000; ; await sleep(100)) {
+    for (const end = Date.now() + 60_000; ; await sleep(100)) {
       try {
         return (await pool.query<T>(statement, values)).rows;
       } catch (error) {
-        // Errors of ours have a class of their own; away is a socket code, a shutdown, or a cut connection.
+        // Errors of ours have a class of their own; away is a socket code, a shutdown, a cut or a blocked connection.
         const { code, message } = error as { code?: string; message: string };
-        const away = /^(E[A-Z]+|57P0.|08...|53300)$/.test(code ?? '') || /terminated/.test(message);
+        const away =
+          /^(E[A-Z]+|57014|57P0.|08...|53300)$/.test(code ?? '') ||
+          /terminated|timeout/.test(message);
         if (!away || Date.now() > end) throw error;
       }
     }
@@ -188,7 +210,11 @@ async function assemble(
     restaff: async () => {
       const surplus = [...running].slice(count);
       for (const worker of surplus) worker.signal('SIGTERM');
-      await Promise.all(surplus.map((worker) => worker.ended));
+      await within(
+        ENDS_WITHIN_MS,
+        () => 'workers that were asked to end',
+        Promise.all(surplus.map((worker) => worker.ended)),
+      );
       while (running.size < count) await addWorker();
     },
     arm: (wanted) => {
@@ -220,7 +246,7 @@ async function assemble(
     unasked,
     logged: () => readFileSync(logFile, 'utf8'),
     stop: async () => {
-      for (const stop of stops.toReversed()) await stop().catch(() => undefined);
+      await stopAll(stops);
       removeFolder(dir);
     },
   };

@@ -15,7 +15,7 @@ import { watchLedger, type WatchInput } from './watch/watch-ledger.ts';
 
 /** Activities of the task queue `settlement`: they commit. */
 export const settlementActivities = (deps: Deps) => ({
-  look: (input: LookInput) => look(deps, input),
+  look: (input: LookInput) => refusing(() => look(deps, input)),
   openSession: (input: OpenInput) => refusing(() => openSession(deps, input)),
   requestCancel: (input: LookInput) => refusing(() => requestCancel(deps, input)),
   redeliver: (input: RedeliverInput) => refusing(() => redeliver(deps, input)),
@@ -23,7 +23,7 @@ export const settlementActivities = (deps: Deps) => ({
 
 /** Activities of the task queue `webhooks`: they POST. */
 export const webhookActivities = (deps: Deps) => ({
-  deliverEvents: (input: LookInput) => deliverEvents(deps, input),
+  deliverEvents: (input: LookInput) => refusing(() => deliverEvents(deps, input)),
 });
 
 /** Activities of the task queue `horizon`: they ask the ledger. */

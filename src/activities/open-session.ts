@@ -1,15 +1,13 @@
-import { z } from 'zod';
-import { isAssetCode, isNative, type Asset } from '../domain/asset.ts';
-import { Refusal } from '../domain/failure.ts';
-import { parseAmount, type Stroops } from '../domain/money.ts';
+import { isNative, type Asset } from '../domain/asset.ts';
 import { isU64, paymentUri } from '../domain/payment-request.ts';
-import { isUuid } from '../domain/session.ts';
+import { readUuid } from '../doors/messages.ts';
+import { readOpenRequest, requireFuture } from '../doors/open-request.ts';
 import { referenceFor } from '../db/ids.ts';
 import { openSession as insertSession } from '../db/sessions.ts';
 import { takeIntoCare, watchAccount } from './watch/care.ts';
 import { advanceChain } from './watch/chain.ts';
 import { newestLedger } from '../db/ledgers.ts';
-import { isAccount, muxedAddress } from '../horizon/address.ts';
+import { muxedAddress } from '../horizon/address.ts';
 import { NETWORKS } from '../config.ts';
 import type { OpenedSession, OpenRequest, SessionView } from '../workflows/contract.ts';
 import type { Deps } from './deps.ts';
@@ -17,33 +15,6 @@ import { settleAndView } from './read-view.ts';
 
 /** `now` is the workflow's time. */
 export type OpenInput = { sessionId: string; request: OpenRequest; now: string };
-
-/** A memo text has at most 28 bytes (Stellar protocol), and a transaction carries one memo. */
-const MEMO_TEXT_BYTES = 28;
-
-const text = (check: (value: string) => boolean, wanted: string) =>
-  z.string({ error: `must be ${wanted}` }).refine(check, { error: `must be ${wanted}` });
-
-const account = text(isAccount, 'a Stellar account (G…)');
-const url = z.url({ protocol: /^https?$/, error: 'must be an http(s) address' });
-
-const requestSchema = z.strictObject({
-  merchantId: text(isUuid, 'a UUID in lower case'),
-  amount: z.string({ error: 'must be a decimal string, e.g. "12.5"' }),
-  asset: z.strictObject({
-    code: text(isAssetCode, '1 to 12 letters and digits'),
-    issuer: account.nullable(),
-  }),
-  receivingAccount: account,
-  expiresAt: z.iso.datetime({ offset: true, error: 'must be an instant in ISO 8601' }),
-  memo: text(
-    (memo) => memo.length > 0 && Buffer.byteLength(memo) <= MEMO_TEXT_BYTES && !memo.includes('\0'),
-    'a u64 in decimal or at most 28 bytes of text',
-  ).optional(),
-  successUrl: url.optional(),
-  cancelUrl: url.optional(),
-  metadata: z.record(z.string(), z.unknown()).optional(),
-});
 
 /** The answer to who asked, and what the session's run would see if it looked now; absent when that is not known. */
 export type OpenAnswer = OpenedSession & { view?: SessionView };
@@ -65,18 +36,14 @@ export async function openSession(deps: Deps, input: OpenInput): Promise<OpenAns
 
 async function open(deps: Deps, input: OpenInput): Promise<OpenedSession> {
   const { sessionId, now } = input;
-  if (!isUuid(sessionId)) {
-    throw invalid('sessionId', `must be a UUID in lower case, not ${JSON.stringify(sessionId)}`);
-  }
-  const request = readRequest(input.request);
+  readUuid(sessionId, 'sessionId');
+  const request = readOpenRequest(input.request);
   const { price, asset } = request;
   const exists = await deps.database.db.query.checkoutSessions.findFirst({
     columns: { id: true },
     where: (session, { eq }) => eq(session.id, sessionId),
   });
-  if (!exists && request.expiresAt <= new Date(now)) {
-    throw invalid('expiresAt', `is in the past: ${request.expiresAt.toISOString()}`);
-  }
+  if (!exists) requireFuture(request.expiresAt, new Date(now));
   const reference = request.memo ?? referenceFor(sessionId);
   const openedAfter = await openingLedger(deps);
   await watchAccount(deps, request.receivingAccount, openedAfter);
@@ -96,6 +63,7 @@ async function open(deps: Deps, input: OpenInput): Promise<OpenedSession> {
   const onPublicNetwork = deps.networkPassphrase === NETWORKS['public'];
   return {
     sessionId,
+    merchantId: row.merchantId,
     status: row.status,
     amount: row.amount,
     asset,
@@ -113,56 +81,6 @@ async function open(deps: Deps, input: OpenInput): Promise<OpenedSession> {
     expiresAt: row.expiresAt.toISOString(),
     warnings: await warningsFor(deps, sessionId, row.receivingAccount, asset),
   };
-}
-
-type ReadRequest = {
-  merchantId: string;
-  price: Stroops;
-  asset: Asset;
-  receivingAccount: string;
-  expiresAt: Date;
-  memo: string | undefined;
-  successUrl: string | null;
-  cancelUrl: string | null;
-  metadata: unknown;
-};
-
-function readRequest(request: unknown): ReadRequest {
-  const parsed = requestSchema.safeParse(request);
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    throw invalid(issue?.path.join('.') ?? 'request', issue?.message ?? 'is malformed');
-  }
-  const { data } = parsed;
-  if (data.asset.issuer === null && !isNative(data.asset)) {
-    throw invalid('asset.issuer', `is missing: ${data.asset.code} without an issuer is no asset`);
-  }
-  return {
-    merchantId: data.merchantId,
-    price: readPrice(data.amount),
-    asset: data.asset,
-    receivingAccount: data.receivingAccount,
-    expiresAt: new Date(data.expiresAt),
-    memo: data.memo,
-    successUrl: data.successUrl ?? null,
-    cancelUrl: data.cancelUrl ?? null,
-    metadata: data.metadata ?? null,
-  };
-}
-
-function readPrice(amount: string): Stroops {
-  try {
-    const price = parseAmount(amount);
-    if (price > 0n) return price;
-  } catch (error) {
-    if (error instanceof RangeError) throw invalid('amount', error.message);
-    throw error;
-  }
-  throw invalid('amount', 'must be more than zero');
-}
-
-function invalid(field: string, problem: string): Refusal {
-  return new Refusal('InvalidInput', `${field}: ${problem}`, field);
 }
 
 /**

@@ -29,6 +29,7 @@ export const ADDED_COLUMNS = [
   'checkout_sessions.seen_status',
   'checkout_sessions.seen_expires_at',
   'checkout_sessions.seen_memo',
+  'checkout_sessions.seen_terms',
   'payments.superseded_by',
   'payments.settled_at',
   'webhook_deliveries.event_id',

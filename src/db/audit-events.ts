@@ -95,12 +95,19 @@ function auditBodies(
   });
 }
 
-/** Metadata is the backend's, which may change it later: the event keeps what it was when the fact became true. */
+/**
+ * Metadata is the backend's, which may change it later: the event keeps what it was when the fact became true, or that it
+ * was too large then. An event that says so carries none.
+ */
 function withMetadataOf(stored: string, right: string): string {
   try {
-    const { data } = JSON.parse(stored) as { data: { metadata?: unknown } };
+    const { data: told } = JSON.parse(stored) as { data: Record<string, unknown> };
     const event = JSON.parse(right) as { data: Record<string, unknown> };
-    return JSON.stringify({ ...event, data: { ...event.data, metadata: data.metadata } });
+    const { metadataOmitted: _, ...data } = event.data;
+    const carried = Object.hasOwn(told, 'metadataOmitted')
+      ? { metadata: null, metadataOmitted: true }
+      : { metadata: told['metadata'] };
+    return JSON.stringify({ ...event, data: { ...data, ...carried } });
   } catch {
     return right;
   }

@@ -4,6 +4,7 @@
  */
 import { sql, type SQL } from 'drizzle-orm';
 import type { Db } from './connection.ts';
+import { underContention } from './serializable.ts';
 import { ASSET_KEY } from './coverage.ts';
 import { over, workListDeadline } from './predicates.ts';
 import { UNSEEN } from './suspects.ts';
@@ -82,25 +83,46 @@ export async function surelyBefore(
   };
 }
 
-/** Dates an opening where nothing has dated it yet. Returns the ledger that counts. */
+/**
+ * Dates an opening that has no date yet. Returns the ledger that counts: this one, or the one that another caller wrote
+ * first. Only the first caller writes the row, so that identical requests do not queue on it.
+ */
 export async function placeOpening(db: Db, sessionId: string, ledger: number): Promise<number> {
-  const { rows } = await db.execute<{ opened_after: string }>(sql`
-    UPDATE checkout_sessions SET opened_after = coalesce(opened_after, ${ledger})
-    WHERE id = ${sessionId} RETURNING opened_after`);
-  return Number(rows[0]?.opened_after ?? ledger);
+  return underContention(async () => {
+    const { rowCount } = await db.execute(sql`
+      UPDATE checkout_sessions SET opened_after = ${ledger} WHERE id = ${sessionId} AND opened_after IS NULL`);
+    if (rowCount === 1) return ledger;
+    const { rows } = await db.execute<{ opened_after: string | null }>(
+      sql`SELECT opened_after FROM checkout_sessions WHERE id = ${sessionId}`,
+    );
+    return Number(rows[0]?.opened_after ?? ledger);
+  });
 }
 
 /**
- * Takes sessions into account as their rows are now: what they say is what counts from here on. Those that are open, or
- * that somebody else has ended, stand in the work list with their present deadline and are woken; a cancellation of
- * the backend's own becomes a request.
+ * Takes sessions into account as their rows are now: what they say is what counts from here on. A session that is open, or
+ * that the backend ended, enters the work list with its present deadline and is woken. A cancellation that the backend
+ * wrote becomes a request. Rows that are taken into account already, with their place in the work list, are not written.
  */
-export async function takeSeen(tx: Db, sessionIds: readonly string[]): Promise<void> {
+export async function takeSeen(db: Db, sessionIds: readonly string[]): Promise<void> {
   if (sessionIds.length === 0) return;
-  await tx.execute(sql`
+  await underContention(async () => {
+    await take(db, sessionIds, sql`${sql.raw(`(${UNSEEN})`)}`);
+    // A new statement: it sees what the caller that was first has committed.
+    const { rows } = await db.execute<{ id: string }>(sql`
+      SELECT s.id FROM checkout_sessions s WHERE s.id = ANY(${sql.param(sessionIds)}::uuid[])
+        AND s.opened_after IS NOT NULL AND NOT EXISTS (SELECT FROM settlement.active_sessions a
+          WHERE a.session_id = s.id AND a.deadline IS NOT DISTINCT FROM ${workListDeadline('s')})`);
+    const lacking = rows.map(({ id }) => id);
+    if (lacking.length > 0) await take(db, lacking, sql`true`);
+  });
+}
+
+async function take(db: Db, sessionIds: readonly string[], condition: SQL): Promise<void> {
+  await db.execute(sql`
     WITH seen AS (
       UPDATE checkout_sessions s SET seen_status = s.status, seen_expires_at = s.expires_at, seen_memo = s.memo
-      WHERE s.id = ANY(${sql.param(sessionIds)}::uuid[]) RETURNING s.*),
+      WHERE s.id = ANY(${sql.param(sessionIds)}::uuid[]) AND ${condition} RETURNING s.*),
     cancelled AS (
       INSERT INTO settlement.cancel_requests (session_id, actor)
       SELECT s.id, 'backend' FROM seen s WHERE s.status = 'cancelled' AND s.cancel_at IS NULL

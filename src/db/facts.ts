@@ -3,6 +3,7 @@ import type { EventType } from '../domain/event.ts';
 import type { SessionStatus } from '../domain/session.ts';
 import type { SessionFacts } from '../domain/settle.ts';
 import type { Coverage } from '../domain/coverage.ts';
+import { carriedMetadata } from '../domain/metadata.ts';
 import { problemOfRow, type SessionRowText } from '../domain/row-check.ts';
 import { readInstant, readPrice } from '../domain/terms.ts';
 import type { Db } from './connection.ts';
@@ -10,6 +11,7 @@ import { ASSET_KEY, firstLedgerAfter, isHole, proven, readOnly, through } from '
 import { merchantEndpointId } from './ids.ts';
 import { deadline, looksLikeSession } from './predicates.ts';
 import { prepared } from './prepared.ts';
+import { METADATA_TOO_LONG } from './session-row.ts';
 import {
   INBOX_PAYMENT,
   parseStored,
@@ -51,7 +53,8 @@ const FACTS: SQL = sql`
       'id', s.id, 'merchantId', s.merchant_id, 'price', s.amount::text,
       'assetCode', s.asset_code, 'assetIssuer', s.asset_issuer,
       'receivingAccount', s.receiving_account, 'memo', s.memo, 'status', s.status,
-      'metadata', s.metadata, 'expiresAt', s.expires_at, 'createdAt', s.created_at,
+      'metadata', CASE WHEN NOT meta.too_long THEN s.metadata END, 'metadataTooLong', meta.too_long,
+      'expiresAt', s.expires_at, 'createdAt', s.created_at,
       'cancelAt', s.cancel_at, 'closedThroughLedger', s.closed_through_ledger,
       'finalDeadline', s.final_deadline,
       'processingSince', s.processing_since, 'now', clock_timestamp(),
@@ -110,6 +113,8 @@ const FACTS: SQL = sql`
     ) AS facts
     FROM checkout_sessions s
     LEFT JOIN LATERAL (SELECT ${firstLedgerAfter(deadline('s'), sql`s.opened_after`)} AS ledger) over ON true
+    -- OFFSET: asked once, though it stands in two places.
+    CROSS JOIN LATERAL (SELECT ${METADATA_TOO_LONG} AS too_long OFFSET 0) meta
     -- Behind a SELECT, how many they are is no reason to plan anew.
     WHERE s.id = ANY((SELECT ${sql.placeholder('sessionIds')}::uuid[])::uuid[]) ORDER BY s.id`;
 
@@ -128,6 +133,7 @@ type RawFacts = {
   memo: string | null;
   status: SessionStatus;
   metadata: unknown;
+  metadataTooLong: boolean;
   expiresAt: string;
   createdAt: string;
   cancelAt: string | null;
@@ -210,7 +216,7 @@ function toFacts(raw: RawFacts): GatheredFacts {
       cancelAt: dateOrNull(raw.cancelAt),
       closedThroughLedger: raw.closedThroughLedger,
       finalDeadline: dateOrNull(raw.finalDeadline),
-      metadata: raw.metadata,
+      ...carriedMetadata(raw.metadata, raw.metadataTooLong),
     },
     rowProblem: problemOfRow(rowText(raw)),
     payments: (raw.payments ?? []).map(toInboxPayment),

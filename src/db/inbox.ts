@@ -12,7 +12,7 @@ import { formatAmount } from '../domain/money.ts';
 import { storableJson } from '../domain/text.ts';
 import { onClient, type Db } from './connection.ts';
 import { addCoverage, EVERY_ASSET } from './coverage.ts';
-import { CommitRefused } from './serializable.ts';
+import { CommitRefused, underContention } from './serializable.ts';
 import { classify } from './sqlstate.ts';
 
 /** Rows of the inbox: payments, and records that could not be read. */
@@ -38,14 +38,32 @@ export async function storePage(pool: Pool, page: AccountPage): Promise<boolean>
   });
 }
 
-/** Stores a ledger that was read whole for some accounts: rows and coverage in one transaction. Returns the new rows. */
+/**
+ * Stores a ledger that was read whole for some accounts: rows and coverage in one transaction. Returns the new rows. By a
+ * count that has grown meanwhile it is not whole: its rows are stored, and prove nothing.
+ */
 export async function storeWhole(pool: Pool, whole: WholeLedger): Promise<number> {
   return inTransaction(pool, async (tx) => {
     const stored = await storeRecords(tx, whole);
     const { sequence } = whole;
+    if (await hasGrown(tx, whole)) return stored;
     await addCoverage(tx, [...whole.accounts], EVERY_ASSET, { from: sequence, through: sequence });
+    await tx.execute(sql`
+      DELETE FROM settlement.recounted_ledgers
+      WHERE ledger = ${sequence} AND account = ANY(${sql.param([...whole.accounts])}::text[])`);
     return stored;
   });
+}
+
+/**
+ * Whether the chain counts more operations in a ledger than it was read by. Until the transaction ends the count stays:
+ * \`storeRun\` withdraws what is committed before it grows.
+ */
+export async function hasGrown(tx: Db, whole: WholeLedger): Promise<boolean> {
+  const { rows } = await tx.execute<{ has_grown: boolean }>(sql`
+    SELECT operation_count > ${whole.operationCount} AS has_grown
+    FROM settlement.ledgers WHERE sequence = ${whole.sequence} FOR SHARE`);
+  return rows[0]?.has_grown ?? false;
 }
 
 /** Stores rows that were decoded anew (`settle payments parked`). They are no coverage. Returns how many were new. */
@@ -166,8 +184,15 @@ function row(p: LedgerPayment) {
   };
 }
 
-/** READ COMMITTED is enough here: the rows are facts, and the cursor's compare-and-set orders the writers. */
-export async function inTransaction<T>(pool: Pool, work: (tx: Db) => Promise<T>): Promise<T> {
+/**
+ * Runs \`work\` in one transaction and commits; a rival's lock makes it run again from the start. READ COMMITTED is enough
+ * here: the rows are facts, and the cursor's compare-and-set orders the writers.
+ */
+export function inTransaction<T>(pool: Pool, work: (tx: Db) => Promise<T>): Promise<T> {
+  return underContention(() => runOnce(pool, work));
+}
+
+async function runOnce<T>(pool: Pool, work: (tx: Db) => Promise<T>): Promise<T> {
   const client = await pool.connect();
   let unusable: Error | undefined;
   try {

@@ -1,7 +1,9 @@
 /** The chain of ledgers: what closed when, each ledger named by the one after it. */
 import { sql } from 'drizzle-orm';
 import type { HeaderRun, LedgerHeader } from '../domain/evidence.ts';
-import type { Db } from './connection.ts';
+import type { Database, Db } from './connection.ts';
+import { EVERY_ASSET } from './coverage.ts';
+import { inTransaction } from './inbox.ts';
 
 /** A ledger with everything that is needed to read it whole; the days that are kept are `pruneLedgers`'. */
 type LedgerRow = {
@@ -58,10 +60,79 @@ export async function lastLedgerBefore(db: Db, time: Date): Promise<LedgerHeader
 
 /**
  * Stores ledgers that are chained to what is stored. The foreign key refuses one that does not fit; one that is there
- * already stays, with the larger count (a node that filters counts too few). `isAnchor`: nothing before it is known.
+ * already stays, with the larger count (a node that filters counts too few). Whatever was read whole by a smaller count
+ * is withdrawn with it. `isAnchor`: nothing before it is known.
  */
-export async function storeRun(db: Db, run: HeaderRun, { isAnchor = false } = {}): Promise<void> {
-  if (run.headers.length > 0) await storeHeaders(db, run.headers, isAnchor);
+export async function storeRun(
+  { db, pool }: Pick<Database, 'db' | 'pool'>,
+  run: HeaderRun,
+  { isAnchor = false } = {},
+): Promise<void> {
+  if (run.headers.length === 0) return;
+  if ((await countedTooFew(db, run.headers)).length === 0) {
+    return storeHeaders(db, run.headers, isAnchor);
+  }
+  await inTransaction(pool, async (tx) => {
+    // First, as storeLedger does.
+    await tx.execute(sql`SELECT FROM settlement.network_reading FOR UPDATE`);
+    const grown = await countedTooFew(tx, run.headers);
+    await storeHeaders(tx, run.headers, isAnchor);
+    for (const ledger of grown) await withdraw(tx, ledger);
+  });
+}
+
+/** Ledgers of the chain whose stored count is smaller than the one shown now. */
+async function countedTooFew(db: Db, headers: readonly LedgerHeader[]): Promise<number[]> {
+  const shown = headers.map((h) => ({
+    sequence: h.sequence,
+    hash: h.hash,
+    operation_count: h.operationCount,
+  }));
+  const { rows } = await db.execute<{ sequence: string }>(sql`
+    SELECT known.sequence FROM jsonb_to_recordset(${JSON.stringify(shown)}::jsonb)
+      AS x(sequence bigint, hash text, operation_count int)
+    JOIN settlement.ledgers known ON known.sequence = x.sequence AND known.hash = x.hash
+    WHERE known.operation_count < x.operation_count ORDER BY known.sequence`);
+  return rows.map(({ sequence }) => Number(sequence));
+}
+
+/**
+ * Takes back that a ledger was read whole, for every account, and asks for it to be read once more. What the entries of
+ * accounts prove stays: they rest on no count. The caller holds the network's reading, and has raised the count.
+ */
+async function withdraw(tx: Db, ledger: number): Promise<void> {
+  // The reading of the network is one interval: what it covers is written into the accounts, which join it anew behind it.
+  await tx.execute(sql`
+    INSERT INTO settlement.coverage AS c (account, asset, ledgers)
+    SELECT w.account, ${EVERY_ASSET}, int8multirange(int8range(w.network_from, n.through_ledger + 1))
+    FROM settlement.watched_accounts w, settlement.network_reading n
+    WHERE ${ledger}::bigint BETWEEN w.network_from AND n.through_ledger ORDER BY w.account
+    ON CONFLICT (account, asset) DO UPDATE SET ledgers = c.ledgers + excluded.ledgers`);
+  await tx.execute(sql`
+    UPDATE settlement.watched_accounts w SET network_from = n.through_ledger + 1
+    FROM settlement.network_reading n WHERE ${ledger}::bigint BETWEEN w.network_from AND n.through_ledger`);
+  await tx.execute(sql`
+    WITH withdrawn AS (
+      UPDATE settlement.coverage c SET ledgers = c.ledgers - int8multirange(int8range(${ledger}, ${ledger + 1}))
+      WHERE c.asset = ${EVERY_ASSET} AND c.ledgers @> ${ledger}::bigint RETURNING c.account)
+    INSERT INTO settlement.recounted_ledgers (ledger, account)
+    SELECT ${ledger}, account FROM withdrawn ON CONFLICT DO NOTHING`);
+}
+
+/** Ledgers read again at once for this reason: three minutes of them. */
+const MOST_READ_AGAIN = 36;
+
+/**
+ * Ledgers that are to be read once more because their count has grown, with the accounts they were read for. Which of them
+ * is left to chance, so that some that no node shows do not hide the others.
+ */
+export async function recountedLedgers(
+  db: Db,
+): Promise<{ readonly sequence: number; readonly accounts: readonly string[] }[]> {
+  const { rows } = await db.execute<{ ledger: string; accounts: string[] }>(sql`
+    SELECT ledger, array_agg(account ORDER BY account) AS accounts FROM settlement.recounted_ledgers
+    GROUP BY ledger ORDER BY random() LIMIT ${MOST_READ_AGAIN}`);
+  return rows.map(({ ledger, accounts }) => ({ sequence: Number(ledger), accounts }));
 }
 
 /** Begins the chain, or begins it anew behind a gap: believed as it is, since nothing before it is known. */
@@ -111,6 +182,7 @@ export async function pruneLedgers(db: Db): Promise<number> {
       ORDER BY l.sequence LIMIT 1),
     anchored AS (UPDATE settlement.ledgers l SET prev_hash = NULL FROM first
       WHERE l.sequence = first.sequence AND l.prev_hash IS NOT NULL),
+    unread AS (DELETE FROM settlement.recounted_ledgers r USING first WHERE r.ledger < first.sequence),
     gone AS (DELETE FROM settlement.ledgers l USING first WHERE l.sequence < first.sequence RETURNING 1)
     SELECT count(*)::int AS n FROM gone`);
   return rows[0]?.n ?? 0;

@@ -4,7 +4,7 @@ import type { Pool } from 'pg';
 import type { WholeLedger } from '../domain/evidence.ts';
 import type { Db } from './connection.ts';
 import { EVERY_ASSET } from './coverage.ts';
-import { inTransaction, storeRecords } from './inbox.ts';
+import { hasGrown, inTransaction, storeRecords } from './inbox.ts';
 
 /** The last ledger that was read; null before the first. */
 export async function networkReading(db: Db): Promise<number | null> {
@@ -39,10 +39,13 @@ export async function beginNetworkReading(pool: Pool, afterLedger: number): Prom
 /**
  * Stores a ledger that was read whole: rows and progress in one transaction. It counts for the accounts that it was read
  * for; one that joins meanwhile begins with the next. Returns false, and stores nothing, when it is not the next one
- * (another watcher was faster), or was read without an account that has joined (another watcher knew of it earlier).
+ * (another watcher was faster), was read without an account that has joined (another watcher knew of it earlier), or by
+ * a count that has grown.
  */
 export async function storeLedger(pool: Pool, whole: WholeLedger): Promise<boolean> {
   return inTransaction(pool, async (tx) => {
+    await tx.execute(sql`SELECT FROM settlement.network_reading FOR UPDATE`);
+    if (await hasGrown(tx, whole)) return false;
     const { rowCount } = await tx.execute(sql`
       UPDATE settlement.network_reading SET read_at = now(), through_ledger = ${whole.sequence}
       WHERE through_ledger = ${whole.sequence - 1} AND NOT EXISTS (

@@ -27,6 +27,7 @@ export const TABLES = [
   'settlement.operator_journal',
   'settlement.parked_records',
   'settlement.reconcile_runs',
+  'settlement.recounted_ledgers',
   'settlement.reported_payments',
   'settlement.returned_payments',
   'settlement.session_journal',
@@ -52,7 +53,7 @@ export const APP_RIGHTS: Readonly<Record<Table, string>> = {
   'public.audit_logs': '',
   'public.checkout_sessions':
     'SELECT, INSERT, UPDATE (memo, status, cancel_at, closed_through_ledger, processing_since, payment_id, legacy, ' +
-    'opened_after, final_deadline, seen_status, seen_expires_at, seen_memo)',
+    'opened_after, final_deadline, seen_status, seen_expires_at, seen_memo, seen_terms)',
   // A backend's further columns (a password, say) can be neither written nor changed.
   'public.merchants':
     'SELECT (id, wallet_address, business_name, email, role, webhook_url, webhook_secret, logo_url, cors_origins, created_at), ' +
@@ -87,6 +88,7 @@ export const APP_RIGHTS: Readonly<Record<Table, string>> = {
   'settlement.parked_records':
     'SELECT, INSERT (account, operation_id, ledger, raw, problem), UPDATE (resolved_at, resolved_by, resolution)',
   'settlement.reconcile_runs': 'SELECT, INSERT, DELETE',
+  'settlement.recounted_ledgers': WORK_LIST,
   'settlement.reported_payments': ROWS_THAT_CHANGE,
   'settlement.returned_payments':
     'SELECT, INSERT (tx_hash, op_index, sub_index, return_tx_hash, return_op_index, return_sub_index, amount, returned_to)',
@@ -120,7 +122,7 @@ export const SHOWN: Readonly<Partial<Record<Table, readonly string[]>>> = {
   'public.checkout_sessions': (
     'id merchant_id amount asset_code asset_issuer receiving_account memo status success_url cancel_url metadata ' +
     'expires_at created_at cancel_at closed_through_ledger processing_since payment_id legacy opened_after ' +
-    'final_deadline seen_status seen_expires_at seen_memo'
+    'final_deadline seen_status seen_expires_at seen_memo seen_terms'
   ).split(' '),
   'public.merchants':
     'id wallet_address business_name email role webhook_url logo_url cors_origins created_at'.split(

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pool, PoolClient } from 'pg';
 import { onClient, type Db } from './connection.ts';
-import { classify } from './sqlstate.ts';
+import { classify, lostToRival } from './sqlstate.ts';
 
 /** Retries inside one call; past it Temporal's own retry takes over, with its longer pauses. */
 export const MAX_TRIES = 8;
@@ -9,6 +9,25 @@ export const MAX_TRIES = 8;
 const FIRST_PAUSE_MS = 5;
 /** A connection that was lost is worth more patience than a conflict: the server may be restarting. */
 const LOST_CONNECTION_PAUSE_MS = 100;
+
+/** Tries of a short write that met a rival: four waits for a lock (2 s each) fit into every activity's time. */
+const TRIES_UNDER_CONTENTION = 4;
+
+/**
+ * Runs `work` again when it lost a lock to a rival: a deadlock, a lock timeout, a serialization failure. PostgreSQL has
+ * undone it then, so `work` must be one statement or one transaction, or right when it is repeated from the start.
+ * @throws the last error of PostgreSQL after four tries, and every other error at once
+ */
+export async function underContention<T>(work: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!lostToRival(error) || attempt >= TRIES_UNDER_CONTENTION) throw error;
+      await sleep(Math.random() * FIRST_PAUSE_MS * 2 ** attempt);
+    }
+  }
+}
 
 /** The commit did not say COMMIT: an error inside the transaction was swallowed and PostgreSQL rolled it back. */
 export class CommitRefused extends Error {

@@ -1,5 +1,6 @@
 /** A backend's row as text, before anything believes it. */
 import { sql, type SQL } from 'drizzle-orm';
+import { METADATA_BYTES } from '../domain/metadata.ts';
 import { problemOfRow, type RowProblem, type SessionRowText } from '../domain/row-check.ts';
 import type { Db } from './connection.ts';
 import { looksLikeSession, over } from './predicates.ts';
@@ -10,6 +11,18 @@ export const ROW_TEXT: SQL = sql`json_build_object('price', s.amount::text,
   'memo', s.memo, 'createdAt', s.created_at, 'expiresAt', s.expires_at, 'cancelAt', s.cancel_at,
   'payment', (SELECT json_build_object('amount', p.amount::text, 'confirmedAt', p.confirmed_at)
     FROM payments p WHERE p.session_id = s.id AND p.superseded_by IS NULL LIMIT 1))`;
+
+/** What no metadata of at most METADATA_BYTES of text is stored in: its smallest parts, `[1, 1, …`, take five times that. */
+const SURELY_LARGE = METADATA_BYTES * 8;
+
+/**
+ * Whether the metadata of a session `s` is longer than METADATA_BYTES, as text: then it stays in the database. The stored
+ * size is looked at first, which unpacks nothing.
+ */
+export const METADATA_TOO_LONG: SQL = sql.raw(
+  `CASE WHEN pg_column_size(s.metadata) > ${SURELY_LARGE} THEN true
+    ELSE coalesce(octet_length(s.metadata::text) > ${METADATA_BYTES}, false) END`,
+);
 
 /** What is wrong with the row of a session; null when it is a session, or when there is no such row. */
 export async function rowProblem(db: Db, sessionId: string): Promise<RowProblem | null> {

@@ -1,4 +1,4 @@
-import { and, eq, ne, sql } from 'drizzle-orm';
+import { and, eq, isNull, ne, sql } from 'drizzle-orm';
 import type { Pool } from 'pg';
 import type { Asset } from '../domain/asset.ts';
 import { Refusal } from '../domain/failure.ts';
@@ -40,8 +40,8 @@ export async function findSession(db: Db, sessionId: string): Promise<SessionRow
 /**
  * Creates the session, its reference and its place in the work list in one transaction; where the backend has already
  * created the row, only what is missing. `openedAfter` is a ledger that closed before this is called; the account is
- * watched from there. The same request again finds the same session, also at the same time: the session's row is locked
- * first, then its reference, then its work-list row.
+ * watched from there. The same request again finds the same session, also at the same time, and locks nothing that is
+ * there already. The session's row is locked first, then its reference, then its work-list row.
  * @throws Refusal MerchantNotFound, SessionExistsWithOtherBody, ReferenceInUse; nothing is written then.
  */
 export async function openSession(
@@ -149,21 +149,28 @@ async function claimReference(tx: Db, wanted: NewSession): Promise<void> {
 }
 
 async function existingSession(tx: Db, wanted: NewSession): Promise<SessionRow> {
-  await tx.execute(sql`SELECT FROM checkout_sessions WHERE id = ${wanted.id} FOR UPDATE`);
+  const row = await sameSession(tx, wanted);
+  if (row.memo !== null) return row;
+  // The backend made the session and left its reference to us. Of requests at once, one writes it.
+  const [written] = await tx
+    .update(checkoutSessions)
+    .set({ memo: wanted.reference })
+    .where(and(eq(checkoutSessions.id, wanted.id), isNull(checkoutSessions.memo)))
+    .returning({ id: checkoutSessions.id });
+  if (written) await claimReference(tx, wanted);
+  // As it is now: before the row was locked, the backend may have edited it.
+  return sameSession(tx, wanted);
+}
+
+/** The row as it is. @throws Refusal SessionExistsWithOtherBody, SessionNotFound */
+async function sameSession(tx: Db, wanted: NewSession): Promise<SessionRow> {
   const problem = await rowProblem(tx, wanted.id);
   if (problem !== null) {
     throw new Refusal('SessionExistsWithOtherBody', rowProblemInWords(problem), problem.field);
   }
   const row = await findSession(tx, wanted.id);
   refuseOtherBody(row, wanted);
-  if (row.memo !== null) return row;
-  // The backend made the session and left its reference to us.
-  await claimReference(tx, wanted);
-  await tx
-    .update(checkoutSessions)
-    .set({ memo: wanted.reference })
-    .where(eq(checkoutSessions.id, wanted.id));
-  return { ...row, memo: wanted.reference };
+  return row;
 }
 
 function refuseOtherBody(row: SessionRow, wanted: NewSession): void {

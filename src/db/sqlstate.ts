@@ -9,10 +9,15 @@ export type Fault =
   /** Running it again will not help. */
   | 'permanent';
 
-const RETRY = new Set([
+/** Another transaction had the lock, or the row, first. */
+const RIVAL = new Set([
   '40001', // serialization_failure
   '40P01', // deadlock_detected
   '55P03', // lock_not_available: lock_timeout
+]);
+
+const RETRY = new Set([
+  ...RIVAL,
   '57014', // query_canceled: statement_timeout
   '53300', // too_many_connections
   '57P03', // cannot_connect_now: starting up
@@ -40,7 +45,17 @@ export function errorCode(error: unknown): string | null {
   return null;
 }
 
-type ErrorLike = { readonly code?: unknown; readonly message?: unknown; readonly cause?: unknown };
+/** Whether an error of PostgreSQL says that a rival was faster: the same work may succeed at once. */
+export function lostToRival(error: unknown): boolean {
+  return RIVAL.has(errorCode(error) ?? '');
+}
+
+type ErrorLike = {
+  readonly name?: unknown;
+  readonly code?: unknown;
+  readonly message?: unknown;
+  readonly cause?: unknown;
+};
 
 /**
  * An error and its causes, by their shape: in a VM context (a test, a Temporal bundle) the errors of Node's own sockets
@@ -65,4 +80,28 @@ export function classify(error: unknown): Fault {
     if (typeof message === 'string' && LOST.test(message)) return 'unknown';
   }
   return 'permanent';
+}
+
+/**
+ * What the same statement with the same values will meet again, whatever the state of the database: data that PostgreSQL
+ * cannot hold (class 22), a NOT NULL or a CHECK that it breaks, and what is too deep or too large for it (class 54). A key
+ * that is missing or taken (23503, 23505) can be another state a moment later.
+ */
+const CANNOT_PASS = /^(22...|23502|23514|54...)$/;
+
+/** Errors of our own code by which a value was refused before PostgreSQL saw it. */
+const OF_CODE = new Set(['RangeError', 'TypeError', 'SyntaxError']);
+
+/**
+ * Whether running the same work on the same input again can only fail again. Errors of code count only without a code
+ * anywhere in their causes: undici's `fetch failed` is a TypeError, and its cause is a socket.
+ */
+export function cannotPass(error: unknown): boolean {
+  const code = errorCode(error);
+  if (code !== null) return CANNOT_PASS.test(code);
+  if (classify(error) !== 'permanent') return false;
+  for (const { name } of causes(error)) {
+    if (typeof name === 'string' && OF_CODE.has(name)) return true;
+  }
+  return false;
 }

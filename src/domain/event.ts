@@ -60,7 +60,12 @@ export function eventBody(id: string, { type, occurredAt, data }: EventFact): st
 
 /** What is the same in every event of a session. */
 function ofSession(session: Session): Record<string, unknown> {
-  return { assetIssuer: session.asset.issuer, memo: session.reference, metadata: session.metadata };
+  return { assetIssuer: session.asset.issuer, memo: session.reference, ...metadataOf(session) };
+}
+
+/** The metadata, or the word that it is too large to be carried; a key of its own, so that other events keep their bytes. */
+function metadataOf({ metadata, metadataOmitted }: Session): Record<string, unknown> {
+  return metadataOmitted === true ? { metadata: null, metadataOmitted } : { metadata };
 }
 
 function confirmed(session: Session, recorded: RecordedPayment): EventFact {
@@ -121,7 +126,7 @@ function exception(session: Session, { payment, amount, reason }: Held): EventFa
       operationIndex: payment.opIndex,
       sender: payment.sender,
       memo: session.reference,
-      metadata: session.metadata,
+      ...metadataOf(session),
     },
   };
 }

@@ -194,6 +194,10 @@ export class WholeLedger {
   get closedAt(): Date {
     return this.#header.closedAt;
   }
+  /** The count of its header, by which it is whole: a node may show a larger one later. */
+  get operationCount(): number {
+    return this.#header.operationCount;
+  }
   /** The accounts it was read for: it says nothing about others. */
   get accounts(): ReadonlySet<string> {
     return this.#accounts;

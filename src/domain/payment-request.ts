@@ -1,12 +1,23 @@
 /** What a payer needs to know, as wallets read it. */
 import { isNative, type Asset } from './asset.ts';
 import { formatAmount, type Stroops } from './money.ts';
+import { isStorable, utf8Length } from './text.ts';
 
 const U64_MAX = 18_446_744_073_709_551_615n;
 
 /** Whether a reference is a u64 in canonical decimal: then it serves as memo id and inside a muxed address, too. */
 export function isU64(reference: string): boolean {
   return /^(0|[1-9]\d{0,19})$/.test(reference) && BigInt(reference) <= U64_MAX;
+}
+
+/** A text memo has at most 28 bytes (Stellar protocol), and a transaction carries one memo. */
+const MEMO_TEXT_BYTES = 28;
+
+/** Whether a payment can carry the reference as its memo: a u64 in decimal, or 1 to 28 bytes of text. */
+export function isReference(text: string): boolean {
+  // A character has at least one byte: nothing long is encoded only to be measured.
+  if (text === '' || text.length > MEMO_TEXT_BYTES || !isStorable(text)) return false;
+  return utf8Length(text) <= MEMO_TEXT_BYTES;
 }
 
 /** What a payment of a session must carry. */

@@ -4,6 +4,7 @@
  */
 import { isAccountId } from './account-id.ts';
 import { isAssetCode } from './asset.ts';
+import { isReference } from './payment-request.ts';
 import { readInstant, readPrice } from './terms.ts';
 
 /** What the check needs of a row, as PostgreSQL writes it in JSON; numbers as text. */
@@ -60,23 +61,9 @@ const PRICE = 'must be more than zero and at most 922337203685.4775807';
 const ACCOUNT = 'must be a Stellar account (G…)';
 const MEMO = 'must be a u64 in decimal, 1 to 28 bytes of text, or 64 lower-case hex digits';
 
-/** A text memo has at most 28 bytes (Stellar protocol); a longer reference can only be the hex of a memo hash. */
-const MEMO_TEXT_BYTES = 28;
-
 function isMemo(memo: string): boolean {
-  if (/^[0-9a-f]{64}$/.test(memo)) return true;
-  if (memo === '' || memo.includes('\0')) return false;
-  // A character has at least one byte: nothing long is encoded only to be measured.
-  return memo.length <= MEMO_TEXT_BYTES && utf8Length(memo) <= MEMO_TEXT_BYTES;
-}
-
-function utf8Length(text: string): number {
-  let bytes = 0;
-  for (const character of text) {
-    const code = character.codePointAt(0) ?? 0;
-    bytes += code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
-  }
-  return bytes;
+  // A longer reference than a text memo can only be the hex of a memo hash.
+  return /^[0-9a-f]{64}$/.test(memo) || isReference(memo);
 }
 
 /** The longest value that is quoted whole. */

@@ -23,7 +23,10 @@ export type Session = {
   readonly closedThroughLedger: number | null;
   /** The effective deadline by which it was decided; null until it is over. Later edits of the deadline change nothing. */
   readonly finalDeadline: Date | null;
+  /** JSON within the bounds of domain/metadata.ts; null where there is none, and where it is beyond them. */
   readonly metadata: unknown;
+  /** Its metadata is beyond the bounds (a backend's own row): events say so instead of carrying it. */
+  readonly metadataOmitted?: boolean;
 };
 
 /** What a session's deadline depends on. */

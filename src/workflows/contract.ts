@@ -59,12 +59,15 @@ export type OpenRequest = {
   memo?: string;
   successUrl?: string;
   cancelUrl?: string;
+  /** JSON of at most 16 KiB, 32 levels and 1,000 values (src/domain/metadata.ts); every event carries it. */
   metadata?: Record<string, unknown>;
 };
 
 /** An open session, and everything a payer needs. */
 export type OpenedSession = {
   sessionId: string;
+  /** Absent in what older workers answered. */
+  merchantId?: string;
   status: SessionStatusText;
   amount: string;
   asset: { code: string; issuer: string | null };

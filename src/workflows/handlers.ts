@@ -1,7 +1,9 @@
 /** What can be said to a session's run, and what it answers. */
 import { ActivityFailure, ApplicationFailure, setHandler } from '@temporalio/workflow';
-import { isTxHash } from '../domain/ledger-payment.ts';
-import { isUuid } from '../domain/session.ts';
+import { Refusal } from '../domain/failure.ts';
+import { hashOfWake, partOf, readTxHash, readUuid } from '../doors/messages.ts';
+import { readOpenRequest } from '../doors/open-request.ts';
+import { readable } from '../doors/unreadable.ts';
 import {
   cancelUpdate,
   lookUpdate,
@@ -19,24 +21,29 @@ import {
 import { CANCEL_WAIT } from './options.ts';
 import { commit, horizon, instant, type SessionRun } from './session-run.ts';
 
-/** Registers every handler. To be called before the first await: a message may be there when the run begins. */
+/**
+ * Registers every handler. To be called before the first await: a message may be there when the run begins. Validators
+ * read what came as an unknown value (it may be anything, also a payload that nobody here can read): an exception in a
+ * handler that is no refusal fails the run's task, again and again.
+ */
 export function setHandlers(run: SessionRun): void {
-  setHandler(wakeSignal, (wake) => onWake(run, wake?.txHash), {
+  setHandler(wakeSignal, (wake) => onWake(run, wake), {
     description: 'Look again; with a txHash: this transaction pays the session.',
   });
   setHandler(openUpdate, (request) => onOpen(run, request), {
     description: 'Create the session if the backend has not; says how to pay it.',
+    validator: (request) => void refusing(() => readOpenRequest(request)),
   });
   setHandler(reportUpdate, ({ txHash }) => onReport(run, txHash), {
     description: 'Prove on the ledger that a transaction pays the session.',
-    validator: ({ txHash }) => requireTxHash(txHash),
+    validator: (report) => void refusing(() => readTxHash(partOf(report, 'txHash'))),
   });
   setHandler(cancelUpdate, () => onCancel(run), {
     description: 'Stop taking payments; the answer comes when the ledger is covered.',
   });
   setHandler(redeliverUpdate, ({ deliveryId }) => onRedeliver(run, deliveryId), {
     description: 'Send an event again, under its old id.',
-    validator: ({ deliveryId }) => requireUuid(deliveryId),
+    validator: (which) => void refusing(() => readUuid(partOf(which, 'deliveryId'), 'deliveryId')),
   });
   setHandler(lookUpdate, () => onLook(run), { description: 'Look now and tell.' });
   setHandler(stateQuery, () => run.fresh(), {
@@ -44,8 +51,10 @@ export function setHandlers(run: SessionRun): void {
   });
 }
 
-function onWake(run: SessionRun, txHash: string | undefined): void {
-  if (txHash !== undefined && isTxHash(txHash)) run.report(txHash);
+/** A wake that cannot be read is a wake: looking once too often does no harm. */
+function onWake(run: SessionRun, wake: unknown): void {
+  const txHash = hashOfWake(wake);
+  if (txHash !== null) run.report(txHash);
   run.wake();
 }
 
@@ -54,15 +63,15 @@ async function onOpen(run: SessionRun, request: OpenRequest): Promise<OpenedSess
   run.opening += 1;
   try {
     const answer = await asked(commit.openSession({ sessionId, request, now: instant() }));
+    run.opening -= 1;
     const { view, ...opened } = answer;
     if (view === undefined) run.wake();
     else run.tell(view, asks);
     return opened;
   } catch (error) {
+    run.opening -= 1;
     run.wake();
     throw error;
-  } finally {
-    run.opening -= 1;
   }
 }
 
@@ -88,6 +97,7 @@ async function onRedeliver(run: SessionRun, deliveryId: string): Promise<{ deliv
 
 async function onLook(run: SessionRun): Promise<SessionView> {
   await run.nextLook();
+  if (run.problem !== null) throw ApplicationFailure.nonRetryable(run.problem, 'CannotBeSettled');
   return run.view ?? unknownSession(run.sessionId);
 }
 
@@ -113,7 +123,7 @@ function unknownSession(sessionId: string): never {
 /** The answer of an activity, or its refusal as the caller should see it: without Temporal's wrapping. */
 async function asked<T>(answer: Promise<T>): Promise<T> {
   try {
-    return await answer;
+    return readable(await answer);
   } catch (error) {
     if (error instanceof ActivityFailure && error.cause instanceof ApplicationFailure) {
       throw error.cause;
@@ -122,20 +132,12 @@ async function asked<T>(answer: Promise<T>): Promise<T> {
   }
 }
 
-function requireTxHash(txHash: string): void {
-  if (typeof txHash === 'string' && isTxHash(txHash)) return;
-  throw ApplicationFailure.nonRetryable(
-    `Not a transaction hash (64 lower-case hex digits): ${JSON.stringify(txHash)}.`,
-    'InvalidInput',
-    'txHash',
-  );
-}
-
-function requireUuid(id: string): void {
-  if (typeof id === 'string' && isUuid(id)) return;
-  throw ApplicationFailure.nonRetryable(
-    `Not a delivery id: ${JSON.stringify(id)}.`,
-    'InvalidInput',
-    'deliveryId',
-  );
+/** The refusal of a validator or of this code, as it crosses Temporal: its code is the type, its only detail the field. */
+function refusing<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    throw ApplicationFailure.nonRetryable(error.message, error.code, error.field);
+  }
 }

@@ -14,6 +14,7 @@ import {
   type Discrepancy,
   type ReconcileReport,
 } from '../domain/discrepancy.ts';
+import { readable } from '../doors/unreadable.ts';
 import { RECONCILE_FRAME_OPTIONS, RECONCILE_OPTIONS } from './options.ts';
 
 const { beginReconcile, endReconcile } =
@@ -32,10 +33,11 @@ export type ReconcileInput = {
  * One pass over the closed list of discrepancies, page by page. A kind that cannot be looked for (PostgreSQL or Temporal
  * away) is named in the report and does not stop the others. The result is what an operator sees in the Temporal UI.
  */
-export async function reconcile(input: ReconcileInput = {}): Promise<ReconcileReport> {
+export async function reconcile(given?: ReconcileInput | null): Promise<ReconcileReport> {
+  const input = given ?? {};
   const { dryRun = false } = input;
   let report = input.resume?.report ?? {
-    ...(await beginReconcile()),
+    ...readable(await beginReconcile()),
     dryRun,
     classes: {},
     failed: {},
@@ -48,12 +50,8 @@ export async function reconcile(input: ReconcileInput = {}): Promise<ReconcileRe
         return continueAsNew<typeof reconcile>({ dryRun, resume: { report, kind, after } });
       }
       try {
-        const page = await pageOf(kind).repairPage({
-          kind,
-          after,
-          dryRun,
-          thorough: report.thorough,
-        });
+        const asked = { kind, after, dryRun, thorough: report.thorough };
+        const page = readable(await pageOf(kind).repairPage(asked));
         after = page.next;
         report = withPage(report, kind, page);
       } catch (error) {

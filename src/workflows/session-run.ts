@@ -1,8 +1,10 @@
 import {
   ActivityFailure,
   allHandlersFinished,
+  ApplicationFailure,
   condition,
   log,
+  patched,
   proxyActivities,
   setCurrentDetails,
   upsertSearchAttributes,
@@ -12,8 +14,10 @@ import type {
   SettlementActivities,
   WebhookActivities,
 } from '../activities/index.ts';
+import { readable } from '../doors/unreadable.ts';
 import type { SessionView } from './contract.ts';
 import { detailsOf, searchAttributesOf } from './details.ts';
+import { NEEDS_ATTENTION } from './search-attributes.ts';
 import {
   COMMIT_OPTIONS,
   DELIVERY_OPTIONS,
@@ -26,6 +30,9 @@ import {
 export const commit = proxyActivities<SettlementActivities>(COMMIT_OPTIONS);
 export const webhooks = proxyActivities<WebhookActivities>(DELIVERY_OPTIONS);
 export const horizon = proxyActivities<HorizonActivities>(REPORT_OPTIONS);
+
+/** Marks runs that look although an `open` is under way. */
+const LOOKS_WHILE_OPENING = 'looks-while-opening';
 
 /** Workflow time: the same at every replay. */
 export function instant(): string {
@@ -48,6 +55,10 @@ export class SessionRun {
   looks = 0;
   /** `open` updates under way: a look would only find that there is no session yet. */
   opening = 0;
+  /** Why the session could not be looked at the last time, where no retry helps; null when it could. */
+  problem: string | null = null;
+  /** Somebody has asked for a look while an `open` was under way: it may hang for long, and another made the session. */
+  private pressed = false;
   /** What another activity saw, as good as a look, until the run takes note of it. */
   private told: SessionView | null = null;
   private looking = false;
@@ -62,11 +73,18 @@ export class SessionRun {
   wake(): void {
     this.dirty = true;
     this.asks += 1;
+    this.press();
+  }
+
+  /** Nobody waits for an `open` that hangs. Recorded only where one is under way: other runs stay as they were. */
+  private press(): void {
+    if (this.opening > 0 && patched(LOOKS_WHILE_OPENING)) this.pressed = true;
   }
 
   /** Takes what an activity saw for a look, unless somebody has asked for one since it began, at `asks`. */
   tell(view: SessionView, asks: number): void {
     if (asks !== this.asks) return this.wake();
+    this.press();
     this.told = view;
     this.dirty = false;
   }
@@ -90,27 +108,42 @@ export class SessionRun {
     else await condition(seen, timeout);
   }
 
-  /** Looks at the database, does what is due, and shows what came of it. */
-  async look(): Promise<SessionView> {
+  /**
+   * Looks at the database, does what is due, and shows what came of it. Null when the session cannot be looked at and no
+   * retry helps: `problem` says why.
+   */
+  async look(): Promise<SessionView | null> {
     const { sessionId } = this;
-    await condition(() => this.opening === 0);
+    await condition(() => this.opening === 0 || this.pressed);
+    this.pressed = false;
     await this.proveReported();
     this.looking = true;
     let now = this.dirty ? null : this.told;
     this.told = null;
-    if (now === null) {
-      this.dirty = false;
-      now = await commit.look({ sessionId, now: instant() });
-    }
-    if (now.found && now.due > 0) {
-      now = await webhooks.deliverEvents({ sessionId, now: instant() });
+    // One function: each await more would be another turn of the queue, and replay another order of commands.
+    try {
+      if (now === null) {
+        this.dirty = false;
+        now = readable(await commit.look({ sessionId, now: instant() }));
+      }
+      if (now.found && now.due > 0) {
+        now = readable(await webhooks.deliverEvents({ sessionId, now: instant() }));
+      }
+      this.publish(now);
+      if (JSON.stringify(this.view) !== JSON.stringify(now)) this.fallback = FALLBACK_FIRST_MS;
+      this.view = now;
+      this.problem = null;
+    } catch (error) {
+      const problem = permanentProblemOf(error);
+      if (problem === null) throw error;
+      this.publishProblem(problem);
+      this.problem = problem;
+      // What was seen before is shown again, as soon as there is something to be seen.
+      this.view = null;
     }
     this.looking = false;
     this.looks += 1;
-    this.publish(now);
-    if (JSON.stringify(this.view) !== JSON.stringify(now)) this.fallback = FALLBACK_FIRST_MS;
-    this.view = now;
-    return now;
+    return this.view;
   }
 
   /** Whether there is already a reason to look again. */
@@ -130,6 +163,13 @@ export class SessionRun {
     const summary = until > 0 ? 'until something is due' : 'until the ledger is covered';
     await condition(asked, until > 0 ? until : this.fallback, { summary });
     if (until <= 0) this.fallback = Math.min(this.fallback * 2, FALLBACK_LAST_MS);
+  }
+
+  /** Waits for a message, or before a session that cannot be looked at is looked at again: ever less often. */
+  async waitAfterProblem(): Promise<void> {
+    const summary = 'the session cannot be looked at';
+    await condition(() => this.isAsked, this.fallback, { summary });
+    this.fallback = Math.min(this.fallback * 2, FALLBACK_LAST_MS);
   }
 
   /** Resolves to true when nobody waits for an answer any more; to false when somebody wants another look first. */
@@ -160,4 +200,16 @@ export class SessionRun {
     const attributes = searchAttributesOf(this.view, now);
     if (attributes.length > 0) upsertSearchAttributes(attributes);
   }
+
+  private publishProblem(problem: string): void {
+    setCurrentDetails(`⚠ **This session cannot be looked at.** ${problem}`);
+    if (this.problem === null) upsertSearchAttributes([{ key: NEEDS_ATTENTION, value: true }]);
+  }
+}
+
+/** What an activity was refused for; null for every other error. */
+function permanentProblemOf(error: unknown): string | null {
+  if (!(error instanceof ActivityFailure)) return null;
+  const { cause } = error;
+  return cause instanceof ApplicationFailure && cause.nonRetryable === true ? cause.message : null;
 }

@@ -68,7 +68,7 @@ test('the chain, what is read of it, sessions of the backend, cancellations and 
   const ledgers = Array.from({ length: 36 * 12 + 1 }, (_, i) => header(-30 + i / 12));
   const run = HeaderRun.after(header(-30), ledgers);
   if (run === null) throw new Error('This is a run.');
-  await storeRun(db, run);
+  await storeRun(app, run);
   expect((await newestLedger(db))?.sequence).toBe(ledgerAt(6));
   await Promise.all([firstLedger(db), lastLedgerBefore(db, minute(3)), ledgerHeaders(db, [1])]);
   expect(await pruneLedgers(db)).toBe(0);
@@ -113,7 +113,7 @@ test('the chain, what is read of it, sessions of the backend, cancellations and 
   await requestCancel(pool, id);
   await completeCancels(db, await waitingCancels(db));
   const next = HeaderRun.after(header(6), [header(6), header(6 + 1 / 12)]);
-  if (next !== null) await storeRun(db, next);
+  if (next !== null) await storeRun(app, next);
   expect(await missingLedgers(db, 'accounts')).toEqual([]);
   expect(await sessionsToClose(db)).toEqual([id]);
   await settleTogether(pool, [id]);

@@ -51,10 +51,10 @@ test('a session that was opened behind its deadline ends with the same ledger wh
   );
   await settleTogether(database.pool, [id]);
   const back = HeaderRun.before(header(62), [62, 61, 60, 59].map(header));
-  if (back !== null) await storeRun(database.db, back, { isAnchor: true });
+  if (back !== null) await storeRun(database, back, { isAnchor: true });
   await settleTogether(database.pool, [id]);
   const on = HeaderRun.after(header(62), [62, 63, 64].map(header));
-  if (on !== null) await storeRun(database.db, on);
+  if (on !== null) await storeRun(database, on);
   await settleTogether(database.pool, [id]);
   const { findings } = await auditDatabase(reading.database.url);
   const rows = await reading.database.rows<{ through: number }>(

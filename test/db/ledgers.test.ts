@@ -62,7 +62,7 @@ describe('the chain', () => {
 
   test('goes on by runs, and every header comes back as it was', async () => {
     await storeAnchor(database.db, header(1000));
-    await storeRun(database.db, after(1000, headers(1001, 1010)));
+    await storeRun(database, after(1000, headers(1001, 1010)));
     expect(await newestLedger(database.db)).toEqual(header(1010));
     expect(await ledgerHeaders(database.db, [1011, 1005, 1003])).toEqual([
       header(1003),
@@ -76,24 +76,24 @@ describe('the chain', () => {
     await storeAnchor(database.db, header(1000));
     const closedAt = minute(1 / 12);
     const shared = [1001, 1002, 1003].map((n) => header(n, { closedAt }));
-    await storeRun(database.db, after(1000, shared));
+    await storeRun(database, after(1000, shared));
     expect(await lastLedgerBefore(database.db, minute(2 / 12))).toMatchObject({ sequence: 1003 });
   });
 
   test('refuses a ledger that does not follow what is stored, and stores nothing of its run', async () => {
     await storeAnchor(database.db, header(1000));
-    await storeRun(database.db, after(1000, headers(1001, 1002)));
+    await storeRun(database, after(1000, headers(1001, 1002)));
     const other = header(1002, { hash: 'another 1002' });
     const fork = HeaderRun.after(other, [
       other,
       header(1003, { previousHash: other.hash }),
       header(1004),
     ]);
-    await expect(storeRun(database.db, fork as HeaderRun)).rejects.toMatchObject({
+    await expect(storeRun(database, fork as HeaderRun)).rejects.toMatchObject({
       cause: { constraint: 'ledgers_are_a_chain' },
     });
     const gap = HeaderRun.after(header(1005), [header(1005), header(1006)]);
-    await expect(storeRun(database.db, gap as HeaderRun)).rejects.toMatchObject({
+    await expect(storeRun(database, gap as HeaderRun)).rejects.toMatchObject({
       cause: { constraint: 'ledgers_are_a_chain' },
     });
     expect(await stored()).toEqual([1000, 1001, 1002]);
@@ -101,46 +101,43 @@ describe('the chain', () => {
 
   test('keeps the ledger that it has, whatever a later run calls it', async () => {
     await storeAnchor(database.db, header(1000));
-    await storeRun(database.db, after(1000, headers(1001, 1001)));
-    await storeRun(
-      database.db,
-      after(1000, [header(1001, { hash: 'another', operationCount: 9 })]),
-    );
+    await storeRun(database, after(1000, headers(1001, 1001)));
+    await storeRun(database, after(1000, [header(1001, { hash: 'another', operationCount: 9 })]));
     expect(await newestLedger(database.db)).toEqual(header(1001));
   });
 
   test('is the same, whichever of two watchers stores a run first', async () => {
     await storeAnchor(database.db, header(1000));
     const runs = [after(1000, headers(1001, 1100)), after(1000, headers(1001, 1060))];
-    await Promise.all([...runs, ...runs].map((run) => storeRun(database.db, run)));
+    await Promise.all([...runs, ...runs].map((run) => storeRun(database, run)));
     expect(await stored()).toEqual(headers(1000, 1100).map(({ sequence }) => sequence));
   });
 
   test('lets the largest count of operations stand: a node that filters counts too few', async () => {
     await storeAnchor(database.db, header(1000));
     const count = async (operationCount: number) => {
-      await storeRun(database.db, after(1000, [header(1001, { operationCount })]));
+      await storeRun(database, after(1000, [header(1001, { operationCount })]));
       return (await newestLedger(database.db))?.operationCount;
     };
     expect([await count(3), await count(9), await count(5)]).toEqual([3, 9, 9]);
     // The first ledger gets the hash of the one before it from a node that counts too few.
     const first = header(1000, { operationCount: 1 });
     const run = HeaderRun.before(first, [first, header(999)]);
-    await storeRun(database.db, run as HeaderRun, { isAnchor: true });
+    await storeRun(database, run as HeaderRun, { isAnchor: true });
     expect(await ledgerHeaders(database.db, [1000])).toEqual([header(1000)]);
   });
 
   test('grows backwards from its first ledger', async () => {
     await storeAnchor(database.db, header(1000));
     const run = HeaderRun.before(header(1000), headers(990, 1000).toReversed());
-    await storeRun(database.db, run as HeaderRun, { isAnchor: true });
+    await storeRun(database, run as HeaderRun, { isAnchor: true });
     expect(await firstLedger(database.db)).toEqual({ ...header(990), previousHash: '' });
     expect(await ledgerHeaders(database.db, [1000])).toEqual([header(1000)]);
     const wrong = HeaderRun.before(header(990), [
       header(990, { previousHash: 'another' }),
       header(989, { hash: 'another' }),
     ]);
-    await storeRun(database.db, wrong as HeaderRun, { isAnchor: true });
+    await storeRun(database, wrong as HeaderRun, { isAnchor: true });
     expect(await firstLedger(database.db)).toMatchObject({ sequence: 989 });
   });
 
@@ -149,7 +146,7 @@ describe('the chain', () => {
     await storeAnchor(database.db, header(5000));
     expect(await firstLedger(database.db)).toMatchObject({ sequence: 5000 });
     const run = HeaderRun.before(header(5000), headers(4990, 5000).toReversed());
-    await storeRun(database.db, run as HeaderRun, { isAnchor: true });
+    await storeRun(database, run as HeaderRun, { isAnchor: true });
     expect(await firstLedger(database.db)).toMatchObject({ sequence: 4990 });
   });
 });

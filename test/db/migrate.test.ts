@@ -185,6 +185,7 @@ describe('the database of an existing backend', () => {
       'checkout_sessions.seen_expires_at YES',
       'checkout_sessions.seen_memo YES',
       'checkout_sessions.seen_status YES',
+      'checkout_sessions.seen_terms YES',
       'payments.settled_at YES',
       'payments.superseded_by YES',
       'webhook_deliveries.endpoint_id YES',
@@ -193,7 +194,7 @@ describe('the database of an existing backend', () => {
     ]);
     expect(
       await database.rows(`SELECT to_jsonb(s) - 'cancel_at' - 'closed_through_ledger' - 'processing_since' - 'payment_id'
-          - 'legacy' - 'opened_after' - 'final_deadline' - 'seen_status' - 'seen_expires_at' - 'seen_memo' AS row FROM checkout_sessions s`),
+          - 'legacy' - 'opened_after' - 'final_deadline' - 'seen_status' - 'seen_expires_at' - 'seen_memo' - 'seen_terms' AS row FROM checkout_sessions s`),
     ).toEqual(rows);
     expect(await tables('public')).toEqual(BACKEND_TABLES);
     expect(await schemaProblems(database.db, NETWORK)).toEqual([]);

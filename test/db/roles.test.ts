@@ -127,6 +127,7 @@ describe('the role of workers', () => {
       'settlement.ledgers',
       'settlement.network_reading',
       'settlement.reconcile_runs',
+      'settlement.recounted_ledgers',
       'settlement.session_references',
       'settlement.undecided_payments',
     ]);

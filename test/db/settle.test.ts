@@ -239,7 +239,10 @@ describe('what an older backend left half done', () => {
 
   test('cancelled by the backend: ends when the ledger is covered to that moment, and says so', async () => {
     const expiresAt = new Date(Date.now() + 3_600_000);
-    const session = await insertSession(database, { status: 'cancelled', expiresAt });
+    const session = await insertSession(database, { expiresAt });
+    await database.rows(`UPDATE checkout_sessions SET status = 'cancelled' WHERE id = $1`, [
+      session.id,
+    ]);
     expect(await settle(session.id)).toMatchObject({ status: 'cancelled', newEvents: [] });
     // The watcher sees it, and asks the ledger from when on it counts.
     await takeSeen(database.db, [session.id]);

@@ -60,10 +60,6 @@ const UNBOUND: Readonly<Record<string, readonly Unbound[]>> = {
   ],
   'src/db/care.ts': [
     {
-      write: 'UPDATE checkout_sessions (opened_after)',
-      why: 'Dates only what nothing has dated yet: coalesce() keeps what is there.',
-    },
-    {
       write: 'UPDATE checkout_sessions (seen_status, seen_expires_at, seen_memo)',
       why: 'Copies the row as it is in the same statement; an edit that comes later differs from the copy.',
     },
@@ -223,8 +219,7 @@ const UNBOUND: Readonly<Record<string, readonly Unbound[]>> = {
     },
     {
       write: 'UPDATE checkoutSessions (memo)',
-      why: 'Fills in a memo that was missing when the row was locked, in the same transaction.',
-      lock: 'WHERE id = ${wanted.id} FOR UPDATE',
+      why: 'Fills in a memo only where there is none; the row is checked again once it is locked.',
     },
     {
       write: 'DELETE settlement.session_references (r)',

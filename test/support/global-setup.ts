@@ -2,9 +2,9 @@
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
 import { Client } from 'pg';
+import { BUNDLED } from '../../src/worker-code.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { findTemporalCli } from '../../src/sandbox/find-temporal.ts';
 import { SANDBOX_PASSPHRASE } from '../../src/sandbox/ledger/start.ts';
@@ -51,7 +51,7 @@ async function createRoles(url: string): Promise<void> {
 /** Bundling takes 2 s; every worker of every test uses the same file. */
 async function bundleOnce(): Promise<string> {
   const { code } = await bundleWorkflowCode({
-    workflowsPath: fileURLToPath(new URL('../../src/workflows/index.ts', import.meta.url)),
+    ...BUNDLED,
     logger: new DefaultLogger('WARN'),
   });
   const path = join(mkdtempSync(join(tmpdir(), 'settle-test-')), 'workflows.js');

@@ -52,3 +52,10 @@ function walk(value: unknown, path: string, found: StoredPayload[], legible: str
   }
   for (const [key, inner] of Object.entries(value)) walk(inner, `${path}.${key}`, found, legible);
 }
+
+/** The workflow id in a recorded history, as `temporal workflow show -o json` writes it: a run compares it with its argument. */
+export function workflowIdOf(history: unknown): string {
+  const [started] = (history as { events: { [attributes: string]: { workflowId?: string } }[] })
+    .events;
+  return started?.['workflowExecutionStartedEventAttributes']?.workflowId ?? '';
+}

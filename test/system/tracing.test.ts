@@ -133,5 +133,5 @@ test('with one, a request of the backend is one trace, through to the POST', asy
   const codePath = process.env['WORKFLOW_BUNDLE'] ?? '';
   const history = await historyOf(id);
   expect(JSON.stringify(history)).toContain('_tracer-data');
-  await Worker.runReplayHistory({ workflowBundle: { codePath } }, history);
+  await Worker.runReplayHistory({ workflowBundle: { codePath } }, history, sessionWorkflowId(id));
 }, 120_000);

@@ -19,6 +19,8 @@ const request = (changes: object = {}): OpenRequest => ({
   ...changes,
 });
 
+const deep = (levels: number): object => (levels === 0 ? {} : { deeper: deep(levels - 1) });
+
 const count = async () => {
   const [row] = await stage.database.rows(
     `SELECT (SELECT count(*)::int FROM checkout_sessions) AS sessions,
@@ -77,7 +79,23 @@ describe('opening a session', () => {
     ['memo', { memo: 'x'.repeat(29) }],
     ['memo', { memo: 'a\0b' }],
     ['successUrl', { successUrl: 'javascript:alert(1)' }],
-  ])('refuses a wrong %s (%j), and writes nothing', async (field, changes) => {
+    ['successUrl', { successUrl: 'https://shop.example/\0' }],
+    ['cancelUrl', { cancelUrl: 'https://shop.example/a\r\nSet-Cookie:x=1' }],
+    ['cancelUrl', { cancelUrl: `https://shop.example/${'x'.repeat(2_048)}` }],
+    ['memo', { memo: 'x\ud83d' }],
+    ['expiresAt', { expiresAt: '2999-02-30T00:00:00Z' }],
+    ['expiresAt', { expiresAt: '9999-12-31T23:59:59-05:00' }],
+    ['note', { note: 'no part of a request' }],
+    ['metadata', { metadata: { note: 'a\0b' } }],
+    ['metadata', { metadata: { 'a\0b': 1 } }],
+    ['metadata', { metadata: { note: '\ud83d' } }],
+    ['metadata', { metadata: { order: 9007199254740993n } }],
+    ['metadata', { metadata: { note: 'x'.repeat(1_500_000) } }],
+    ['metadata', { metadata: deep(33) }],
+    ['metadata', { metadata: { rate: Infinity } }],
+    ['metadata', { metadata: { since: new Date(0) } }],
+    ['metadata', { metadata: [] }],
+  ])('refuses a wrong %s (case %#), and writes nothing', async (field, changes) => {
     const before = await count();
     await expect(stage.client.openSession(randomUUID(), request(changes))).rejects.toMatchObject({
       name: 'Refusal',

@@ -4,6 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { beforeAll, expect, test } from '@jest/globals';
 import { bundleWorkflowCode, DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { startTracing, type Tracing } from '../../src/tracing.ts';
+import { BUNDLED } from '../../src/worker-code.ts';
+import { workflowIdOf } from '../support/histories.ts';
 
 const HISTORIES = fileURLToPath(new URL('../histories', import.meta.url));
 const names = readdirSync(HISTORIES).filter((name) => name.endsWith('.json'));
@@ -17,7 +19,7 @@ beforeAll(async () => {
   if (on === null) throw new Error('Tracing is not on.');
   tracing = on;
   ({ code } = await bundleWorkflowCode({
-    workflowsPath: fileURLToPath(new URL('../../src/workflows/index.ts', import.meta.url)),
+    ...BUNDLED,
     workflowInterceptorModules: [...on.workflowModules],
     logger: new DefaultLogger('ERROR'),
   }));
@@ -32,6 +34,7 @@ test.each(names)('%s replays with tracing on', async (name) => {
       sinks: tracing.sinks,
     },
     history,
+    workflowIdOf(history),
   );
 });
 

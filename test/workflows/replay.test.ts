@@ -7,6 +7,7 @@ import { beforeAll, describe, expect, test } from '@jest/globals';
 import { Client, Connection } from '@temporalio/client';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { findTemporalCli } from '../../src/sandbox/find-temporal.ts';
+import { workflowIdOf } from '../support/histories.ts';
 import { startSystem, until, type System } from '../support/system.ts';
 
 /**
@@ -103,7 +104,7 @@ describe('recorded runs', () => {
   test.each(names)('%s replays', async (name) => {
     const history: unknown = JSON.parse(readFileSync(`${HISTORIES}/${name}`, 'utf8'));
     const codePath = process.env['WORKFLOW_BUNDLE'] ?? '';
-    await Worker.runReplayHistory({ workflowBundle: { codePath } }, history);
+    await Worker.runReplayHistory({ workflowBundle: { codePath } }, history, workflowIdOf(history));
   });
 
   test('two hundred that went through the faults of the certificate replay', async () => {

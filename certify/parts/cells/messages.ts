@@ -7,6 +7,7 @@ import {
   SETTLEMENT_QUEUE,
   watcherWorkflowId,
 } from '../../../src/workflows/contract.ts';
+import { within } from '../deadline.ts';
 import { soon, type Cell, type Scene } from './scene.ts';
 
 /** Sends wakes as a network may: many, late, for sessions that are long over. */
@@ -107,7 +108,8 @@ export const TWICE: readonly Cell[] = [
       });
       await sleep(9_000, undefined, { signal: over }).catch(() => undefined);
       await handle.cancel();
-      await handle.result().catch(() => undefined);
+      const ended = handle.result().catch(() => undefined);
+      await within(ENDS_WITHIN_MS, () => 'the second watcher ends', ended);
       return 1;
     },
   },

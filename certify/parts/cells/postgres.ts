@@ -178,25 +178,28 @@ async function holdLock(stack: Stack, statement: string, until: Promise<unknown>
   const end = until.finally(() => {
     lock.isHeld = false;
   });
-  const client = new Client({ connectionString: stack.databaseUrl });
-  client.on('error', () => undefined);
+  const connectionString = stack.databaseUrl;
+  const holder = new Client({ connectionString, statement_timeout: 20_000 });
+  // It counts on a connection of its own: whoever else asks may be waiting for this very lock.
+  const counter = new Client({ connectionString, statement_timeout: 20_000 });
+  for (const client of [holder, counter]) client.on('error', () => undefined);
   let waited = 0;
   try {
-    await client.connect();
-    await client.query('BEGIN');
-    await client.query(statement);
+    await Promise.all([holder.connect(), counter.connect()]);
+    await holder.query('BEGIN');
+    await holder.query(statement);
     for (; lock.isHeld; await sleep(100)) {
-      const [row] = await stack.rows<{ n: number }>(
+      const { rows } = await counter.query<{ n: number }>(
         `SELECT count(*)::int AS n FROM pg_stat_activity
          WHERE application_name = 'settlement worker' AND wait_event_type = 'Lock'`,
       );
-      waited = Math.max(waited, row?.n ?? 0);
+      waited = Math.max(waited, rows[0]?.n ?? 0);
     }
-    await client.query('COMMIT');
+    await holder.query('COMMIT');
   } catch {
-    // Another fault has cut this connection, and with it the lock.
+    // Another fault has cut a connection. The lock goes with its own.
   }
-  await client.end().catch(() => undefined);
+  await Promise.all([holder, counter].map((client) => client.end().catch(() => undefined)));
   await end;
   return waited;
 }

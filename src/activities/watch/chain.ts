@@ -43,7 +43,7 @@ async function extendChain(deps: ChainDeps): Promise<{ newest: LedgerHeader; isS
   for (let runs = 0; runs < RUNS_AT_ONCE; runs += 1) {
     const run = await followed(deps, newest);
     if (run === null) return await refuseOrWait(deps, newest);
-    await storeRun(db, run);
+    await storeRun(deps.database, run);
     newest = run.headers.at(-1) ?? newest;
     // Whole: one answer has shown the newest ledger of the chain, and nothing behind it. Without anything new, the node
     // has a gap there: what is newest here is not the newest there is.
@@ -71,7 +71,7 @@ export async function extendChainBack(
       return { first, isDone: oldestLedger >= first.sequence };
     }
     if (run.headers.length < 2) break;
-    await storeRun(db, run, { isAnchor: true });
+    await storeRun(deps.database, run, { isAnchor: true });
     first = await firstLedger(db);
   }
   return { first, isDone: true };

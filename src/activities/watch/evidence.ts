@@ -1,3 +1,4 @@
+import { recountedLedgers } from '../../db/ledgers.ts';
 import { missingLedgers } from '../../db/watching.ts';
 import type { LedgerHeader } from '../../domain/evidence.ts';
 import type { Deps } from '../deps.ts';
@@ -7,16 +8,21 @@ import { readWholeLedgers, type LedgersRead, type WantedLedger } from './whole-l
 const LEDGERS_PER_TURN = 72;
 
 /**
- * Reads the ledgers whole that keep sessions from ending whose deadline is over: those in which their account's entry
- * moved, or before it was first looked at. One reading serves every account that lacks the ledger.
+ * Reads ledgers whole: first those whose count has grown since they were read, then those that keep sessions from ending
+ * whose deadline is over (their account's entry moved in them, or was not looked at yet). One reading serves every
+ * account that lacks the ledger.
  */
 export async function readMissingLedgers(
   deps: Deps,
   newest: LedgerHeader,
   signal: AbortSignal,
 ): Promise<LedgersRead> {
-  const missing = await missingLedgers(deps.database.db, deps.readStrategy);
-  return readWholeLedgers(deps, inTurns(missing), newest, signal);
+  const { db } = deps.database;
+  const wanted = [
+    ...(await recountedLedgers(db)),
+    ...inTurns(await missingLedgers(db, deps.readStrategy)),
+  ];
+  return readWholeLedgers(deps, wanted, newest, signal);
 }
 
 /** One ledger of each account after the other, so that an account with a long gap does not keep the rest waiting. */

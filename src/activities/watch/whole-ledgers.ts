@@ -91,7 +91,7 @@ export async function wholeLedger(
       hash: header.previousHash,
     });
     if (again === null) return null;
-    await storeRun(deps.database.db, again);
+    await storeRun(deps.database, again);
     const grown = again.headers.find(({ sequence }) => sequence === header.sequence);
     if (grown === undefined || grown.operationCount <= header.operationCount) return null;
     return deps.source.wholeLedger(grown, accounts);

@@ -51,6 +51,7 @@ export async function acceptReset(
     await tx.execute(sql`DELETE FROM settlement.network_reading`);
     await tx.execute(sql`DELETE FROM settlement.coverage`);
     await tx.execute(sql`DELETE FROM settlement.history_holes`);
+    await tx.execute(sql`DELETE FROM settlement.recounted_ledgers`);
     await tx.execute(sql`DELETE FROM settlement.ledgers`);
     const { rowCount } = await tx.execute(sql`
       UPDATE settlement.watched_accounts SET known_record = NULL, read_ledgers = '{}', through_ledger = ${after},

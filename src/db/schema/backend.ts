@@ -102,6 +102,8 @@ export const checkoutSessions = pgTable('checkout_sessions', {
   seenStatus: sessionStatus('seen_status'),
   seenExpiresAt: instant('seen_expires_at'),
   seenMemo: text('seen_memo'),
+  /** Ours. Price, asset and receiving account as they were last taken into account (suspects.ts `TERMS`); null: not since version 6. */
+  seenTerms: text('seen_terms'),
 });
 
 export const payments = pgTable(
