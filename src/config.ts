@@ -75,6 +75,7 @@ export const configSchema = z.object({
   WEBHOOK_SECRET_KEYS: keys,
   APP_ROLE: z.string().optional(),
   READ_ROLE: z.string().optional(),
+  TRUSTED_DATABASE_CODE: listOf,
 });
 
 /** The settings of one process, checked. */
@@ -116,6 +117,7 @@ const migrationSchema = configSchema.pick({
   NETWORK_PASSPHRASE: true,
   APP_ROLE: true,
   READ_ROLE: true,
+  TRUSTED_DATABASE_CODE: true,
 });
 
 /** What a migration needs to know. @throws ConfigError naming every problem at once. */

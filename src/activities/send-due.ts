@@ -10,6 +10,8 @@ import {
 } from '../db/attempts.ts';
 import { nextDeliveries, type NextDelivery } from '../db/deliveries.ts';
 import { readSecret } from '../db/secrets.ts';
+import { deriveEvent } from '../db/true-event.ts';
+import { setAside, takeUpTrue } from '../db/untrue-events.ts';
 import { afterAttempt, headDueAt, mustGiveWay, pauseAfter } from '../domain/delivery.ts';
 import type { PostOutcome } from '../domain/delivery.ts';
 import { signedHeaders } from '../webhook/sign.ts';
@@ -39,23 +41,28 @@ export async function sendDue(
   const started = Date.now();
   const clock = () => new Date(new Date(asOf).getTime() + Date.now() - started);
   const { cancellationSignal } = Context.current();
+  await takeUpTrue(deps.database.db, sessionId);
   let mayBeMore = true;
   while (mayBeMore && !cancellationSignal.aborted) {
     const now = clock();
     const heads = await nextDeliveries(deps.database.db, sessionId);
     const due = heads.filter((head) => headDueAt(head) <= now);
-    await Promise.all(due.map((head) => deliver(deps, head, { clock, patience })));
+    await Promise.all(due.map((head) => deliver(deps, head, { sessionId, clock, patience })));
     mayBeMore = due.some(({ moreWait }) => moreWait) && Date.now() - started < patience.beginForMs;
   }
   return clock();
 }
 
-type Sending = { readonly clock: () => Date; readonly patience: Patience };
+type Sending = {
+  readonly sessionId: string;
+  readonly clock: () => Date;
+  readonly patience: Patience;
+};
 
 async function deliver(
   deps: Deps,
   head: NextDelivery,
-  { clock, patience }: Sending,
+  { sessionId, clock, patience }: Sending,
 ): Promise<void> {
   const { db } = deps.database;
   const { deliveryId, endpointId } = head;
@@ -67,11 +74,44 @@ async function deliver(
   }
   const { slotWithinMs, putOffMs } = patience;
   const sent = await deps.sender.withSlot(endpointId, slotWithinMs, async () => {
-    await attempt(deps, head, clock);
+    const event = await trueEventOf(deps, sessionId, head);
+    if (event !== null) await attempt(deps, event, clock);
     return true;
   });
   if (sent !== null || putOffMs === undefined) return;
   await postpone(db, head, new Date(clock().getTime() + putOffMs));
+}
+
+/**
+ * The delivery with the event that the facts make, which is what may be signed. Null, and set aside, when they make none:
+ * somebody else wrote it into the outbox, or what it told is no longer so.
+ */
+async function trueEventOf(
+  deps: Deps,
+  sessionId: string,
+  head: NextDelivery,
+): Promise<NextDelivery | null> {
+  const { db } = deps.database;
+  const event = await deriveEvent(db, { ...head, sessionId });
+  if (event?.isAsStored === true)
+    return { ...head, event: event.type, occurredAt: event.occurredAt };
+  const { deliveryId, eventId } = head;
+  deps.log.error(
+    {
+      event: 'webhook.not_of_facts',
+      deliveryId,
+      eventId,
+      type: head.event,
+      sendsTrueOne: event !== null,
+    },
+    'The stored event is not what its facts make, and is not signed.',
+  );
+  if (event === null) {
+    await setAside(db, sessionId, head);
+    return null;
+  }
+  const { id, type, body, occurredAt } = event;
+  return { ...head, eventId: id, event: type, body, occurredAt };
 }
 
 function reasonToGiveUp(head: NextDelivery, now: Date) {

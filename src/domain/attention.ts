@@ -15,6 +15,7 @@ export type AttentionKind =
   | 'undecoded_record'
   | 'opening_not_covered'
   | 'told_in_another_order'
+  | 'event_not_of_facts'
   | 'not_a_session';
 
 /** Reasons that stand or fall with the facts of a session. The others stand until a person answers them. */

@@ -42,11 +42,11 @@ export function dueEvents(
 ): EventFact[] {
   const held = heldOf(session, judgement).filter(({ reason }) => reason !== 'ambiguous');
   return [
-    ...(session.status === 'paid' && recorded !== null ? [confirmed(session, recorded)] : []),
+    ...(session.status === 'paid' && recorded !== null ? [confirmedEvent(session, recorded)] : []),
     ...(session.status !== 'paid' && session.closedThroughLedger !== null
-      ? [ended(session, session.closedThroughLedger, judgement)]
+      ? [endedAt(session, session.closedThroughLedger, judgement)]
       : []),
-    ...held.map((h) => exception(session, h)),
+    ...held.map((h) => exceptionEvent(session, h)),
   ];
 }
 
@@ -68,7 +68,8 @@ function metadataOf({ metadata, metadataOmitted }: Session): Record<string, unkn
   return metadataOmitted === true ? { metadata: null, metadataOmitted } : { metadata };
 }
 
-function confirmed(session: Session, recorded: RecordedPayment): EventFact {
+/** `payment.confirmed`, of the payment that completed it. */
+export function confirmedEvent(session: Session, recorded: RecordedPayment): EventFact {
   const overpaid = recorded.amount > session.price ? recorded.amount - session.price : 0n;
   return {
     type: 'payment.confirmed',
@@ -94,7 +95,12 @@ function receivedBy(ending: number, { judged }: Judgement): Stroops {
     .reduce((sum, { payment }) => sum + payment.amount, 0n);
 }
 
-function ended(session: Session, ending: number, judgement: Judgement): EventFact {
+function endedAt(session: Session, ending: number, judgement: Judgement): EventFact {
+  return endedEvent(session, ending, receivedBy(ending, judgement));
+}
+
+/** `session.expired` or `session.cancelled`; `received` in stroops is what counted when the ledger `ending` closed. */
+export function endedEvent(session: Session, ending: number, received: Stroops): EventFact {
   return {
     type: endingOf(session) === 'cancelled' ? 'session.cancelled' : 'session.expired',
     fact: 'ended',
@@ -102,7 +108,7 @@ function ended(session: Session, ending: number, judgement: Judgement): EventFac
     data: {
       sessionId: session.id,
       price: formatAmount(session.price),
-      received: formatAmount(receivedBy(ending, judgement)),
+      received: formatAmount(received),
       asset: session.asset.code,
       closedThroughLedger: ending,
       ...ofSession(session),
@@ -110,7 +116,8 @@ function ended(session: Session, ending: number, judgement: Judgement): EventFac
   };
 }
 
-function exception(session: Session, { payment, amount, reason }: Held): EventFact {
+/** `payment.exception`, of one held payment. */
+export function exceptionEvent(session: Session, { payment, amount, reason }: Held): EventFact {
   return {
     type: 'payment.exception',
     fact: `${ledgerPaymentKey(payment)}:${reason}`,

@@ -41,6 +41,8 @@ const WHAT_TO_DO: Readonly<Record<AttentionKind | 'network_reset' | 'history_gap
     'Compare the events of the session with `settle payments why`: tell the merchant what the ledger alone says, where that differs, then resolve this.',
   history_gap:
     'Point HORIZON_URL at a Horizon that has the ledgers of the gap, or settle the sessions that it keeps open with their merchants, then resolve this.',
+  event_not_of_facts:
+    'Somebody wrote into the outbox what the ledger does not say, or the session was edited since: compare the event (settlement.events) with `settle session why`, find out who holds the app role, change its password, and resolve it. When the facts make the event, it is sent.',
   not_a_session:
     'Correct the row in checkout_sessions as the detail says; the watcher then takes it up and this closes by itself. If it was never meant to be paid, return what it received (`settle payments held`) and resolve this.',
   network_reset:
