@@ -10,6 +10,7 @@ import {
   SESSION_WORKFLOW,
   SETTLEMENT_QUEUE,
   sessionWorkflowId,
+  WATCHER_QUEUE,
   wakeSignal,
   watcherWorkflowId,
 } from './workflows/contract.ts';
@@ -111,7 +112,7 @@ export async function isRunning(client: Client, workflowId: string): Promise<boo
 export async function ensureWatcher(client: Client, network: string): Promise<void> {
   await client.workflow.start('ledgerWatcher', {
     workflowId: watcherWorkflowId(network),
-    taskQueue: SETTLEMENT_QUEUE,
+    taskQueue: WATCHER_QUEUE,
     args: [{ network }],
     workflowIdReusePolicy: 'ALLOW_DUPLICATE',
     workflowIdConflictPolicy: 'USE_EXISTING',

@@ -31,6 +31,7 @@ export const TABLES = [
   'settlement.returned_payments',
   'settlement.session_journal',
   'settlement.session_references',
+  'settlement.set_aside',
   'settlement.undecided_payments',
   'settlement.watched_accounts',
 ] as const;
@@ -81,6 +82,7 @@ export const APP_RIGHTS: Readonly<Record<Table, string>> = {
   'settlement.session_journal': APPEND_ONLY,
   // A session that its backend deleted gives its reference back.
   'settlement.session_references': 'SELECT, INSERT, DELETE',
+  'settlement.set_aside': WORK_LIST,
   'settlement.undecided_payments': WORK_LIST,
   'settlement.watched_accounts': ROWS_THAT_CHANGE,
 };

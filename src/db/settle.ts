@@ -42,9 +42,10 @@ export type Settled = {
 export async function settleTogether(
   pool: Pool,
   sessionIds: readonly string[],
+  limit: { statementMs?: number | null } = {},
 ): Promise<Committed<Map<string, Settled>>> {
   const ids = [...new Set(sessionIds)].sort();
-  return serializable(pool, async (tx) => {
+  const work = async (tx: Db) => {
     await tx
       .select({ id: checkoutSessions.id })
       .from(checkoutSessions)
@@ -56,7 +57,8 @@ export async function settleTogether(
     const changed = decided.filter(({ decision }) => decision.changes);
     if (changed.length > 0) await write(tx, changed);
     return answers(decided);
-  });
+  };
+  return serializable(pool, work, limit);
 }
 
 /**
