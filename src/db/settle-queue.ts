@@ -1,5 +1,6 @@
 import type { Pool } from 'pg';
 import type { Db } from './connection.ts';
+import { limitingStatements } from './serializable.ts';
 import { classify } from './sqlstate.ts';
 import { lookTogether, settleTogether, type Settled } from './settle.ts';
 
@@ -97,7 +98,10 @@ export function createSettleQueue(
     try {
       const started = performance.now();
       const ids = batch.map((w) => w.sessionId);
-      const { value, retries } = await settleTogether(pool, ids, { statementMs });
+      const commit = () => settleTogether(pool, ids);
+      const { value, retries } = await (statementMs === null
+        ? commit()
+        : limitingStatements(statementMs, commit));
       onCommit({ sessions: batch.length, retries, ms: performance.now() - started });
       for (const w of batch) w.resolve(value.get(w.sessionId) ?? null);
       return null;

@@ -42,10 +42,9 @@ export type Settled = {
 export async function settleTogether(
   pool: Pool,
   sessionIds: readonly string[],
-  limit: { statementMs?: number | null } = {},
 ): Promise<Committed<Map<string, Settled>>> {
   const ids = [...new Set(sessionIds)].sort();
-  const work = async (tx: Db) => {
+  return serializable(pool, async (tx) => {
     await tx
       .select({ id: checkoutSessions.id })
       .from(checkoutSessions)
@@ -57,8 +56,7 @@ export async function settleTogether(
     const changed = decided.filter(({ decision }) => decision.changes);
     if (changed.length > 0) await write(tx, changed);
     return answers(decided);
-  };
-  return serializable(pool, work, limit);
+  });
 }
 
 /**
