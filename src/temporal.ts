@@ -11,6 +11,7 @@ import {
   SESSION_WORKFLOW,
   SETTLEMENT_QUEUE,
   sessionWorkflowId,
+  WATCHER_QUEUE,
   wakeSignal,
   watcherWorkflowId,
 } from './workflows/contract.ts';
@@ -133,7 +134,7 @@ export async function endRun(client: Client, workflowId: string, reason: string)
 export async function ensureWatcher(client: Client, network: string): Promise<void> {
   await client.workflow.start('ledgerWatcher', {
     workflowId: watcherWorkflowId(network),
-    taskQueue: SETTLEMENT_QUEUE,
+    taskQueue: WATCHER_QUEUE,
     args: [{ network }],
     workflowIdReusePolicy: 'ALLOW_DUPLICATE',
     workflowIdConflictPolicy: 'USE_EXISTING',

@@ -32,6 +32,7 @@ export const TABLES = [
   'settlement.returned_payments',
   'settlement.session_journal',
   'settlement.session_references',
+  'settlement.set_aside',
   'settlement.undecided_payments',
   'settlement.watched_accounts',
 ] as const;
@@ -96,6 +97,7 @@ export const APP_RIGHTS: Readonly<Record<Table, string>> = {
     'SELECT, INSERT (session_id, from_status, to_status, cause, ledger, actor, detail)',
   // A session that its backend deleted gives its reference back.
   'settlement.session_references': 'SELECT, INSERT, DELETE',
+  'settlement.set_aside': WORK_LIST,
   'settlement.undecided_payments': WORK_LIST,
   'settlement.watched_accounts': ROWS_THAT_CHANGE,
 };

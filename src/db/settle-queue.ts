@@ -1,10 +1,20 @@
 import type { Pool } from 'pg';
 import type { Db } from './connection.ts';
+import { limitingStatements } from './serializable.ts';
 import { classify } from './sqlstate.ts';
 import { lookTogether, settleTogether, type Settled } from './settle.ts';
 
 /** Sessions in one commit. A full page of Horizon (200 payments) then costs one. */
 export const MAX_TOGETHER = 200;
+
+/** A commit of 200 sessions takes some 60 ms. One that takes this long, in milliseconds for each statement, is taken apart. */
+const TOGETHER_MS = 2_500;
+/** What one of its sessions may take then, before it is tried beside the queue, within the connection's own limit. */
+const ALONE_MS = 1_000;
+/** Slow sessions in one commit; with more of them, the database is slow, and the rest fails and is tried again later. */
+const MOST_SLOW = 3;
+/** Slow sessions that are remembered; one that is forgotten is found out again. */
+const MOST_KNOWN_SLOW = 1_000;
 
 /** What a settle transaction cost, for metrics and logs. */
 export type SettleCost = {
@@ -37,7 +47,12 @@ export function createSettleQueue(
   onCommit: (cost: SettleCost) => void = () => undefined,
 ): SettleQueue {
   const waiting: Waiting[] = [];
+  /** Sessions that were too slow alone: they are tried beside the queue, one at a time. */
+  const slow: Waiting[] = [];
+  /** Those that were too slow even then: they do not come into the queue again until they have been settled. */
+  const knownSlow = new Set<string>();
   let running: Promise<void> | null = null;
+  let runningSlow: Promise<void> | null = null;
 
   const enqueue = (sessionId: string): Promise<Settled | null> =>
     new Promise((resolve, reject) => {
@@ -48,28 +63,83 @@ export function createSettleQueue(
   async function drain(): Promise<void> {
     // Let everything that is asked for in this turn of the event loop fall into the first commit.
     await Promise.resolve();
-    while (waiting.length > 0) await settleOrSplit(takeDistinct(waiting, MAX_TOGETHER));
+    while (waiting.length > 0) {
+      const isSlow = new Set([...knownSlow, ...slow.map(({ sessionId }) => sessionId)]);
+      const batch = takeDistinct(waiting, MAX_TOGETHER);
+      setApart(batch.filter(({ sessionId }) => isSlow.has(sessionId)));
+      const rest = batch.filter(({ sessionId }) => !isSlow.has(sessionId));
+      if (rest.length > 0) await settleOrSplit(rest);
+    }
+  }
+
+  function setApart(requests: readonly Waiting[]): void {
+    slow.push(...requests);
+    if (slow.length > 0) runningSlow ??= drainSlow().finally(() => (runningSlow = null));
+  }
+
+  async function drainSlow(): Promise<void> {
+    for (let next = slow[0]; next !== undefined; next = slow[0]) {
+      const { sessionId } = next;
+      const same = slow.filter((w) => w.sessionId === sessionId);
+      for (const w of same) slow.splice(slow.indexOf(w), 1);
+      const error = await settleTo(same, null);
+      knownSlow.delete(sessionId);
+      if (error === null) continue;
+      for (const w of same) w.reject(error);
+      if (classify(error) !== 'too_slow') continue;
+      knownSlow.add(sessionId);
+      const [oldest = ''] = knownSlow;
+      if (knownSlow.size > MOST_KNOWN_SLOW) knownSlow.delete(oldest);
+    }
+  }
+
+  /** Settles these in one commit and answers who waits for them. Returns the error when it cannot commit. */
+  async function settleTo(batch: readonly Waiting[], statementMs: number | null): Promise<unknown> {
+    try {
+      const started = performance.now();
+      const ids = batch.map((w) => w.sessionId);
+      const commit = () => settleTogether(pool, ids);
+      const { value, retries } = await (statementMs === null
+        ? commit()
+        : limitingStatements(statementMs, commit));
+      onCommit({ sessions: batch.length, retries, ms: performance.now() - started });
+      for (const w of batch) w.resolve(value.get(w.sessionId) ?? null);
+      return null;
+    } catch (error) {
+      return error;
+    }
   }
 
   /** A batch that cannot commit is halved until the one session that is the reason stands alone. */
   async function settleOrSplit(batch: readonly Waiting[]): Promise<void> {
-    try {
-      const started = performance.now();
-      const { value, retries } = await settleTogether(
-        pool,
-        batch.map((w) => w.sessionId),
-      );
-      onCommit({ sessions: batch.length, retries, ms: performance.now() - started });
-      for (const w of batch) w.resolve(value.get(w.sessionId) ?? null);
-    } catch (error) {
-      // A database that is away is away for every half of the batch.
-      if (batch.length === 1 || classify(error) === 'unknown') {
-        for (const w of batch) w.reject(error);
-        return;
+    const error = await settleTo(batch, TOGETHER_MS);
+    if (error === null) return;
+    const fault = classify(error);
+    if (fault === 'too_slow') return settleApart(batch, error);
+    // A database that is away is away for every half of the batch.
+    if (batch.length === 1 || fault === 'unknown') {
+      for (const w of batch) w.reject(error);
+      return;
+    }
+    const middle = Math.ceil(batch.length / 2);
+    await settleOrSplit(batch.slice(0, middle));
+    await settleOrSplit(batch.slice(middle));
+  }
+
+  /** One of the batch, or the database, is slow: each is tried alone, for a moment, and what is slow again goes last. */
+  async function settleApart(batch: readonly Waiting[], tooSlow: unknown): Promise<void> {
+    const bySession = Map.groupBy(batch, ({ sessionId }) => sessionId);
+    let slowOnes = 0;
+    for (const same of bySession.values()) {
+      const isFirst = bySession.size > 1 && slowOnes < MOST_SLOW;
+      const error = isFirst ? await settleTo(same, ALONE_MS) : tooSlow;
+      if (error === null) continue;
+      if (slowOnes === MOST_SLOW || classify(error) !== 'too_slow') {
+        for (const w of same) w.reject(error);
+        continue;
       }
-      const middle = Math.ceil(batch.length / 2);
-      await settleOrSplit(batch.slice(0, middle));
-      await settleOrSplit(batch.slice(middle));
+      slowOnes += 1;
+      setApart(same);
     }
   }
 

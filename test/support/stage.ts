@@ -28,6 +28,7 @@ import {
   HORIZON_QUEUE,
   sessionWorkflowId,
   SETTLEMENT_QUEUE,
+  WATCHER_QUEUE,
   WEBHOOKS_QUEUE,
 } from '../../src/workflows/contract.ts';
 import { SEARCH_ATTRIBUTES } from '../../src/workflows/search-attributes.ts';
@@ -199,7 +200,13 @@ async function createWorkers(env: TestWorkflowEnvironment, deps: ReconcileDeps):
     Worker.create({
       ...common,
       taskQueue: HORIZON_QUEUE,
-      activities: { ...horizonActivities(deps), ...reconcileActivities(deps) },
+      activities: horizonActivities(deps),
+    }),
+    Worker.create({
+      ...common,
+      workflowBundle: { codePath },
+      taskQueue: WATCHER_QUEUE,
+      activities: reconcileActivities(deps),
     }),
   ]);
 }
