@@ -1,5 +1,5 @@
 /** Events: facts that merchants are told. The id and the bytes of an event derive from its fact, never from when it was sent. */
-import { heldOf, type Held } from './held.ts';
+import { exceptionFact, exceptionsOf, type Exception, type Together } from './exceptions.ts';
 import type { Judgement } from './judge.ts';
 import { ledgerPaymentKey } from './ledger-payment.ts';
 import { formatAmount, type Stroops } from './money.ts';
@@ -34,19 +34,22 @@ type RecordedPayment = {
   readonly confirmedAt: Date;
 };
 
-/** Every event that the state of a session calls for, in the order in which it is to be told. */
+/**
+ * Every event that the state of a session calls for, in the order in which it is to be told. `exceptions`: those to tell,
+ * where the payments are too many for the judgement to list them all.
+ */
 export function dueEvents(
   session: Session,
   judgement: Judgement,
   recorded: RecordedPayment | null,
+  exceptions: readonly Exception[] = exceptionsOf(session, judgement, Infinity),
 ): EventFact[] {
-  const held = heldOf(session, judgement).filter(({ reason }) => reason !== 'ambiguous');
   return [
     ...(session.status === 'paid' && recorded !== null ? [confirmed(session, recorded)] : []),
     ...(session.status !== 'paid' && session.closedThroughLedger !== null
       ? [ended(session, session.closedThroughLedger, judgement)]
       : []),
-    ...held.map((h) => exception(session, h)),
+    ...exceptions.map((e) => exception(session, e)),
   ];
 }
 
@@ -83,10 +86,10 @@ function confirmed(session: Session, recorded: RecordedPayment): EventFact {
 }
 
 /** What counted when it ended. Money that is found or returned later changes no byte of what was told. */
-function receivedBy(ending: number, { judged }: Judgement): Stroops {
+function receivedBy(ending: number, { judged, before }: Judgement): Stroops {
   return judged
     .filter(({ verdict, placedAfter }) => verdict === 'credited' && (placedAfter ?? 0) < ending)
-    .reduce((sum, { payment }) => sum + payment.amount, 0n);
+    .reduce((sum, { payment }) => sum + payment.amount, before?.everCredited ?? 0n);
 }
 
 function ended(session: Session, ending: number, judgement: Judgement): EventFact {
@@ -105,10 +108,11 @@ function ended(session: Session, ending: number, judgement: Judgement): EventFac
   };
 }
 
-function exception(session: Session, { payment, amount, reason }: Held): EventFact {
+function exception(session: Session, found: Exception): EventFact {
+  const { payment, amount, reason, together } = found;
   return {
     type: 'payment.exception',
-    fact: `${ledgerPaymentKey(payment)}:${reason}`,
+    fact: exceptionFact(ledgerPaymentKey(payment), found),
     occurredAt: payment.closedAt,
     data: {
       sessionId: session.id,
@@ -122,6 +126,20 @@ function exception(session: Session, { payment, amount, reason }: Held): EventFa
       sender: payment.sender,
       memo: session.reference,
       metadata: session.metadata,
+      ...(together === null ? {} : { together: inJson(together) }),
     },
+  };
+}
+
+function inJson({ payments, sums, furtherAssets }: Together) {
+  return {
+    payments,
+    sums: sums.map(({ asset, amount, payments: count }) => ({
+      asset: asset.code,
+      assetIssuer: asset.issuer,
+      amount: formatAmount(amount),
+      payments: count,
+    })),
+    furtherAssets,
   };
 }

@@ -4,7 +4,7 @@ import { sql } from 'drizzle-orm';
 import { assetKey, sameAsset } from '../../domain/asset.ts';
 import { Refusal } from '../../domain/failure.ts';
 import { heldOf } from '../../domain/held.ts';
-import { judgementOf } from '../../domain/settle.ts';
+import { judgementOf } from '../../domain/judgement.ts';
 import { isTxHash, ledgerPaymentKey, type LedgerPayment } from '../../domain/ledger-payment.ts';
 import type { Found, LedgerSource } from '../../domain/ledger-source.ts';
 import { formatAmount, type Stroops } from '../../domain/money.ts';
