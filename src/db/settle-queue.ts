@@ -1,10 +1,13 @@
 import type { Pool } from 'pg';
 import type { Db } from './connection.ts';
 import { classify } from './sqlstate.ts';
-import { lookTogether, settleTogether, type Settled } from './settle.ts';
+import { lookTogether, settleOnce, type Settled } from './settle.ts';
 
 /** Sessions in one commit. A full page of Horizon (200 payments) then costs one. */
 export const MAX_TOGETHER = 200;
+
+/** Portions of one session's payments that are settled before its caller is answered; the watcher's next turn goes on. */
+const MOST_PORTIONS = 20;
 
 /** What a settle transaction cost, for metrics and logs. */
 export type SettleCost = {
@@ -23,6 +26,8 @@ export type SettleQueue = {
 
 type Waiting = {
   readonly sessionId: string;
+  /** Portions of its payments that were settled for this request. */
+  readonly portions: number;
   readonly resolve: (settled: Settled | null) => void;
   readonly reject: (error: unknown) => void;
 };
@@ -41,7 +46,7 @@ export function createSettleQueue(
 
   const enqueue = (sessionId: string): Promise<Settled | null> =>
     new Promise((resolve, reject) => {
-      waiting.push({ sessionId, resolve, reject });
+      waiting.push({ sessionId, portions: 0, resolve, reject });
       running ??= drain().finally(() => (running = null));
     });
 
@@ -55,12 +60,18 @@ export function createSettleQueue(
   async function settleOrSplit(batch: readonly Waiting[]): Promise<void> {
     try {
       const started = performance.now();
-      const { value, retries } = await settleTogether(
+      const { value, retries } = await settleOnce(
         pool,
         batch.map((w) => w.sessionId),
       );
       onCommit({ sessions: batch.length, retries, ms: performance.now() - started });
-      for (const w of batch) w.resolve(value.get(w.sessionId) ?? null);
+      for (const w of batch) {
+        const settled = value.get(w.sessionId) ?? null;
+        // One with very many payments goes behind the others with its next portion.
+        if (settled?.isMore === true && w.portions < MOST_PORTIONS) {
+          waiting.push({ ...w, portions: w.portions + 1 });
+        } else w.resolve(settled);
+      }
     } catch (error) {
       // A database that is away is away for every half of the batch.
       if (batch.length === 1 || classify(error) === 'unknown') {

@@ -12,6 +12,7 @@ export type LastPlace = {
   /** Behind the whole ledger, not within it. */
   readonly isPlaced: boolean;
   readonly operationId: string;
+  readonly subIndex: number;
 };
 
 /** Running totals over judged payments. Sums are in stroops. */
@@ -48,12 +49,12 @@ export function isBehind(
   { last }: JudgedBefore,
   payments: readonly (LedgerPayment & { readonly placedAfter: number | null })[],
 ): boolean {
-  return payments.every(({ ledger, placedAfter, operationId }) => {
+  return payments.every(({ ledger, placedAfter, operationId, subIndex }) => {
     if (placedAfter !== null) return false;
     if (last === null || ledger > last.ledger) return true;
-    return (
-      ledger === last.ledger && !last.isPlaced && BigInt(operationId) > BigInt(last.operationId)
-    );
+    if (ledger < last.ledger || last.isPlaced) return false;
+    const apart = BigInt(operationId) - BigInt(last.operationId);
+    return apart > 0n || (apart === 0n && subIndex > last.subIndex);
   });
 }
 
@@ -68,18 +69,11 @@ export function addJudged(before: JudgedBefore, judgement: Judgement): JudgedBef
     if (verdict === 'after_cancellation' && !payment.resolved) afterCancellation ??= payment;
     if (verdict !== 'credited') continue;
     everCredited += payment.amount;
-    const { operationId } = payment;
-    last = { ledger: placedAfter ?? payment.ledger, isPlaced: placedAfter !== null, operationId };
+    const { operationId, subIndex, ledger } = payment;
+    const isPlaced = placedAfter !== null;
+    last = { ledger: placedAfter ?? ledger, isPlaced, operationId, subIndex };
   }
   const { credited, completing, completed } = judgement;
-  return {
-    credited,
-    everCredited,
-    completing,
-    completed,
-    behind,
-    last,
-    counts,
-    afterCancellation,
-  };
+  const sums = { credited, everCredited, completing, completed };
+  return { ...sums, behind, last, counts, afterCancellation };
 }

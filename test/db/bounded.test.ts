@@ -1,7 +1,7 @@
 /** What a session costs does not depend on how many payments strangers send it, nor on how many webhooks wait. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { nextDeliveries } from '../../src/db/deliveries.ts';
-import { settleTogether } from '../../src/db/settle.ts';
+import { lookTogether, settleTogether } from '../../src/db/settle.ts';
 import { viewSession } from '../../src/db/view.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { minute } from '../domain/build.ts';
@@ -73,6 +73,14 @@ describe('beside 5,000 payments and webhooks as beside 5', () => {
       ({ id }) =>
         (db) =>
           nextDeliveries(db, id),
+    );
+  });
+
+  test('a settle reads what is undecided, and totals', async () => {
+    await expectFlat(
+      ({ id }) =>
+        (db) =>
+          lookTogether(db, [id]),
     );
   });
 

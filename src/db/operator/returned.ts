@@ -171,7 +171,7 @@ async function heldOfPayment(tx: Db, name: string, row: InboxRow): Promise<Stroo
 }
 
 async function heldBySession(tx: Db, name: string, sessionId: string): Promise<Stroops> {
-  const facts = (await gatherFacts(tx, [sessionId], 'locked')).get(sessionId);
+  const facts = (await gatherFacts(tx, [sessionId], 'whole')).get(sessionId);
   if (facts === undefined) return 0n;
   const held = heldOf(facts.session, judgementOf(facts), facts.legacyEnding);
   return held.find((h) => ledgerPaymentKey(h.payment) === name)?.amount ?? 0n;
