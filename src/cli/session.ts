@@ -117,13 +117,22 @@ function viewInWords(view: SessionView): string {
     ['paid by', view.paidBy],
     ['deadline', view.deadline],
     ['closed through ledger', view.closedThroughLedger],
+    ...counted('payments', view.paymentCount, view.payments.length),
     ...view.payments.map((p) => ['payment', `${p.payment} ${p.verdict}`] as const),
+    ...counted('webhooks', view.deliveryCount, view.deliveries.length),
     ...view.deliveries.map(
       (d) =>
         ['webhook', `${d.event} ${d.status}, ${d.attempts} attempt(s), ${d.deliveryId}`] as const,
     ),
     ...view.attention.map((kind) => ['needs attention', kind] as const),
   ]);
+}
+
+/** Older workers gave no count, and listed all. */
+function counted(what: string, count: number | undefined, shown: number) {
+  return count !== undefined && count > shown
+    ? [[what, `${count}, the first and last ${shown / 2} are listed`] as const]
+    : [];
 }
 
 function reportInWords(answer: ReportAnswer): string {

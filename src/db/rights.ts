@@ -32,6 +32,7 @@ export const TABLES = [
   'settlement.returned_payments',
   'settlement.session_journal',
   'settlement.session_references',
+  'settlement.session_totals',
   'settlement.set_aside',
   'settlement.undecided_payments',
   'settlement.watched_accounts',
@@ -40,7 +41,7 @@ export const TABLES = [
 /** One of our tables, or of the backend's. */
 export type Table = (typeof TABLES)[number];
 
-/** Work lists, what is known of the ledger (a network may be reset), and reports that age: nothing else is ever deleted. */
+/** Work lists, totals, what is known of the ledger (a network may be reset), and reports that age: nothing else is ever deleted. */
 const WORK_LIST = 'SELECT, INSERT, UPDATE, DELETE';
 const ROWS_THAT_CHANGE = 'SELECT, INSERT, UPDATE';
 
@@ -98,6 +99,8 @@ export const APP_RIGHTS: Readonly<Record<Table, string>> = {
   // A session that its backend deleted gives its reference back.
   'settlement.session_references': 'SELECT, INSERT, DELETE',
   'settlement.set_aside': WORK_LIST,
+  // Computed anew when it is gone.
+  'settlement.session_totals': WORK_LIST,
   'settlement.undecided_payments': WORK_LIST,
   'settlement.watched_accounts': ROWS_THAT_CHANGE,
 };

@@ -2,7 +2,7 @@ import type { Pool } from 'pg';
 import type { Db } from './connection.ts';
 import { limitingStatements } from './serializable.ts';
 import { classify } from './sqlstate.ts';
-import { lookTogether, settleTogether, type Settled } from './settle.ts';
+import { lookTogether, settleOnce, type Settled } from './settle.ts';
 
 /** Sessions in one commit. A full page of Horizon (200 payments) then costs one. */
 export const MAX_TOGETHER = 200;
@@ -15,6 +15,8 @@ const ALONE_MS = 1_000;
 const MOST_SLOW = 3;
 /** Slow sessions that are remembered; one that is forgotten is found out again. */
 const MOST_KNOWN_SLOW = 1_000;
+/** Portions of one session's payments that are settled before its caller is answered; the watcher's next turn goes on. */
+const MOST_PORTIONS = 20;
 
 /** What a settle transaction cost, for metrics and logs. */
 export type SettleCost = {
@@ -33,6 +35,8 @@ export type SettleQueue = {
 
 type Waiting = {
   readonly sessionId: string;
+  /** Portions of its payments that were settled for this request. */
+  readonly portions: number;
   readonly resolve: (settled: Settled | null) => void;
   readonly reject: (error: unknown) => void;
 };
@@ -51,16 +55,21 @@ export function createSettleQueue(
   const slow: Waiting[] = [];
   /** Those that were too slow even then: they do not come into the queue again until they have been settled. */
   const knownSlow = new Set<string>();
-  let running: Promise<void> | null = null;
-  let runningSlow: Promise<void> | null = null;
+  let isDraining = false;
+  let isDrainingSlow = false;
 
   const enqueue = (sessionId: string): Promise<Settled | null> =>
     new Promise((resolve, reject) => {
-      waiting.push({ sessionId, resolve, reject });
-      running ??= drain().finally(() => (running = null));
+      line({ sessionId, portions: 0, resolve, reject });
     });
 
+  function line(request: Waiting): void {
+    waiting.push(request);
+    if (!isDraining) void drain();
+  }
+
   async function drain(): Promise<void> {
+    isDraining = true;
     // Let everything that is asked for in this turn of the event loop fall into the first commit.
     await Promise.resolve();
     while (waiting.length > 0) {
@@ -70,14 +79,16 @@ export function createSettleQueue(
       const rest = batch.filter(({ sessionId }) => !isSlow.has(sessionId));
       if (rest.length > 0) await settleOrSplit(rest);
     }
+    isDraining = false; // in the same step as the last look: what comes after it starts another one
   }
 
   function setApart(requests: readonly Waiting[]): void {
     slow.push(...requests);
-    if (slow.length > 0) runningSlow ??= drainSlow().finally(() => (runningSlow = null));
+    if (slow.length > 0 && !isDrainingSlow) void drainSlow();
   }
 
   async function drainSlow(): Promise<void> {
+    isDrainingSlow = true;
     for (let next = slow[0]; next !== undefined; next = slow[0]) {
       const { sessionId } = next;
       const same = slow.filter((w) => w.sessionId === sessionId);
@@ -91,6 +102,7 @@ export function createSettleQueue(
       const [oldest = ''] = knownSlow;
       if (knownSlow.size > MOST_KNOWN_SLOW) knownSlow.delete(oldest);
     }
+    isDrainingSlow = false;
   }
 
   /** Settles these in one commit and answers who waits for them. Returns the error when it cannot commit. */
@@ -98,16 +110,22 @@ export function createSettleQueue(
     try {
       const started = performance.now();
       const ids = batch.map((w) => w.sessionId);
-      const commit = () => settleTogether(pool, ids);
+      const commit = () => settleOnce(pool, ids);
       const { value, retries } = await (statementMs === null
         ? commit()
         : limitingStatements(statementMs, commit));
       onCommit({ sessions: batch.length, retries, ms: performance.now() - started });
-      for (const w of batch) w.resolve(value.get(w.sessionId) ?? null);
+      for (const w of batch) answer(w, value.get(w.sessionId) ?? null);
       return null;
     } catch (error) {
       return error;
     }
+  }
+
+  /** One with very many payments goes behind the others with its next portion. */
+  function answer(w: Waiting, settled: Settled | null): void {
+    if (settled?.isMore !== true || w.portions >= MOST_PORTIONS) return w.resolve(settled);
+    line({ ...w, portions: w.portions + 1 });
   }
 
   /** A batch that cannot commit is halved until the one session that is the reason stands alone. */

@@ -1,5 +1,5 @@
 /** Events: facts that merchants are told. The id and the bytes of an event derive from its fact, never from when it was sent. */
-import { heldOf, type Held } from './held.ts';
+import { exceptionFact, exceptionsOf, type Exception, type Together } from './exceptions.ts';
 import type { Judgement } from './judge.ts';
 import { ledgerPaymentKey } from './ledger-payment.ts';
 import { formatAmount, type Stroops } from './money.ts';
@@ -34,19 +34,22 @@ type RecordedPayment = {
   readonly confirmedAt: Date;
 };
 
-/** Every event that the state of a session calls for, in the order in which it is to be told. */
+/**
+ * Every event that the state of a session calls for, in the order in which it is to be told. `exceptions`: those to tell,
+ * where the payments are too many for the judgement to list them all.
+ */
 export function dueEvents(
   session: Session,
   judgement: Judgement,
   recorded: RecordedPayment | null,
+  exceptions: readonly Exception[] = exceptionsOf(session, judgement, Infinity),
 ): EventFact[] {
-  const held = heldOf(session, judgement).filter(({ reason }) => reason !== 'ambiguous');
   return [
     ...(session.status === 'paid' && recorded !== null ? [confirmedEvent(session, recorded)] : []),
     ...(session.status !== 'paid' && session.closedThroughLedger !== null
       ? [endedAt(session, session.closedThroughLedger, judgement)]
       : []),
-    ...held.map((h) => exceptionEvent(session, h)),
+    ...exceptions.map((e) => exceptionEvent(session, e)),
   ];
 }
 
@@ -89,10 +92,10 @@ export function confirmedEvent(session: Session, recorded: RecordedPayment): Eve
 }
 
 /** What counted when it ended. Money that is found or returned later changes no byte of what was told. */
-function receivedBy(ending: number, { judged }: Judgement): Stroops {
+function receivedBy(ending: number, { judged, before }: Judgement): Stroops {
   return judged
     .filter(({ verdict, placedAfter }) => verdict === 'credited' && (placedAfter ?? 0) < ending)
-    .reduce((sum, { payment }) => sum + payment.amount, 0n);
+    .reduce((sum, { payment }) => sum + payment.amount, before?.everCredited ?? 0n);
 }
 
 function endedAt(session: Session, ending: number, judgement: Judgement): EventFact {
@@ -116,11 +119,12 @@ export function endedEvent(session: Session, ending: number, received: Stroops):
   };
 }
 
-/** `payment.exception`, of one held payment. */
-export function exceptionEvent(session: Session, { payment, amount, reason }: Held): EventFact {
+/** `payment.exception`, of one held payment, or of all through it. */
+export function exceptionEvent(session: Session, found: Exception): EventFact {
+  const { payment, amount, reason, together } = found;
   return {
     type: 'payment.exception',
-    fact: `${ledgerPaymentKey(payment)}:${reason}`,
+    fact: exceptionFact(ledgerPaymentKey(payment), found),
     occurredAt: payment.closedAt,
     data: {
       sessionId: session.id,
@@ -134,6 +138,20 @@ export function exceptionEvent(session: Session, { payment, amount, reason }: He
       sender: payment.sender,
       memo: session.reference,
       ...metadataOf(session),
+      ...(together === null ? {} : { together: inJson(together) }),
     },
+  };
+}
+
+function inJson({ payments, sums, furtherAssets }: Together) {
+  return {
+    payments,
+    sums: sums.map(({ asset, amount, payments: count }) => ({
+      asset: asset.code,
+      assetIssuer: asset.issuer,
+      amount: formatAmount(amount),
+      payments: count,
+    })),
+    furtherAssets,
   };
 }

@@ -92,7 +92,12 @@ function exceptions({ fact, body }: StoredEvent, { session, payment, row }: Even
   if (payment === null) return [];
   const [, reason = ''] = /^together:([a-z_]+):\d+$/.exec(fact) ?? /:([a-z_]+)$/.exec(fact) ?? [];
   return amountsHeld(reason, session, payment, row).map((amount): EventFact => {
-    const event = exceptionEvent(session, { payment, amount, reason: reason as HeldReason });
+    const event = exceptionEvent(session, {
+      payment,
+      amount,
+      reason: reason as HeldReason,
+      together: null,
+    });
     if (fact === `${ledgerPaymentKey(payment)}:${reason}`) return event;
     // Its sums are not derived again: what it says of the one payment is.
     const together = dataOf(body)['together'];

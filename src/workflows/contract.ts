@@ -139,8 +139,14 @@ export type SessionView = {
   over?: boolean;
   /** The transaction of its live payment; null while unpaid. */
   paidBy: string | null;
-  /** Every ledger payment of the session: `<hash>:<op>:<sub>` and its verdict. */
+  /**
+   * Ledger payments of the session, `<hash>:<op>:<sub>` and its verdict, in ledger order: the first five and the last five
+   * where there are more than ten, so that a view stays small.
+   */
   payments: { payment: string; verdict: string }[];
+  /** How many there are. Absent in what older workers answered, which listed all. */
+  paymentCount?: number;
+  /** Webhooks, the first five and the last five likewise. */
   deliveries: {
     deliveryId: string;
     event: string;
@@ -148,6 +154,7 @@ export type SessionView = {
     attempts: number;
     nextAt: string | null;
   }[];
+  deliveryCount?: number;
   attention: string[];
   /** Deliveries that are to be sent now. */
   due: number;

@@ -129,6 +129,7 @@ describe('the role of workers', () => {
       'settlement.reconcile_runs',
       'settlement.recounted_ledgers',
       'settlement.session_references',
+      'settlement.session_totals',
       'settlement.undecided_payments',
     ]);
   });

@@ -39,6 +39,8 @@ const WHAT_TO_DO: Readonly<Record<AttentionKind | 'network_reset' | 'history_gap
     'Point HORIZON_URL at a Horizon with older history: what is missing is then read. Otherwise look on the ledger what the account received meanwhile, settle the session with the merchant, then resolve this.',
   told_in_another_order:
     'Compare the events of the session with `settle payments why`: tell the merchant what the ledger alone says, where that differs, then resolve this.',
+  many_exceptions:
+    'Somebody sends the session many payments that it cannot use: `settle payments held` has their sums. Agree with the merchant what becomes of them, then resolve this.',
   history_gap:
     'Point HORIZON_URL at a Horizon that has the ledgers of the gap, or settle the sessions that it keeps open with their merchants, then resolve this.',
   event_not_of_facts:
