@@ -32,6 +32,7 @@ import {
   wakeSession,
   type Temporal,
 } from './temporal.ts';
+import { printError } from './cli/output.ts';
 import { createWebhookSender } from './webhook/post.ts';
 import { versioning, workflowCode } from './worker-code.ts';
 import {
@@ -233,9 +234,7 @@ if (import.meta.url === `file://${process.argv[1] ?? ''}`) {
     await runWorker(process.env, () => process.send?.('ready'));
   } catch (error) {
     const known = error instanceof ConfigError || error instanceof NotReady;
-    process.stderr.write(
-      `${known ? error.message : String(error instanceof Error ? error.stack : error)}\n`,
-    );
+    printError(known ? error.message : String(error instanceof Error ? error.stack : error));
     process.exit(known ? 2 : 1); // as src/cli.ts does, and for its reason
   }
 }
