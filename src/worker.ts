@@ -12,7 +12,7 @@ import { createBell, type Bell } from './activities/bell.ts';
 import type { ReconcileDeps } from './activities/reconcile/deps.ts';
 import { plainErrors } from './activities/plain-errors.ts';
 import { heartbeatInterceptor } from './activities/heartbeat.ts';
-import { ConfigError, loadConfig, type Config } from './config.ts';
+import { ConfigError, loadConfig, senderOptions, type Config } from './config.ts';
 import { connect } from './db/connection.ts';
 import { createSettleQueue } from './db/settle-queue.ts';
 import { noteAdoption } from './db/reconcile-runs.ts';
@@ -133,7 +133,7 @@ function createDeps(
       requestsPerHour: config.HORIZON_REQUESTS_PER_HOUR,
       onAnswer: (status) => counters.asked(status),
     }),
-    sender: createWebhookSender({ allowPrivate: config.WEBHOOK_ALLOW }),
+    sender: createWebhookSender(senderOptions(config)),
     secretKeys: config.WEBHOOK_SECRET_KEYS ?? null,
     wake: (sessionId) => wakeSession(temporal.client, sessionId),
     settledBell,

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Command } from 'commander';
-import { loadSenderConfig } from '../config.ts';
+import { loadSenderConfig, senderOptions } from '../config.ts';
 import { endOverlap, rotateSecret } from '../db/operator/endpoint-secrets.ts';
 import { addEndpoint } from '../db/operator/merchants.ts';
 import { asShown, endpointInWords } from './endpoint-words.ts';
@@ -31,7 +31,7 @@ export function endpointSecretCommands(): Command[] {
       const endpoint = {
         endpointId: randomUUID(),
         merchantId: uuid(options.merchant, 'merchant'),
-        url: webhookUrl(options.url, loadSenderConfig(process.env), 'url'),
+        url: webhookUrl(options.url, senderOptions(loadSenderConfig(process.env)), 'url'),
         events: eventTypes(options.events ?? ''),
       };
       const added = await withDatabase(({ pool }) =>

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { loadSenderConfig } from '../config.ts';
+import { loadSenderConfig, senderOptions } from '../config.ts';
 import { secretsOf } from '../db/operator/endpoint-secrets.ts';
 import { findEndpoint } from '../db/operator/endpoints.ts';
 import { createWebhookSender } from '../webhook/post.ts';
@@ -20,8 +20,7 @@ export function endpointTestCommand(): Command {
     )
     .argument('<id>', 'as `list` shows it')
     .action(async (id: string, _options: unknown, command: Command) => {
-      const { WEBHOOK_ALLOW } = loadSenderConfig(process.env);
-      const sender = createWebhookSender({ allowPrivate: WEBHOOK_ALLOW });
+      const sender = createWebhookSender(senderOptions(loadSenderConfig(process.env)));
       try {
         const result = await withDatabase(async ({ db }) => {
           const endpoint = await findEndpoint(db, id);

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Command } from 'commander';
 import { Refusal } from '../client.ts';
-import { loadSenderConfig } from '../config.ts';
+import { loadSenderConfig, senderOptions } from '../config.ts';
 import { addMerchant, merchants, showMerchant, type Merchant } from '../db/operator/merchants.ts';
 import { shownUrl } from '../domain/shown-url.ts';
 import { isAccount } from '../horizon/address.ts';
@@ -81,7 +81,9 @@ function read({ id, name, email, wallet, webhookUrl: url }: AddOptions) {
     email,
     walletAddress: wallet,
     webhookUrl:
-      url === undefined ? null : webhookUrl(url, loadSenderConfig(process.env), 'webhook-url'),
+      url === undefined
+        ? null
+        : webhookUrl(url, senderOptions(loadSenderConfig(process.env)), 'webhook-url'),
   };
 }
 
