@@ -3,7 +3,7 @@ import { Runtime, type Worker } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { createBell, type Bell } from './activities/bell.ts';
 import type { ReconcileDeps } from './activities/reconcile/deps.ts';
-import { ConfigError, loadConfig, type Config } from './config.ts';
+import { ConfigError, loadConfig, senderOptions, type Config } from './config.ts';
 import { connect } from './db/connection.ts';
 import { createSettleQueue } from './db/settle-queue.ts';
 import { noteAdoption } from './db/reconcile-runs.ts';
@@ -26,6 +26,7 @@ import {
   wakeSession,
   type Temporal,
 } from './temporal.ts';
+import { printError } from './cli/output.ts';
 import { createWebhookSender } from './webhook/post.ts';
 import { createWorkers, type WorkerDeps } from './worker-queues.ts';
 import { sessionWorkflowId, watcherWorkflowId } from './workflows/contract.ts';
@@ -132,7 +133,7 @@ function createDeps(
       onAnswer: (status) => counters.asked(status),
       onNoBudget: (use) => counters.notAsked(use),
     }),
-    sender: createWebhookSender({ allowPrivate: config.WEBHOOK_ALLOW }),
+    sender: createWebhookSender(senderOptions(config)),
     secretKeys: config.WEBHOOK_SECRET_KEYS ?? null,
     wake: (sessionId) => wakeSession(temporal.client, sessionId),
     settledBell,
@@ -181,9 +182,7 @@ if (import.meta.url === `file://${process.argv[1] ?? ''}`) {
     await runWorker(process.env, () => process.send?.('ready'));
   } catch (error) {
     const known = error instanceof ConfigError || error instanceof NotReady;
-    process.stderr.write(
-      `${known ? error.message : String(error instanceof Error ? error.stack : error)}\n`,
-    );
+    printError(known ? error.message : String(error instanceof Error ? error.stack : error));
     process.exit(known ? 2 : 1); // as src/cli.ts does, and for its reason
   }
 }

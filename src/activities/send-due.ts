@@ -14,7 +14,7 @@ import { deriveEvent } from '../db/true-event.ts';
 import { setAside, takeUpTrue } from '../db/untrue-events.ts';
 import { afterAttempt, headDueAt, mustGiveWay, pauseAfter } from '../domain/delivery.ts';
 import type { PostOutcome } from '../domain/delivery.ts';
-import { signedHeaders } from '../webhook/sign.ts';
+import { canSign, signedHeaders } from '../webhook/sign.ts';
 import type { Deps } from './deps.ts';
 import type { LookInput } from './read-view.ts';
 
@@ -65,7 +65,7 @@ async function deliver(
   { sessionId, clock, patience }: Sending,
 ): Promise<void> {
   const { db } = deps.database;
-  const { deliveryId, endpointId } = head;
+  const { deliveryId } = head;
   const hopeless = reasonToGiveUp(head, clock());
   if (hopeless !== null) {
     await giveUp(db, head, hopeless);
@@ -73,7 +73,7 @@ async function deliver(
     return;
   }
   const { slotWithinMs, putOffMs } = patience;
-  const sent = await deps.sender.withSlot(endpointId, slotWithinMs, async () => {
+  const sent = await deps.sender.withSlot(head, slotWithinMs, async () => {
     const event = await trueEventOf(deps, sessionId, head);
     if (event !== null) await attempt(deps, event, clock);
     return true;
@@ -156,10 +156,10 @@ async function post(deps: Deps, head: NextDelivery): Promise<PostOutcome> {
   const read = head.secrets.map((s) => readSecret(deps.secretKeys, endpointId, s));
   const [first, ...others] = read;
   if (first?.kind === 'locked') return { kind: 'refused', detail: first.reason };
-  if (first === undefined || first.secret === '') {
+  if (first === undefined || !canSign(first.secret)) {
     return { kind: 'refused', detail: 'The endpoint has no secret to sign with.' };
   }
-  const old = others.flatMap((s) => (s.kind === 'readable' ? [s.secret] : []));
+  const old = others.flatMap((s) => (s.kind === 'readable' && canSign(s.secret) ? [s.secret] : []));
   const headers = signedHeaders({ ...head, secrets: [first.secret, ...old] }, new Date());
   return deps.sender.post(url, headers, body);
 }

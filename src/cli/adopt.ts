@@ -22,7 +22,7 @@ export function adoptCommand(): Command {
     .action(async ({ historyFrom }: { historyFrom?: Date }, command: Command) => {
       const { DATABASE_URL } = loadDatabaseConfig(process.env);
       const adoption = await checkAdoption(DATABASE_URL, historyFrom ?? null);
-      print(command, adoption, inWords(adoption));
+      print(command, adoption, inWords);
       if (adoption.stops.length > 0) process.exitCode = EXIT.failed;
     });
 }

@@ -58,7 +58,7 @@ export function auditCommand(): Command {
         ...(horizon === null ? {} : { horizon }),
         ...(runs === null ? {} : { runs }),
       };
-      print(command, report, inWords(report));
+      print(command, report, inWords);
       if (report.findings.length > 0) process.exitCode = EXIT.failed;
     });
 }

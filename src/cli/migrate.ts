@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { loadMigrationConfig } from '../config.ts';
 import { migrate } from '../db/migrate.ts';
 import { rightsProblems } from '../db/rights-check.ts';
+import { shownText } from '../domain/shown.ts';
 import { instant } from './adopt.ts';
 import { EXIT } from './errors.ts';
 import { print } from './output.ts';
@@ -55,16 +56,22 @@ export function migrateCommand(): Command {
         trusted: config.TRUSTED_DATABASE_CODE,
       });
       const granted = [APP_ROLE, READ_ROLE].filter((role) => role !== undefined);
-      const doubled = report.supersededPayments;
+      const storedBefore =
+        historyFrom !== undefined && report.historyFrom !== historyFrom.toISOString();
       print(
         command,
         report,
-        `The database is up to date, for the network "${report.network}".` +
-          (granted.length > 0 ? ` Rights are given to ${granted.join(' and ')}.` : '') +
-          (historyFrom !== undefined && report.historyFrom !== historyFrom.toISOString()
-            ? ` It was migrated before: what was stored then stands, history from ${report.historyFrom}.`
+        (shown) =>
+          `The database is up to date, for the network "${shown.network}".` +
+          (granted.length > 0
+            ? ` Rights are given to ${granted.map(shownText).join(' and ')}.`
             : '') +
-          (doubled > 0 ? ` ${doubled} doubled payments row(s) now point to the first one.` : ''),
+          (storedBefore
+            ? ` It was migrated before: what was stored then stands, history from ${shown.historyFrom}.`
+            : '') +
+          (shown.supersededPayments > 0
+            ? ` ${shown.supersededPayments} doubled payments row(s) now point to the first one.`
+            : ''),
       );
     });
 }

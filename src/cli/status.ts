@@ -31,7 +31,7 @@ export function statusCommand(): Command {
         const versions = { settle: ownVersion(), ...(await databaseVersion(database.db)) };
         const wrong = problemsOf(standing, runs, versions, reconciled?.report ?? null);
         const found = { network: networkName, ...standing, versions, temporal: runs, reconciled };
-        print(command, { ...found, wrong }, inWords(found, wrong));
+        print(command, { ...found, wrong }, inWords);
         if (wrong.length > 0) process.exitCode = EXIT.failed;
       } finally {
         await database.close();
@@ -100,10 +100,14 @@ type Found = Standing & {
   readonly reconciled: { finishedAt: string; report: ReconcileReport } | null;
 };
 
-function inWords(
-  { network, versions, temporal: runs, reconciled, ...standing }: Found,
-  wrong: readonly string[],
-): string {
+function inWords({
+  network,
+  versions,
+  temporal: runs,
+  reconciled,
+  wrong,
+  ...standing
+}: Found & { readonly wrong: readonly string[] }): string {
   const lag = Object.entries(standing.coverageLag).map(
     ([account, s]) => `${account.slice(0, 8)}… ${seconds(s)}`,
   );

@@ -1,3 +1,4 @@
+import type { senderOptions } from '../config.ts';
 import { Refusal } from '../client.ts';
 import { httpUrl, quoted, URL_BYTES } from '../doors/text.ts';
 import { AddressRefused, judgeUrl } from '../webhook/guard.ts';
@@ -5,7 +6,7 @@ import { AddressRefused, judgeUrl } from '../webhook/guard.ts';
 /** An address that webhooks may go to, as far as its text tells. @throws Refusal InvalidInput, with the sender's reason */
 export function webhookUrl(
   text: string,
-  { WEBHOOK_ALLOW }: { WEBHOOK_ALLOW: readonly string[] },
+  { allowPrivate, plainHttp }: ReturnType<typeof senderOptions>,
   option: string,
 ): string {
   if (!httpUrl.safeParse(text).success) {
@@ -16,7 +17,7 @@ export function webhookUrl(
     );
   }
   try {
-    judgeUrl(text, new Set(WEBHOOK_ALLOW));
+    judgeUrl(text, { allow: new Set(allowPrivate), plainHttp });
     return text;
   } catch (error) {
     if (!(error instanceof AddressRefused)) throw error;
