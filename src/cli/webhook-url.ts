@@ -8,6 +8,12 @@ export function webhookUrl(
   { WEBHOOK_ALLOW }: { WEBHOOK_ALLOW: readonly string[] },
   option: string,
 ): string {
+  try {
+    judgeUrl(text, new Set(WEBHOOK_ALLOW));
+  } catch (error) {
+    if (!(error instanceof AddressRefused)) throw error;
+    throw new Refusal('InvalidInput', `--${option}: ${error.message}`, option);
+  }
   if (!httpUrl.safeParse(text).success) {
     throw new Refusal(
       'InvalidInput',
@@ -15,11 +21,5 @@ export function webhookUrl(
       option,
     );
   }
-  try {
-    judgeUrl(text, new Set(WEBHOOK_ALLOW));
-    return text;
-  } catch (error) {
-    if (!(error instanceof AddressRefused)) throw error;
-    throw new Refusal('InvalidInput', `--${option}: ${error.message}`, option);
-  }
+  return text;
 }
