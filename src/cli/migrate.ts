@@ -20,15 +20,14 @@ async function checkRights(
     trusted: TRUSTED_DATABASE_CODE,
   });
   const named = [APP_ROLE, READ_ROLE].filter((role) => role !== null);
-  const asked =
-    named.length === 0
-      ? 'APP_ROLE and READ_ROLE are not set: no role was looked at'
-      : `looked at ${named.join(' and ')}`;
-  print(
-    command,
-    { problems: found, roles: named },
-    found.length === 0 ? `Nothing is more than it should be (${asked}).` : found.join('\n'),
-  );
+  print(command, { problems: found, roles: named }, ({ problems, roles }) => {
+    if (problems.length > 0) return problems.join('\n');
+    const asked =
+      roles.length === 0
+        ? 'APP_ROLE and READ_ROLE are not set: no role was looked at'
+        : `looked at ${roles.join(' and ')}`;
+    return `Nothing is more than it should be (${asked}).`;
+  });
   if (found.length > 0) process.exitCode = EXIT.failed;
 }
 

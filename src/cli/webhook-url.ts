@@ -9,6 +9,12 @@ export function webhookUrl(
   { allowPrivate, plainHttp }: ReturnType<typeof senderOptions>,
   option: string,
 ): string {
+  try {
+    judgeUrl(text, { allow: new Set(allowPrivate), plainHttp });
+  } catch (error) {
+    if (!(error instanceof AddressRefused)) throw error;
+    throw new Refusal('InvalidInput', `--${option}: ${error.message}`, option);
+  }
   if (!httpUrl.safeParse(text).success) {
     throw new Refusal(
       'InvalidInput',
@@ -16,11 +22,5 @@ export function webhookUrl(
       option,
     );
   }
-  try {
-    judgeUrl(text, { allow: new Set(allowPrivate), plainHttp });
-    return text;
-  } catch (error) {
-    if (!(error instanceof AddressRefused)) throw error;
-    throw new Refusal('InvalidInput', `--${option}: ${error.message}`, option);
-  }
+  return text;
 }

@@ -18,8 +18,8 @@ import { startReading, type Reading } from '../pipeline/reading.ts';
 import { insertMerchant } from '../support/database.ts';
 
 /** Requests that are tried against PostgreSQL, and values at each of the other doors. */
-const REQUESTS = 600;
-const VALUES = 5_000;
+const REQUESTS = 400;
+const VALUES = 2_000;
 
 let reading: Reading;
 let app: Database;
@@ -90,7 +90,7 @@ const nested = fc.integer({ min: 1, max: 6_000 }).map((levels) => {
   return value;
 });
 const large = fc
-  .integer({ min: 500, max: 200_000 })
+  .integer({ min: 500, max: 20_000 })
   .map((length) => ({ list: Array.from({ length }, () => 1e300) }));
 const anything = fc.oneof(tree, nested, large, fc.anything(), fc.jsonValue());
 
@@ -204,8 +204,14 @@ test('a request is refused with its field, or stored and read back the same', as
   const property = fc.asyncProperty(changes, async (changed) => {
     const [id, sent] = [randomUUID(), { ...good, ...changed }];
     const asked = attempt(() => readOpenRequest(sent));
+    // What the client takes crosses as JSON; what it refuses, somebody else may send.
+    const crossed: unknown = asked instanceof Refusal ? sent : JSON.parse(JSON.stringify(sent));
     const work = refusing(() =>
-      openSession(deps, { sessionId: id, request: sent as never, now: new Date().toISOString() }),
+      openSession(deps, {
+        sessionId: id,
+        request: crossed as never,
+        now: new Date().toISOString(),
+      }),
     );
     const answer = await work.catch((error: unknown) => error);
     if (asked instanceof Refusal) {
