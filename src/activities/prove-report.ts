@@ -38,6 +38,8 @@ export const UNSEEN_PER_SESSION = 20;
 
 /** Reports of one merchant that this process asks about at once: a quarter of the slots. */
 export const ASKED_PER_MERCHANT = 5;
+/** How long a report may wait for one of these in its slot; then it waits outside, for its next attempt. */
+const TURN_WITHIN_MS = 250;
 const asking = createSlots(ASKED_PER_MERCHANT);
 
 /**
@@ -93,7 +95,9 @@ async function askInTurn(
   { merchantId, receivingAccount }: { merchantId: string; receivingAccount: string },
   input: ReportInput,
 ): Promise<ReportAnswer> {
-  const answer = await asking.run(merchantId, 0, () => ask(deps, receivingAccount, input));
+  const answer = await asking.run(merchantId, TURN_WITHIN_MS, () =>
+    ask(deps, receivingAccount, input),
+  );
   if (answer !== null) return answer;
   deps.counters.reportLimited('merchant');
   const reason = `${ASKED_PER_MERCHANT} reports of the merchant are being looked for already. Ask again.`;

@@ -53,7 +53,7 @@ export function createSettleQueue(
   const waiting: Waiting[] = [];
   /** Sessions that were too slow alone: they are tried beside the queue, one at a time. */
   const slow: Waiting[] = [];
-  /** Those that were too slow even then: they do not come into the queue again until they have been settled. */
+  /** Those that are tried there, or were too slow even there: they come into the queue again once they are settled. */
   const knownSlow = new Set<string>();
   let isDraining = false;
   let isDrainingSlow = false;
@@ -93,12 +93,10 @@ export function createSettleQueue(
       const { sessionId } = next;
       const same = slow.filter((w) => w.sessionId === sessionId);
       for (const w of same) slow.splice(slow.indexOf(w), 1);
-      const error = await settleTo(same, null);
-      knownSlow.delete(sessionId);
-      if (error === null) continue;
-      for (const w of same) w.reject(error);
-      if (classify(error) !== 'too_slow') continue;
       knownSlow.add(sessionId);
+      const error = await settleTo(same, null);
+      for (const w of same) w.reject(error); // of those that were answered, nothing comes of it
+      if (error === null || classify(error) !== 'too_slow') knownSlow.delete(sessionId);
       const [oldest = ''] = knownSlow;
       if (knownSlow.size > MOST_KNOWN_SLOW) knownSlow.delete(oldest);
     }
