@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { isAssetCode, isNative, type Asset } from '../domain/asset.ts';
+import type { LedgerHeader } from '../domain/evidence.ts';
 import { Refusal } from '../domain/failure.ts';
 import { parseAmount, type Stroops } from '../domain/money.ts';
 import { isU64, paymentUri } from '../domain/payment-request.ts';
@@ -15,7 +16,7 @@ import type { OpenedSession, OpenRequest, SessionView } from '../workflows/contr
 import type { Deps } from './deps.ts';
 import { settleAndView } from './read-view.ts';
 
-/** `now` is the workflow's time. */
+/** `now` is the workflow's time, by which what is due is judged; no deadline is. */
 export type OpenInput = { sessionId: string; request: OpenRequest; now: string };
 
 /** A memo text has at most 28 bytes (Stellar protocol), and a transaction carries one memo. */
@@ -64,7 +65,7 @@ export async function openSession(deps: Deps, input: OpenInput): Promise<OpenAns
 }
 
 async function open(deps: Deps, input: OpenInput): Promise<OpenedSession> {
-  const { sessionId, now } = input;
+  const { sessionId } = input;
   if (!isUuid(sessionId)) {
     throw invalid('sessionId', `must be a UUID in lower case, not ${JSON.stringify(sessionId)}`);
   }
@@ -74,11 +75,15 @@ async function open(deps: Deps, input: OpenInput): Promise<OpenedSession> {
     columns: { id: true },
     where: (session, { eq }) => eq(session.id, sessionId),
   });
-  if (!exists && request.expiresAt <= new Date(now)) {
-    throw invalid('expiresAt', `is in the past: ${request.expiresAt.toISOString()}`);
-  }
   const reference = request.memo ?? referenceFor(sessionId);
-  const openedAfter = await openingLedger(deps);
+  const { sequence: openedAfter, closedAt } = await openingLedger(deps);
+  // By the ledger, which alone decides when a deadline is over.
+  if (!exists && request.expiresAt <= closedAt) {
+    throw invalid(
+      'expiresAt',
+      `is in the past: ${request.expiresAt.toISOString()}; the newest ledger closed at ${closedAt.toISOString()}`,
+    );
+  }
   await watchAccount(deps, request.receivingAccount, openedAfter);
   const row = await insertSession(
     deps.database.pool,
@@ -169,13 +174,13 @@ function invalid(field: string, problem: string): Refusal {
  * A ledger that closed before the session exists: the newest one that a node shows now, or else the newest one known.
  * @throws whatever the source throws when no ledger is known at all
  */
-async function openingLedger(deps: Deps): Promise<number> {
+async function openingLedger(deps: Deps): Promise<LedgerHeader> {
   try {
-    return (await advanceChain(deps)).newest.sequence;
+    return (await advanceChain(deps)).newest;
   } catch (error) {
     const known = await newestLedger(deps.database.db);
     if (known === null) throw error;
-    return known.sequence;
+    return known;
   }
 }
 
