@@ -79,7 +79,7 @@ export async function watchAccounts(
   );
   await pool.query(
     `INSERT INTO settlement.watched_accounts (account, through_ledger, read_ledgers)
-     SELECT a, $2, int8multirange(int8range(2, $2 + 1)) FROM unnest($1::text[]) a`,
+     SELECT a, $2::bigint, int8multirange(int8range(2, $2::bigint + 1)) FROM unnest($1::text[]) a`,
     [names, readTo],
   );
   await pool.query(

@@ -14,6 +14,7 @@ import { linkSync, writeFileSync } from 'node:fs';
 import { Context } from '@temporalio/activity';
 import { Worker, type ActivityInboundCallsInterceptor } from '@temporalio/worker';
 import { Client } from 'pg';
+import { clockShift } from './clock.ts';
 
 /** Strike when `point` is reached for the `nth` time in this process, unless another worker was faster. */
 export type Arm = {
@@ -137,24 +138,6 @@ function watchActivities(): void {
     });
 }
 
-/** Milliseconds by which this worker's clock is wrong. */
-const clockShift = Number(process.env['CERTIFY_CLOCK_SHIFT_MS'] ?? 0);
-
-function shiftClock(): void {
-  const Right = Date;
-  class Wrong extends Right {
-    constructor(...args: [] | ConstructorParameters<typeof Right>) {
-      if (args.length === 0) super(Right.now() + clockShift);
-      else super(...(args as [number]));
-    }
-    static override now(): number {
-      return Right.now() + clockShift;
-    }
-  }
-  globalThis.Date = Wrong as DateConstructor;
-}
-
-if (clockShift !== 0) shiftClock();
 watchStatements();
 watchActivities();
 process.on('message', ({ arms }: Order) => {

@@ -1,4 +1,5 @@
 import { isNative, type Asset } from '../domain/asset.ts';
+import type { LedgerHeader } from '../domain/evidence.ts';
 import { isU64, paymentUri } from '../domain/payment-request.ts';
 import { readUuid } from '../doors/messages.ts';
 import { readOpenRequest, requireFuture } from '../doors/open-request.ts';
@@ -13,7 +14,7 @@ import type { OpenedSession, OpenRequest, SessionView } from '../workflows/contr
 import type { Deps } from './deps.ts';
 import { settleAndView } from './read-view.ts';
 
-/** `now` is the workflow's time. */
+/** `now` is the workflow's time, by which what is due is judged; no deadline is. */
 export type OpenInput = { sessionId: string; request: OpenRequest; now: string };
 
 /** The answer to who asked, and what the session's run would see if it looked now; absent when that is not known. */
@@ -35,7 +36,7 @@ export async function openSession(deps: Deps, input: OpenInput): Promise<OpenAns
 }
 
 async function open(deps: Deps, input: OpenInput): Promise<OpenedSession> {
-  const { sessionId, now } = input;
+  const { sessionId } = input;
   readUuid(sessionId, 'sessionId');
   const request = readOpenRequest(input.request);
   const { price, asset } = request;
@@ -43,9 +44,10 @@ async function open(deps: Deps, input: OpenInput): Promise<OpenedSession> {
     columns: { id: true },
     where: (session, { eq }) => eq(session.id, sessionId),
   });
-  if (!exists) requireFuture(request.expiresAt, new Date(now));
   const reference = request.memo ?? referenceFor(sessionId);
-  const openedAfter = await openingLedger(deps);
+  const { sequence: openedAfter, closedAt } = await openingLedger(deps);
+  // By the ledger, which alone decides when a deadline is over.
+  if (!exists) requireFuture(request.expiresAt, closedAt);
   await watchAccount(deps, request.receivingAccount, openedAfter);
   const row = await insertSession(
     deps.database.pool,
@@ -87,13 +89,13 @@ async function open(deps: Deps, input: OpenInput): Promise<OpenedSession> {
  * A ledger that closed before the session exists: the newest one that a node shows now, or else the newest one known.
  * @throws whatever the source throws when no ledger is known at all
  */
-async function openingLedger(deps: Deps): Promise<number> {
+async function openingLedger(deps: Deps): Promise<LedgerHeader> {
   try {
-    return (await advanceChain(deps)).newest.sequence;
+    return (await advanceChain(deps)).newest;
   } catch (error) {
     const known = await newestLedger(deps.database.db);
     if (known === null) throw error;
-    return known.sequence;
+    return known;
   }
 }
 

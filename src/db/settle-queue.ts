@@ -95,7 +95,7 @@ export function createSettleQueue(
       for (const w of same) slow.splice(slow.indexOf(w), 1);
       knownSlow.add(sessionId);
       const error = await settleTo(same, null);
-      for (const w of same) w.reject(error); // of those that were answered, nothing comes of it
+      if (error !== null) for (const w of same) w.reject(error);
       if (error === null || classify(error) !== 'too_slow') knownSlow.delete(sessionId);
       const [oldest = ''] = knownSlow;
       if (knownSlow.size > MOST_KNOWN_SLOW) knownSlow.delete(oldest);

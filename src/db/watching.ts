@@ -11,7 +11,8 @@ export type ReadStrategy = 'accounts' | 'ledgers';
 export type WatchedAccount = {
   readonly account: string;
   readonly start: PageStart;
-  readonly readAt: Date | null;
+  /** Since it was last read, by the database's clock, which wrote that down; null: never. */
+  readonly msSinceRead: number | null;
   /** Sessions on it that are not closed. */
   readonly openSessions: number;
   /** What they ask for, by assetKey. */
@@ -65,7 +66,7 @@ const READ = sql`(w.read_ledgers
 const READ_THROUGH = through(READ, sql`w.through_ledger`);
 
 const WATCHED = (condition: SQL): SQL => sql`
-  SELECT w.account, w.through_ledger, w.known_record, w.read_at::text, open.n AS open_sessions, open.assets,
+  SELECT w.account, w.through_ledger, w.known_record, extract(epoch FROM clock_timestamp() - w.read_at)::float8 * 1000 AS ms_since_read, open.n AS open_sessions, open.assets,
     ${READ_THROUGH} AS read_through,
     coalesce((SELECT max(upper(c.ledgers)) - 1 FROM settlement.coverage c
       WHERE c.account = w.account AND c.asset <> '*'), 0) AS seen_in,
@@ -97,7 +98,7 @@ type WatchedRow = {
   account: string;
   through_ledger: string;
   known_record: string | null;
-  read_at: string | null;
+  ms_since_read: number | null;
   open_sessions: number;
   assets: string[];
   read_through: string;
@@ -109,7 +110,7 @@ function toWatched(row: WatchedRow): WatchedAccount {
   return {
     account: row.account,
     start: { afterLedger: Number(row.through_ledger), known: row.known_record },
-    readAt: row.read_at === null ? null : new Date(row.read_at),
+    msSinceRead: row.ms_since_read,
     openSessions: row.open_sessions,
     assets: row.assets,
     readThrough: Number(row.read_through),
@@ -160,13 +161,28 @@ export async function noteRead(db: Db, account: string): Promise<void> {
     UPDATE settlement.watched_accounts SET read_at = now(), problem = NULL WHERE account = ${account}`);
 }
 
-/** When any account was last read, and what is wrong with one; null when none is watched or none was ever read. */
-export async function newestReading(db: Db): Promise<{ at: Date | null; problem: string | null }> {
-  const { rows } = await db.execute<{ at: string | null; problem: string | null }>(sql`
-    SELECT greatest(max(read_at), (SELECT read_at FROM settlement.network_reading))::text AS at,
-      max(problem) AS problem FROM settlement.watched_accounts`);
-  const at = rows[0]?.at ?? null;
-  return { at: at === null ? null : new Date(at), problem: rows[0]?.problem ?? null };
+/**
+ * When any account was last read, how long ago by the same clock, and what is wrong with one; null when none is watched or
+ * none was ever read.
+ */
+export async function newestReading(
+  db: Db,
+): Promise<{ at: Date | null; msAgo: number; problem: string | null }> {
+  const { rows } = await db.execute<{
+    at: string | null;
+    ms: number | null;
+    problem: string | null;
+  }>(sql`
+    SELECT at::text, extract(epoch FROM now() - at)::float8 * 1000 AS ms, problem
+    FROM (SELECT greatest(max(read_at), (SELECT read_at FROM settlement.network_reading)) AS at,
+      max(problem) AS problem FROM settlement.watched_accounts) newest`);
+  const [row] = rows;
+  const at = row?.at ?? null;
+  return {
+    at: at === null ? null : new Date(at),
+    msAgo: row?.ms ?? Infinity,
+    problem: row?.problem ?? null,
+  };
 }
 
 /** Ledgers that must still be proven for an account before sessions on it can end. */

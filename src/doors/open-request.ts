@@ -91,12 +91,15 @@ export function readOpenRequest(request: unknown): ReadRequest {
   };
 }
 
-/** Refuses a deadline that is over at `now`, for a session that does not exist yet. @throws Refusal InvalidInput */
-export function requireFuture(expiresAt: Date, now: Date): void {
-  if (expiresAt > now) return;
+/**
+ * Refuses a deadline that was over when the newest ledger closed, at `closedAt`, for a session that does not exist yet.
+ * @throws Refusal InvalidInput
+ */
+export function requireFuture(expiresAt: Date, closedAt: Date): void {
+  if (expiresAt > closedAt) return;
   throw new Refusal(
     'InvalidInput',
-    `expiresAt: is in the past: ${expiresAt.toISOString()}`,
+    `expiresAt: is in the past: ${expiresAt.toISOString()}; the newest ledger closed at ${closedAt.toISOString()}`,
     'expiresAt',
   );
 }

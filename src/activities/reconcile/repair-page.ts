@@ -49,8 +49,8 @@ function repairKind(deps: ReconcileDeps, { kind, ...page }: RepairInput): Promis
 }
 
 async function repairWatcher(deps: ReconcileDeps, { dryRun }: PageRequest): Promise<PageOutcome> {
-  const { at, problem } = await newestReading(deps.database.db);
-  if (at === null || Date.now() - at.getTime() < SILENT_AFTER_MS) return { ...NOTHING, next: null };
+  const { at, msAgo, problem } = await newestReading(deps.database.db);
+  if (at === null || msAgo < SILENT_AFTER_MS) return { ...NOTHING, next: null };
   const subject = `watcher of ${deps.networkName}`;
   const since = `nothing was read since ${at.toISOString()}`;
   if (await deps.watcher.isRunning()) {

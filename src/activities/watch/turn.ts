@@ -92,11 +92,10 @@ export async function takeTurn(deps: Deps, options: TurnOptions): Promise<TurnRe
 }
 
 function isDue(
-  { openSessions, readAt, needsPages }: WatchedAccount,
+  { openSessions, msSinceRead, needsPages }: WatchedAccount,
   { pollIntervalMs, readStrategy }: Deps,
 ): boolean {
-  if (readAt === null) return true;
-  const age = Date.now() - readAt.getTime();
-  if (readStrategy === 'ledgers' && !needsPages) return age >= DAY_MS;
-  return openSessions > 0 || age >= pollIntervalMs * QUIET_FACTOR;
+  if (msSinceRead === null) return true;
+  if (readStrategy === 'ledgers' && !needsPages) return msSinceRead >= DAY_MS;
+  return openSessions > 0 || msSinceRead >= pollIntervalMs * QUIET_FACTOR;
 }
