@@ -28,7 +28,8 @@ export async function readingAgain(
   const deps = {
     ...reader.deps,
     networkName: 'bench',
-    isRunning: () => Promise.resolve(true),
+    runOf: () => Promise.resolve('runs' as const),
+    endRun: () => Promise.resolve(),
     watcher: { isRunning: () => Promise.resolve(true), start: () => Promise.resolve() },
     requestsToReadAgain: REQUESTS_PER_HOUR / 2 / RUNS_PER_HOUR,
   };

@@ -26,6 +26,8 @@ export const NO_COUNTERS: Counters = {
   foundAfterEnding: () => undefined,
   reconciled: () => undefined,
   attempted: () => undefined,
+  reportLimited: () => undefined,
+  setAside: () => undefined,
 };
 
 /** A reader of the ledger for a database; it wakes nobody, logs nothing, and waits for no budget. */

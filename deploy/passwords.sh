@@ -5,6 +5,10 @@ set -eu
 umask 077
 cd "$(dirname "$0")/.."
 touch .env
+# umask is for new files only: one that was there may be open to everybody on this machine.
+chmod 600 .env
+# Its last line may have no end; what is written behind it would become a part of it.
+if [ -s .env ] && [ -n "$(tail -c 1 .env)" ]; then echo >>.env; fi
 # Hexadecimal: a password stands in an address.
 random() { od -An -tx1 -N24 /dev/urandom | tr -d ' \n'; }
 key() { printf 'k1:%s' "$(head -c 32 /dev/urandom | base64 | tr -d '\n')"; }

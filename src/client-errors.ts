@@ -2,6 +2,7 @@
 import { isGrpcServiceError, WorkflowUpdateFailedError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import { Refusal, type RefusalCode } from './domain/failure.ts';
+import { AnswerDiffers } from './doors/answers.ts';
 
 /** No worker answered in time. The request may still be carried out: ask `sessionState`, or ask again. */
 export class NotAnswered extends Error {
@@ -14,10 +15,18 @@ const UNREADABLE = 'Unknown encoding: binary/encrypted';
 /** DEADLINE_EXCEEDED: the time of the request was up. RESOURCE_EXHAUSTED: the run has as many updates as Temporal takes. */
 const PASSING: ReadonlySet<number> = new Set([4, 8]);
 
-/** Another try may be answered, if the caller has time left. */
+/** The run that was asked has ended meanwhile (by itself, or as a wrong start): the next question starts another. */
+const RUN_ENDED = /workflow execution already completed/i;
+
+/** What Temporal says of a run that takes no such update: one that was started wrongly and is just ending, or a foreign one. */
+const NO_HANDLER = /^No registered handler for update/;
+
+/** Another try may be answered, if the caller has time left. Every question may be asked twice. */
 export function isPassing(error: unknown): boolean {
   for (let e = error; e instanceof Error; e = e.cause) {
-    if (isGrpcServiceError(e) && PASSING.has(e.code)) return true;
+    if (isGrpcServiceError(e) && (PASSING.has(e.code) || RUN_ENDED.test(e.message))) return true;
+    if (!(e instanceof ApplicationFailure)) continue;
+    if (e.type === 'AcceptedUpdateCompletedWorkflow' || NO_HANDLER.test(e.message)) return true;
   }
   return false;
 }
@@ -30,6 +39,9 @@ export function asCallerSeesIt(error: unknown, sessionId: string): unknown {
         'The workers encrypt what they answer: TEMPORAL_CODEC_KEYS must be set here, too.',
         { cause: error },
       );
+    }
+    if (e instanceof ApplicationFailure && NO_HANDLER.test(e.message)) {
+      return new AnswerDiffers(sessionId, 'what it takes', 'nothing of this kind', 'a session');
     }
     if (e instanceof ApplicationFailure && e.nonRetryable && e.type) {
       const [field] = e.details ?? [];

@@ -14,6 +14,7 @@ import {
   redeliverUpdate,
   reportUpdate,
   SESSION_WORKFLOW,
+  sessionIdOf,
   sessionWorkflowId,
   SETTLEMENT_QUEUE,
   stateQuery,
@@ -227,8 +228,11 @@ function requireView(sessionId: string, view: SessionView): SessionView | null {
 /** What the session's latest run saw; null when there is none, or when it is just looking. */
 async function lastSeen(client: Client, workflowId: string): Promise<SessionView | null> {
   const handle = client.workflow.getHandle<Workflow>(workflowId);
+  const described = await handle.describe().catch(() => null);
+  if (described === null) return null;
+  const { status, type } = described;
+  requireFits(sessionIdOf(workflowId) ?? '', [['its workflow type', type, SESSION_WORKFLOW]]);
   try {
-    const { status } = await handle.describe();
     if (status.name === 'RUNNING') return await handle.query(stateQuery);
     return status.name === 'COMPLETED' ? ((await handle.result()) as SessionView | null) : null;
   } catch {

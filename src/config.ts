@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { ConfigError } from './config-error.ts';
+import { databaseUrlProblem } from './db/database-url.ts';
 import { reasonOf } from './domain/failure.ts';
 import { parseKeyRing, type KeyRing } from './keys/key-ring.ts';
 import { withSecretFiles } from './secret-files.ts';
@@ -43,7 +44,11 @@ const keys = z
 export const configSchema = z.object({
   DATABASE_URL: z
     .string({ error: 'is missing: postgres://user:password@host:5432/database' })
-    .regex(/^postgres(ql)?:\/\//, 'is no PostgreSQL address (postgres://…)'),
+    .regex(/^postgres(ql)?:\/\//, 'is no PostgreSQL address (postgres://…)')
+    .superRefine((url, context) => {
+      const message = databaseUrlProblem(url);
+      if (message !== null) context.addIssue({ code: 'custom', message });
+    }),
   HORIZON_URL: z.url({ protocol: /^https?$/, error: 'is no http(s) address of a Horizon' }),
   NETWORK_PASSPHRASE: z
     .string()
@@ -55,6 +60,7 @@ export const configSchema = z.object({
   READ_STRATEGY: z.enum(['accounts', 'ledgers']).default('accounts'),
   DATABASE_POOL: z.coerce.number().int().min(4).default(10),
   WEBHOOK_ALLOW: listOf,
+  WEBHOOK_PLAIN_HTTP: z.enum(['allow', 'refuse']).optional(),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error']).default('info'),
   METRICS_ADDRESS: z
     .string()
@@ -75,6 +81,7 @@ export const configSchema = z.object({
   WEBHOOK_SECRET_KEYS: keys,
   APP_ROLE: z.string().optional(),
   READ_ROLE: z.string().optional(),
+  TRUSTED_DATABASE_CODE: listOf,
 });
 
 /** The settings of one process, checked. */
@@ -116,6 +123,7 @@ const migrationSchema = configSchema.pick({
   NETWORK_PASSPHRASE: true,
   APP_ROLE: true,
   READ_ROLE: true,
+  TRUSTED_DATABASE_CODE: true,
 });
 
 /** What a migration needs to know. @throws ConfigError naming every problem at once. */
@@ -123,7 +131,21 @@ export function loadMigrationConfig(env: NodeJS.ProcessEnv): z.infer<typeof migr
   return read(migrationSchema, env, []);
 }
 
-const senderSchema = configSchema.pick({ NETWORK_PASSPHRASE: true, WEBHOOK_ALLOW: true });
+const senderSchema = configSchema.pick({
+  NETWORK_PASSPHRASE: true,
+  WEBHOOK_ALLOW: true,
+  WEBHOOK_PLAIN_HTTP: true,
+});
+
+/** Where webhooks may be sent, as `createWebhookSender` takes it: on the public network by HTTPS, unless said otherwise. */
+export function senderOptions(config: z.infer<typeof senderSchema>): {
+  allowPrivate: readonly string[];
+  plainHttp: boolean;
+} {
+  const isPublic = config.NETWORK_PASSPHRASE === NETWORKS['public'];
+  const { WEBHOOK_ALLOW, WEBHOOK_PLAIN_HTTP = isPublic ? 'refuse' : 'allow' } = config;
+  return { allowPrivate: WEBHOOK_ALLOW, plainHttp: WEBHOOK_PLAIN_HTTP === 'allow' };
+}
 
 /** Where this process may send webhooks. @throws ConfigError naming every problem at once. */
 export function loadSenderConfig(env: NodeJS.ProcessEnv): z.infer<typeof senderSchema> {

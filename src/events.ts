@@ -82,6 +82,29 @@ const endedData = z.object({
   ...ofSession,
 });
 
+const together = z
+  .object({
+    payments: z.int().positive().meta({ description: 'How many they are, with this one' }),
+    sums: z
+      .array(
+        z.object({
+          asset: z.string().meta({ description: 'Code of an asset' }),
+          assetIssuer: z.string().nullable().meta({ description: 'Its issuer; null for lumens' }),
+          amount: amount('What is held in it'),
+          payments: z.int().positive().meta({ description: 'In so many payments' }),
+        }),
+      )
+      .meta({ description: 'What they are worth, by asset; the first ten assets' }),
+    furtherAssets: z
+      .int()
+      .nonnegative()
+      .meta({ description: 'So many other assets came and are not summed' }),
+  })
+  .meta({
+    description:
+      'Only where one reason holds more than 20 payments of the session: all of them in ledger order, through this one',
+  });
+
 /** The schema of each event's whole body. Keys that it does not know are let through. */
 export const EVENT_SCHEMAS = {
   'payment.confirmed': eventOf('payment.confirmed', {
@@ -110,7 +133,8 @@ export const EVENT_SCHEMAS = {
     data: endedData,
   }),
   'payment.exception': eventOf('payment.exception', {
-    description: 'Money is held. One for each payment on the ledger and reason.',
+    description:
+      'Money is held. One for each of the first 20 payments of a reason; the 21st, 41st, 81st, … also sums up all before it.',
     when: 'Close time of the ledger of that payment',
     data: z.object({
       sessionId,
@@ -133,6 +157,7 @@ export const EVENT_SCHEMAS = {
       memo: ofSession.memo,
       metadata: ofSession.metadata,
       metadataOmitted: ofSession.metadataOmitted,
+      together: together.optional(),
     }),
   }),
 } satisfies Record<EventType, z.ZodObject>;

@@ -10,6 +10,8 @@ import type { Temporal } from './temporal.ts';
 /** Something that must be there; rejects, or takes too long, when it is not. */
 type Check = () => Promise<unknown>;
 
+/** An answer of `/readyz` is given to everybody who asks within this: who asks often does not ask the database often. */
+const READY_FOR_MS = 1_000;
 /** A check that takes longer is a failed one. */
 const WITHIN_MS = 2_000;
 
@@ -49,8 +51,9 @@ async function serveHealth(
   address: string,
   checks: Readonly<Record<string, Check>>,
 ): Promise<() => Promise<void>> {
+  const ready = shared(() => readiness(checks), READY_FOR_MS);
   const server = createServer((request, response) => {
-    void respond(request.url ?? '', response, checks);
+    void respond(request.url ?? '', response, ready);
   });
   await listen(server, address);
   return async () => {
@@ -70,19 +73,37 @@ async function listen(server: Server, address: string): Promise<void> {
 async function respond(
   path: string,
   response: ServerResponse,
-  checks: Readonly<Record<string, Check>>,
+  ready: () => Promise<Answer>,
 ): Promise<void> {
-  const { status, body } = await answer(path, checks);
+  const { status, body } = await answer(path, ready);
   response.writeHead(status, { 'content-type': 'application/json' });
   response.end(`${JSON.stringify(body)}\n`);
 }
 
-async function answer(
-  path: string,
-  checks: Readonly<Record<string, Check>>,
-): Promise<{ status: number; body: object }> {
+type Answer = { readonly status: number; readonly body: object };
+
+async function answer(path: string, ready: () => Promise<Answer>): Promise<Answer> {
   if (path === '/healthz') return { status: 200, body: { alive: true } };
   if (path !== '/readyz') return { status: 404, body: { paths: ['/healthz', '/readyz'] } };
+  return ready();
+}
+
+/** The work, once at a time, and its result again for `forMs` after it is there. */
+export function shared<T>(work: () => Promise<T>, forMs: number): () => Promise<T> {
+  let latest: { readonly result: Promise<T>; until: number } | null = null;
+  return () => {
+    if (latest !== null && performance.now() < latest.until) return latest.result;
+    const entry = { result: work(), until: Infinity };
+    const settle = () => {
+      entry.until = performance.now() + forMs;
+    };
+    entry.result.then(settle, settle);
+    latest = entry;
+    return entry.result;
+  };
+}
+
+async function readiness(checks: Readonly<Record<string, Check>>): Promise<Answer> {
   const results = await Promise.all(
     Object.entries(checks).map(async ([name, check]) => [name, await problemOf(check)] as const),
   );

@@ -1,6 +1,7 @@
 /** The log: JSON lines on standard output, in which a session's id or a transaction's hash can be followed. */
 import { pino, stdSerializers, type Logger } from 'pino';
 import { errorCode } from './db/sqlstate.ts';
+import { shownLines } from './domain/shown.ts';
 import { isStatement, reasonOf } from './domain/failure.ts';
 
 /**
@@ -9,7 +10,9 @@ import { isStatement, reasonOf } from './domain/failure.ts';
  */
 export function createLog(level: string, fields?: () => Record<string, string>): Logger {
   const mixin = fields === undefined ? {} : { mixin: fields };
-  return pino({ level, serializers: { err: tellError }, ...mixin });
+  // JSON escapes only some of what a terminal obeys, and a log is read on one.
+  const hooks = { streamWrite: shownLines };
+  return pino({ level, serializers: { err: tellError }, hooks, ...mixin });
 }
 
 function tellError(error: unknown): unknown {

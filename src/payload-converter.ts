@@ -7,13 +7,15 @@ import { Unreadable } from './doors/unreadable.ts';
 /** The name under which Temporal looks for it. */
 export const payloadConverter: PayloadConverter = {
   toPayload: (value, context, hint) => defaultPayloadConverter.toPayload(value, context, hint),
-  fromPayload<T>(...args: Parameters<PayloadConverter['fromPayload']>): T {
-    const reason = reasonIn(args[0]);
-    if (reason !== null) return new Unreadable(reason) as T;
-    try {
-      return defaultPayloadConverter.fromPayload(...args) as T;
-    } catch (error) {
-      return new Unreadable(reasonOf(error)) as T;
-    }
-  },
+  fromPayload: read as PayloadConverter['fromPayload'],
 };
+
+function read(...args: Parameters<PayloadConverter['fromPayload']>): unknown {
+  const reason = reasonIn(args[0]);
+  if (reason !== null) return new Unreadable(reason);
+  try {
+    return defaultPayloadConverter.fromPayload(...args);
+  } catch (error) {
+    return new Unreadable(reasonOf(error));
+  }
+}

@@ -16,7 +16,7 @@ export function installRuntime(log: Logger, metricsAddress: string | undefined):
   } as const;
   Runtime.install({
     logger: new DefaultLogger('WARN', ({ level, message, meta }) => {
-      // Two of the three task queues have activities only, and that is as it should be.
+      // Two of the four task queues have activities only, and that is as it should be.
       if (message.startsWith('No workflows registered')) return;
       const sessionId = sessionIdOf(String(meta?.['workflowId'] ?? ''));
       const about = sessionId === null ? {} : { sessionId };
@@ -48,6 +48,8 @@ export type ProcessCounters = Counters & {
   asked(status: number): void;
   /** What this process may ask Horizon in an hour; 0: no limit. */
   budget(requestsPerHour: number): void;
+  /** A request to Horizon was not sent: the share of its use was used up. */
+  notAsked(use: string): void;
 };
 
 /** Our own counters, beside the SDK's on the same page; a process without metrics counts into nothing. */
@@ -61,7 +63,13 @@ export function countersOf({ metricMeter: meter }: Runtime): ProcessCounters {
   const attempts = meter.createCounter('settlement_webhook_attempts');
   const requests = meter.createCounter('settlement_horizon_requests');
   const budget = meter.createGauge('settlement_horizon_requests_budget', 'int');
+  const notAsked = meter.createCounter('settlement_horizon_requests_not_sent');
+  const reports = meter.createCounter('settlement_reports_limited');
+  const asides = meter.createCounter('settlement_set_aside');
   return {
+    reportLimited: (bound) => reports.add(1, { bound }),
+    setAside: (kind) => asides.add(1, { kind }),
+    notAsked: (use) => notAsked.add(1, { use }),
     judged: (verdict) => judged.add(1, { verdict }),
     foundAfterEnding: () => late.add(1),
     reconciled: (kind, { repaired, left }) => {

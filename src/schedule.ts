@@ -8,7 +8,7 @@ import {
 } from '@temporalio/client';
 import { NotAnswered } from './client.ts';
 import type { ReconcileReport } from './domain/discrepancy.ts';
-import { reconcileScheduleId, SETTLEMENT_QUEUE } from './workflows/contract.ts';
+import { reconcileScheduleId, WATCHER_QUEUE } from './workflows/contract.ts';
 
 /** A run that could not start for this long is not made up for: the next one finds the same. */
 const CATCHUP_WINDOW_MS = 60_000;
@@ -34,7 +34,7 @@ export async function ensureSchedule(
         type: 'startWorkflow',
         workflowType: 'reconcile',
         workflowId: `reconcile:${networkName}`,
-        taskQueue: SETTLEMENT_QUEUE,
+        taskQueue: WATCHER_QUEUE,
         args: [{}],
         staticSummary: `repairs what is inconsistent on ${networkName}`,
       },
@@ -44,10 +44,16 @@ export async function ensureSchedule(
     if (!(error instanceof ScheduleAlreadyRunning)) throw error;
   }
   const handle = client.schedule.getHandle(scheduleId);
-  const { spec } = await handle.describe();
+  const { spec, action } = await handle.describe();
   const [interval, ...others] = spec.intervals ?? [];
-  if (interval?.every === everyMs && others.length === 0) return 'unchanged';
-  await handle.update((before) => ({ ...before, spec: { intervals: [{ every: everyMs }] } }));
+  const isRight = interval?.every === everyMs && others.length === 0;
+  if (isRight && action.taskQueue === WATCHER_QUEUE) return 'unchanged';
+  await handle.update((before) => ({
+    ...before,
+    spec: { intervals: [{ every: everyMs }] },
+    // Earlier versions ran it on the sessions' queue.
+    action: { ...before.action, taskQueue: WATCHER_QUEUE },
+  }));
   return 'updated';
 }
 
@@ -78,7 +84,7 @@ export async function reconcileNow(
 ): Promise<ReconcileReport> {
   const run = await client.workflow.start('reconcile', {
     workflowId: `reconcile:${networkName}:${dryRun ? 'dry-run' : 'by-hand'}`,
-    taskQueue: SETTLEMENT_QUEUE,
+    taskQueue: WATCHER_QUEUE,
     args: [{ dryRun }],
     workflowIdConflictPolicy: 'USE_EXISTING',
     staticSummary: `${dryRun ? 'looks for' : 'repairs'} what is inconsistent on ${networkName}, by hand`,

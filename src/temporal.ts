@@ -5,11 +5,13 @@ import {
   type ConnectionOptions,
 } from '@temporalio/client';
 import { NativeConnection, type WorkerOptions } from '@temporalio/worker';
+import type { RunState } from './activities/reconcile/deps.ts';
 import { temporalSettings } from './temporal-settings.ts';
 import {
   SESSION_WORKFLOW,
   SETTLEMENT_QUEUE,
   sessionWorkflowId,
+  WATCHER_QUEUE,
   wakeSignal,
   watcherWorkflowId,
 } from './workflows/contract.ts';
@@ -96,14 +98,35 @@ export async function wakeSession(client: Client, sessionId: string): Promise<vo
   );
 }
 
+/**
+ * A task that was tried this often fails by itself, and not by a worker that went away: that costs one attempt or two. Tries
+ * without a worker are none.
+ */
+const STUCK_AT_ATTEMPT = 5;
+
+/** What became of the latest run of a workflow. */
+export async function runState(client: Client, workflowId: string): Promise<RunState> {
+  try {
+    const { status, raw } = await client.workflow.getHandle(workflowId).describe();
+    if (status.name !== 'RUNNING') return 'none';
+    return (raw.pendingWorkflowTask?.attempt ?? 0) >= STUCK_AT_ATTEMPT ? 'stuck' : 'runs';
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return 'none';
+    throw error;
+  }
+}
+
 /** Whether a workflow of this id is running now. */
 export async function isRunning(client: Client, workflowId: string): Promise<boolean> {
+  return (await runState(client, workflowId)) !== 'none';
+}
+
+/** Ends the latest run of a workflow, if there is one. */
+export async function endRun(client: Client, workflowId: string, reason: string): Promise<void> {
   try {
-    const { status } = await client.workflow.getHandle(workflowId).describe();
-    return status.name === 'RUNNING';
+    await client.workflow.getHandle(workflowId).terminate(reason);
   } catch (error) {
-    if (error instanceof WorkflowNotFoundError) return false;
-    throw error;
+    if (!(error instanceof WorkflowNotFoundError)) throw error;
   }
 }
 
@@ -111,7 +134,7 @@ export async function isRunning(client: Client, workflowId: string): Promise<boo
 export async function ensureWatcher(client: Client, network: string): Promise<void> {
   await client.workflow.start('ledgerWatcher', {
     workflowId: watcherWorkflowId(network),
-    taskQueue: SETTLEMENT_QUEUE,
+    taskQueue: WATCHER_QUEUE,
     args: [{ network }],
     workflowIdReusePolicy: 'ALLOW_DUPLICATE',
     workflowIdConflictPolicy: 'USE_EXISTING',

@@ -1,21 +1,13 @@
 /** The composition root: configuration in, one worker process out. Everything is made here and passed down. */
-import { Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
+import { Runtime, type Worker } from '@temporalio/worker';
 import type { Logger } from 'pino';
-import {
-  horizonActivities,
-  reconcileActivities,
-  settlementActivities,
-  watcherActivities,
-  webhookActivities,
-} from './activities/index.ts';
 import { createBell, type Bell } from './activities/bell.ts';
 import type { ReconcileDeps } from './activities/reconcile/deps.ts';
-import { plainErrors } from './activities/plain-errors.ts';
-import { heartbeatInterceptor } from './activities/heartbeat.ts';
-import { ConfigError, loadConfig, type Config } from './config.ts';
+import { ConfigError, loadConfig, senderOptions, type Config } from './config.ts';
 import { connect } from './db/connection.ts';
 import { createSettleQueue } from './db/settle-queue.ts';
 import { noteAdoption } from './db/reconcile-runs.ts';
+import { SHARES } from './horizon/budget.ts';
 import { createHorizonSource } from './horizon/source.ts';
 import { countersOf, installRuntime } from './runtime.ts';
 import { createLog } from './log.ts';
@@ -24,30 +16,26 @@ import { keepCheckingHorizon } from './horizon-check.ts';
 import { ensureSchedule } from './schedule.ts';
 import { serveChecks } from './health.ts';
 import { tellStanding } from './standing.ts';
-import { startTracing, traced, type Tracing } from './tracing.ts';
+import { startTracing, traced } from './tracing.ts';
 import {
   connectTemporal,
+  endRun,
   ensureWatcher,
   isRunning,
+  runState,
   wakeSession,
   type Temporal,
 } from './temporal.ts';
+import { printError } from './cli/output.ts';
 import { createWebhookSender } from './webhook/post.ts';
-import { versioning, workflowCode } from './worker-code.ts';
-import {
-  HORIZON_QUEUE,
-  sessionWorkflowId,
-  SETTLEMENT_QUEUE,
-  watcherWorkflowId,
-  WEBHOOKS_QUEUE,
-} from './workflows/contract.ts';
+import { createWorkers, type WorkerDeps } from './worker-queues.ts';
+import { sessionWorkflowId, watcherWorkflowId } from './workflows/contract.ts';
 
-/** A cached run costs some 0.6 MB; an evicted one costs a replay of a few events. */
-const CACHED_RUNS = 500;
-/** POSTs under way in this process; each may take 15 s. */
-const POSTS_AT_ONCE = 50;
-/** Activities that ask Horizon: the watcher, and reports. */
-const HORIZON_AT_ONCE = 20;
+/**
+ * Connections of the reader, beside DATABASE_POOL: a turn, the waker, the commit queue, and up to three runs of
+ * reconciliation, each with one statement at a time. Nobody else takes one, so nobody waits for one here.
+ */
+const READER_CONNECTIONS = 6;
 /** How often watcher and schedule are made sure of: a Temporal store that was lost heals by itself. */
 const ENSURE_EVERY_MS = 60_000;
 
@@ -66,10 +54,17 @@ export async function runWorker(
   installRuntime(log, config.METRICS_ADDRESS);
   const temporal = await connectTemporal();
   const made = createDeps(config, log, temporal, settledBell, untilAskedToEnd());
-  const deps = traced(made, tracing);
-  const closings: (() => unknown)[] = [deps.sender, deps.source, deps.database, temporal].map(
-    (open) => () => open.close(),
-  );
+  const { sessions: deps, reader } = {
+    sessions: traced(made.sessions, tracing),
+    reader: traced(made.reader, tracing),
+  };
+  const closings: (() => unknown)[] = [
+    deps.sender,
+    deps.source,
+    deps.database,
+    reader.database,
+    temporal,
+  ].map((open) => () => open.close());
   try {
     await refuseUnfit(deps, temporal);
     await noteAdoption(deps.database.db);
@@ -78,10 +73,10 @@ export async function runWorker(
     const workers: Worker[] = [];
     closings.unshift(await serveChecks(config, deps, temporal, workers));
     // Last of what may fail: workers that were made and never ran cannot be ended, and hold the connection.
-    workers.push(...(await createWorkers(config, deps, temporal, tracing)));
+    workers.push(...(await createWorkers(config, { sessions: deps, reader }, temporal, tracing)));
     const ensuring = keepWatching(temporal, config, log);
     closings.unshift(() => clearInterval(ensuring));
-    closings.unshift(tellStanding(Runtime.instance(), deps.database.db, log));
+    closings.unshift(tellStanding(Runtime.instance(), reader.database.db, log));
     log.info({ network: config.networkName, temporal: temporal.address }, 'The worker runs.');
     onReady?.();
     await Promise.all(workers.map((worker) => worker.run()));
@@ -106,33 +101,39 @@ function untilAskedToEnd(): AbortSignal {
   return ending.signal;
 }
 
-/** Makes what the activities work with. */
+/** Makes what the activities work with: the reader has connections of its own, and commits go over them. */
 function createDeps(
   config: Config,
   log: Logger,
   temporal: Temporal,
   settledBell: Bell,
   draining: AbortSignal,
-): ReconcileDeps {
+): WorkerDeps {
   const counters = countersOf(Runtime.instance());
   counters.budget(config.HORIZON_REQUESTS_PER_HOUR);
-  const database = connect(config.DATABASE_URL, {
-    max: config.DATABASE_POOL,
-    applicationName: 'settlement worker',
-    onError: (error) => log.warn({ err: error }, 'A connection to PostgreSQL was lost.'),
+  const open = (max: number, applicationName: string) =>
+    connect(config.DATABASE_URL, {
+      max,
+      applicationName,
+      onError: (error) => log.warn({ err: error }, 'A connection to PostgreSQL was lost.'),
+    });
+  const database = open(config.DATABASE_POOL, 'settlement worker');
+  const ofReader = open(READER_CONNECTIONS, 'settlement reader');
+  // One queue for both, so that one commit is in flight: two would retry each other.
+  const queue = createSettleQueue({ pool: ofReader.pool, db: database.db }, (cost) => {
+    counters.committed(cost);
+    log.debug(cost, 'A settle transaction committed.');
   });
-  return {
+  const sessions: ReconcileDeps = {
     database,
-    queue: createSettleQueue(database, (cost) => {
-      counters.committed(cost);
-      log.debug(cost, 'A settle transaction committed.');
-    }),
+    queue,
     source: createHorizonSource({
       url: config.HORIZON_URL,
       requestsPerHour: config.HORIZON_REQUESTS_PER_HOUR,
       onAnswer: (status) => counters.asked(status),
+      onNoBudget: (use) => counters.notAsked(use),
     }),
-    sender: createWebhookSender({ allowPrivate: config.WEBHOOK_ALLOW }),
+    sender: createWebhookSender(senderOptions(config)),
     secretKeys: config.WEBHOOK_SECRET_KEYS ?? null,
     wake: (sessionId) => wakeSession(temporal.client, sessionId),
     settledBell,
@@ -143,74 +144,22 @@ function createDeps(
     networkPassphrase: config.NETWORK_PASSPHRASE,
     draining,
     networkName: config.networkName,
-    isRunning: (sessionId) => isRunning(temporal.client, sessionWorkflowId(sessionId)),
+    runOf: (sessionId) => runState(temporal.client, sessionWorkflowId(sessionId)),
+    endRun: (id, reason) => endRun(temporal.client, sessionWorkflowId(id), reason),
     watcher: {
       isRunning: () => isRunning(temporal.client, watcherWorkflowId(config.networkName)),
       start: () => ensureWatcher(temporal.client, config.networkName),
     },
     requestsToReadAgain: requestsToReadAgain(config),
   };
+  return { sessions, reader: { ...sessions, database: ofReader } };
 }
 
-/** Half of what the request budget allows in one interval, and never too little to read a page: its head, and itself. */
+/** Reconciliation's share of the request budget of one interval, and never too little to read a page: its head, and itself. */
 function requestsToReadAgain({ HORIZON_REQUESTS_PER_HOUR, RECONCILE_INTERVAL_MS }: Config): number {
   if (HORIZON_REQUESTS_PER_HOUR === 0) return Number.POSITIVE_INFINITY;
-  const half = (HORIZON_REQUESTS_PER_HOUR / 2) * (RECONCILE_INTERVAL_MS / 3_600_000);
-  return Math.max(2, Math.floor(half));
-}
-
-async function createWorkers(
-  config: Config,
-  deps: ReconcileDeps,
-  temporal: Temporal,
-  tracing: Tracing | null,
-): Promise<Worker[]> {
-  const common = {
-    ...temporal.worker,
-    ...versioning(config),
-    connection: temporal.native,
-    namespace: temporal.namespace,
-    interceptors: {
-      activity: [
-        ...(tracing === null ? [] : [tracing.activity]),
-        () => ({ inbound: heartbeatInterceptor() }),
-        () => ({ inbound: plainErrors() }),
-      ],
-      ...(tracing === null ? {} : { workflowModules: [...tracing.workflowModules] }),
-    },
-    ...(tracing === null ? {} : { sinks: tracing.sinks }),
-    // Temporal hands out work again as soon as a worker says that it leaves; what is in flight gets this long.
-    shutdownGraceTime: config.SHUTDOWN_GRACE_MS,
-    maxHeartbeatThrottleInterval: '1 second',
-    defaultHeartbeatThrottleInterval: '1 second',
-  } satisfies Partial<WorkerOptions>;
-  return Promise.all([
-    Worker.create({
-      ...common,
-      ...workflowCode(temporal, tracing),
-      taskQueue: SETTLEMENT_QUEUE,
-      activities: settlementActivities(deps),
-      maxCachedWorkflows: CACHED_RUNS,
-      // A worker that died keeps its runs' sticky queue: others get its tasks after this, not after 10 s.
-      stickyQueueScheduleToStartTimeout: '2 seconds',
-    }),
-    Worker.create({
-      ...common,
-      taskQueue: WEBHOOKS_QUEUE,
-      activities: webhookActivities(deps),
-      maxConcurrentActivityTaskExecutions: POSTS_AT_ONCE,
-    }),
-    Worker.create({
-      ...common,
-      taskQueue: HORIZON_QUEUE,
-      activities: {
-        ...horizonActivities(deps),
-        ...watcherActivities(deps),
-        ...reconcileActivities(deps),
-      },
-      maxConcurrentActivityTaskExecutions: HORIZON_AT_ONCE,
-    }),
-  ]);
+  const share = SHARES.reconciliation * HORIZON_REQUESTS_PER_HOUR;
+  return Math.max(2, Math.floor(share * (RECONCILE_INTERVAL_MS / 3_600_000)));
 }
 
 /** Starts the watcher and makes the schedule now, and makes sure of both every minute. */
@@ -233,9 +182,7 @@ if (import.meta.url === `file://${process.argv[1] ?? ''}`) {
     await runWorker(process.env, () => process.send?.('ready'));
   } catch (error) {
     const known = error instanceof ConfigError || error instanceof NotReady;
-    process.stderr.write(
-      `${known ? error.message : String(error instanceof Error ? error.stack : error)}\n`,
-    );
+    printError(known ? error.message : String(error instanceof Error ? error.stack : error));
     process.exit(known ? 2 : 1); // as src/cli.ts does, and for its reason
   }
 }

@@ -75,6 +75,15 @@ describe('the repository', () => {
     expect(settings.filter((name) => !table.includes(`| \`${name}\``))).toEqual([]);
   });
 
+  test('writes to a terminal through the printer alone', () => {
+    const writes = /process\.(stdout|stderr)\.write|console\./;
+    // The printer; and the sandbox's own processes, whose output a program of ours reads.
+    const may = ['src/cli/output.ts', 'src/sandbox/ledger/main.ts', 'src/sandbox/sdk-download.ts'];
+    const writing = sources.filter((name) => name.startsWith('src/') && writes.test(text(name)));
+    expect(writing).toEqual(may);
+    expect(writes.test("process.stderr.write('x')") && writes.test('console.log(x)')).toBe(true);
+  });
+
   test('uses one version of everything of Temporal', () => {
     const { dependencies, devDependencies } = JSON.parse(text('package.json')) as Record<
       string,

@@ -219,8 +219,8 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'src/db/deliveries.ts',
-        from: 'ORDER BY d.endpoint_id, d.sequence, d.created_at',
-        to: 'ORDER BY d.endpoint_id, d.sequence DESC, d.created_at',
+        from: 'ORDER BY o.sequence, o.created_at LIMIT 1) d',
+        to: 'ORDER BY o.sequence DESC, o.created_at LIMIT 1) d',
       },
     ],
     slice: cell('the receiver takes each event in another mood'),

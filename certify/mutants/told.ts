@@ -40,7 +40,7 @@ export const TOLD_MUTANTS: readonly TestedMutant[] = [
   },
   {
     name: 'what ended before our time never gets its money',
-    edits: [{ file: 'src/domain/settle.ts', from: 'Math.max(0, ...known)', to: '0' }],
+    edits: [{ file: 'src/domain/judgement.ts', from: 'Math.max(0, ...known)', to: '0' }],
     test: inTest('settle-adoption', 'though nobody will read the ledger for it'),
   },
   {

@@ -5,6 +5,7 @@ import type { SettleQueue } from '../db/settle-queue.ts';
 import type { LedgerSource } from '../domain/ledger-source.ts';
 import type { KeyRing } from '../keys/key-ring.ts';
 import type { WebhookSender } from '../webhook/post.ts';
+import type { AsideKind } from '../db/set-aside.ts';
 import type { Bell } from './bell.ts';
 
 /** What is counted for the operator's dashboards; a process without metrics counts into nothing. */
@@ -15,6 +16,10 @@ export type Counters = {
   foundAfterEnding(): void;
   /** Reconciliation has found this much of one kind of discrepancy. */
   reconciled(kind: string, tally: { found: number; repaired: number; left: number }): void;
+  /** A report was put off or left unasked, because this bound was reached. */
+  reportLimited(bound: 'session' | 'merchant'): void;
+  /** Something failed by itself, and is set aside for a while, so that the rest goes on. */
+  setAside(kind: AsideKind): void;
   /** A webhook was sent, and this is what came of it. */
   attempted(outcome: 'accepted' | 'declined' | 'unanswered' | 'refused'): void;
 };

@@ -1,4 +1,5 @@
 import type { ReconcileReport } from '../domain/discrepancy.ts';
+import { askingFor } from '../horizon/budget.ts';
 import { deliverEvents } from './deliver-events.ts';
 import type { Deps } from './deps.ts';
 import { look } from './look.ts';
@@ -16,8 +17,10 @@ import { watchLedger, type WatchInput } from './watch/watch-ledger.ts';
 /** Activities of the task queue `settlement`: they commit. */
 export const settlementActivities = (deps: Deps) => ({
   look: (input: LookInput) => refusing(() => look(deps, input)),
-  openSession: (input: OpenInput) => refusing(() => openSession(deps, input)),
-  requestCancel: (input: LookInput) => refusing(() => requestCancel(deps, input)),
+  openSession: (input: OpenInput) =>
+    askingFor('sessions', () => refusing(() => openSession(deps, input))),
+  requestCancel: (input: LookInput) =>
+    askingFor('sessions', () => refusing(() => requestCancel(deps, input))),
   redeliver: (input: RedeliverInput) => refusing(() => redeliver(deps, input)),
 });
 
@@ -26,20 +29,20 @@ export const webhookActivities = (deps: Deps) => ({
   deliverEvents: (input: LookInput) => refusing(() => deliverEvents(deps, input)),
 });
 
-/** Activities of the task queue `horizon`: they ask the ledger. */
+/** Activities of the task queue `horizon`: reports. */
 export const horizonActivities = (deps: Deps) => ({
   proveReport: (input: ReportInput) => refusing(() => proveReport(deps, input)),
 });
 
-/** The watcher's activity, on the same queue, with options of its own. */
+/** The watcher's activity, on the task queue `watcher`. */
 export const watcherActivities = (deps: Deps) => ({
   watchLedger: (input: WatchInput) => watchLedger(deps, input),
 });
 
-/** The activities of reconciliation, on the same queue: it asks Horizon before it repairs. */
+/** The activities of reconciliation, on the task queue `watcher`: it asks Horizon before it repairs. */
 export const reconcileActivities = (deps: ReconcileDeps) => ({
   beginReconcile: () => beginReconcile(deps),
-  repairPage: (input: RepairInput) => repairPage(deps, input),
+  repairPage: (input: RepairInput) => askingFor('reconciliation', () => repairPage(deps, input)),
   endReconcile: (report: ReconcileReport) => endReconcile(deps, report),
 });
 

@@ -1,8 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { Context } from '@temporalio/activity';
+import { activityInfo } from '@temporalio/activity';
+import { ApplicationFailure } from '@temporalio/common';
 import { missingPayments } from '../db/inbox.ts';
 import { inboxByHash, recordAnswer, recordReport } from '../db/reports.ts';
 import { findSession } from '../db/sessions.ts';
+import { askingFor } from '../horizon/budget.ts';
 import type { Settled } from '../db/settle.ts';
 import { watchedAccount } from '../db/watching.ts';
 import type { LedgerHeader } from '../domain/evidence.ts';
@@ -11,6 +12,7 @@ import { formatAmount, parseSum } from '../domain/money.ts';
 import { reasonOf } from '../domain/failure.ts';
 import type { Verdict } from '../domain/judge.ts';
 import type { ReportAnswer } from '../workflows/contract.ts';
+import { createSlots } from '../webhook/slots.ts';
 import type { Deps } from './deps.ts';
 import { settleSession } from './report-settled.ts';
 import { takeIntoCare } from './watch/care.ts';
@@ -21,32 +23,98 @@ import { ledgersBetween, readWholeLedgers } from './watch/whole-ledgers.ts';
 /** `wait`: look again for a while when the ledger does not show it yet. */
 export type ReportInput = { sessionId: string; txHash: string; wait: boolean };
 
-/** How long a report is looked for before the answer is `not on the ledger`: two ledgers. */
-const LOOK_FOR_MS = 10_000;
-const LOOK_EVERY_MS = 1_000;
+/**
+ * Pauses until the ledger is asked again for what it does not show yet: 10 s in all, two ledgers. They pass between attempts of
+ * the activity, without a slot, and retries leave nothing in the history.
+ */
+const ASK_AGAIN_AFTER_MS = [1_000, 1_000, 2_000, 3_000, 3_000] as const;
+const LOOK_FOR_MS = ASK_AGAIN_AFTER_MS.reduce((sum, ms) => sum + ms, 0);
+
+/**
+ * Transactions of one session, reported within an hour, that the ledger does not show. A customer signs a payment anew a few
+ * times, hardly ever twenty times; more are not looked for, and leave no row.
+ */
+export const UNSEEN_PER_SESSION = 20;
+
+/** Reports of one merchant that this process asks about at once: a quarter of the slots. */
+export const ASKED_PER_MERCHANT = 5;
+/** How long a report may wait for one of these in its slot; then it waits outside, for its next attempt. */
+const TURN_WITHIN_MS = 250;
+const asking = createSlots(ASKED_PER_MERCHANT);
 
 /**
  * Proves a report on the ledger: reads the account forward to the transaction, settles, and says what it means for the
  * session. Never credits on the reporter's word; what Horizon does not show stays unknown.
  */
-export async function proveReport(deps: Deps, input: ReportInput): Promise<ReportAnswer> {
+export function proveReport(deps: Deps, input: ReportInput): Promise<ReportAnswer> {
+  return askingFor('reports', () => prove(deps, input));
+}
+
+async function prove(deps: Deps, input: ReportInput): Promise<ReportAnswer> {
   const { sessionId, txHash } = input;
   const session = await findSession(deps.database.db, sessionId);
-  const times = await recordReport(deps.database.db, sessionId, txHash);
-  if (times > 1) deps.log.warn({ sessionId, txHash, times }, 'A transaction was reported again.');
-  const until = Date.now() + (input.wait ? LOOK_FOR_MS : 0);
-  const signal = Context.current().cancellationSignal;
-  let answer = await ask(deps, session.receivingAccount, input);
-  while ((answer.kind === 'not_on_ledger' || answer.kind === 'unknown') && Date.now() < until) {
-    await sleep(LOOK_EVERY_MS, undefined, { signal });
-    answer = await ask(deps, session.receivingAccount, input);
+  const { attempt } = activityInfo();
+  const bound = { isNew: attempt === 1, mostUnseen: UNSEEN_PER_SESSION };
+  const times = await recordReport(deps.database.db, sessionId, txHash, bound);
+  if (times === null) {
+    const known = await answerFromInbox(deps, sessionId, txHash, session.receivingAccount);
+    return known ?? tooMany(deps, input);
   }
+  if (times > 1 && attempt === 1) {
+    deps.log.warn({ sessionId, txHash, times }, 'A transaction was reported again.');
+  }
+  const answer = await askInTurn(deps, session, input);
+  const isOpen = answer.kind === 'not_on_ledger' || answer.kind === 'unknown';
+  if (isOpen && input.wait) askAgainLater(answer);
   if (answer.kind !== 'not_on_ledger' && answer.kind !== 'unknown') {
     await recordAnswer(deps.database.db, { sessionId, txHash, times }, answer.kind, null);
   }
   await settleSession(deps, sessionId);
   deps.log.info({ sessionId, txHash, answer: answer.kind }, 'A report was answered.');
   return answer;
+}
+
+/** Ends this attempt, and asks for another, until the time is up. @throws ApplicationFailure, which the SDK does not log */
+function askAgainLater({ kind }: ReportAnswer): void {
+  const { attempt, scheduledTimestampMs, currentAttemptScheduledTimestampMs } = activityInfo();
+  const pause = ASK_AGAIN_AFTER_MS[attempt - 1];
+  // Temporal's clock for both: time that was spent in its queue counts.
+  if (pause === undefined) return;
+  if (currentAttemptScheduledTimestampMs - scheduledTimestampMs >= LOOK_FOR_MS) return;
+  throw ApplicationFailure.create({
+    message: `The answer is ${kind} so far; the ledger is asked again.`,
+    type: 'NotOnLedgerYet',
+    nextRetryDelay: pause,
+    category: 'BENIGN',
+  });
+}
+
+/** What waits for its merchant's turn for long is answered without asking, or asked about by a later attempt. */
+async function askInTurn(
+  deps: Deps,
+  { merchantId, receivingAccount }: { merchantId: string; receivingAccount: string },
+  input: ReportInput,
+): Promise<ReportAnswer> {
+  const answer = await asking.run(merchantId, TURN_WITHIN_MS, () =>
+    ask(deps, receivingAccount, input),
+  );
+  if (answer !== null) return answer;
+  deps.counters.reportLimited('merchant');
+  const reason = `${ASKED_PER_MERCHANT} reports of the merchant are being looked for already. Ask again.`;
+  return { kind: 'unknown', txHash: input.txHash, reason };
+}
+
+/** The session goes on as if nothing had been reported: the watcher reads its account in any case. */
+function tooMany(deps: Deps, { sessionId, txHash }: ReportInput): ReportAnswer {
+  deps.counters.reportLimited('session');
+  deps.log.warn(
+    { sessionId, txHash },
+    'A report is not looked for: too many of the session are open.',
+  );
+  const reason =
+    `${UNSEEN_PER_SESSION} transactions were reported for the session within an hour that the ledger does not show. ` +
+    'This one is not looked for; if it pays the session, it is seen all the same.';
+  return { kind: 'unknown', txHash, reason };
 }
 
 /**

@@ -10,9 +10,11 @@ import {
 } from '../db/attempts.ts';
 import { nextDeliveries, type NextDelivery } from '../db/deliveries.ts';
 import { readSecret } from '../db/secrets.ts';
+import { deriveEvent } from '../db/true-event.ts';
+import { setAside, takeUpTrue } from '../db/untrue-events.ts';
 import { afterAttempt, headDueAt, mustGiveWay, pauseAfter } from '../domain/delivery.ts';
 import type { PostOutcome } from '../domain/delivery.ts';
-import { signedHeaders } from '../webhook/sign.ts';
+import { canSign, signedHeaders } from '../webhook/sign.ts';
 import type { Deps } from './deps.ts';
 import type { LookInput } from './read-view.ts';
 
@@ -39,26 +41,31 @@ export async function sendDue(
   const started = Date.now();
   const clock = () => new Date(new Date(asOf).getTime() + Date.now() - started);
   const { cancellationSignal } = Context.current();
+  await takeUpTrue(deps.database.db, sessionId);
   let mayBeMore = true;
   while (mayBeMore && !cancellationSignal.aborted) {
     const now = clock();
     const heads = await nextDeliveries(deps.database.db, sessionId);
     const due = heads.filter((head) => headDueAt(head) <= now);
-    await Promise.all(due.map((head) => deliver(deps, head, { clock, patience })));
+    await Promise.all(due.map((head) => deliver(deps, head, { sessionId, clock, patience })));
     mayBeMore = due.some(({ moreWait }) => moreWait) && Date.now() - started < patience.beginForMs;
   }
   return clock();
 }
 
-type Sending = { readonly clock: () => Date; readonly patience: Patience };
+type Sending = {
+  readonly sessionId: string;
+  readonly clock: () => Date;
+  readonly patience: Patience;
+};
 
 async function deliver(
   deps: Deps,
   head: NextDelivery,
-  { clock, patience }: Sending,
+  { sessionId, clock, patience }: Sending,
 ): Promise<void> {
   const { db } = deps.database;
-  const { deliveryId, endpointId } = head;
+  const { deliveryId } = head;
   const hopeless = reasonToGiveUp(head, clock());
   if (hopeless !== null) {
     await giveUp(db, head, hopeless);
@@ -66,12 +73,45 @@ async function deliver(
     return;
   }
   const { slotWithinMs, putOffMs } = patience;
-  const sent = await deps.sender.withSlot(endpointId, slotWithinMs, async () => {
-    await attempt(deps, head, clock);
+  const sent = await deps.sender.withSlot(head, slotWithinMs, async () => {
+    const event = await trueEventOf(deps, sessionId, head);
+    if (event !== null) await attempt(deps, event, clock);
     return true;
   });
   if (sent !== null || putOffMs === undefined) return;
   await postpone(db, head, new Date(clock().getTime() + putOffMs));
+}
+
+/**
+ * The delivery with the event that the facts make, which is what may be signed. Null, and set aside, when they make none:
+ * somebody else wrote it into the outbox, or what it told is no longer so.
+ */
+async function trueEventOf(
+  deps: Deps,
+  sessionId: string,
+  head: NextDelivery,
+): Promise<NextDelivery | null> {
+  const { db } = deps.database;
+  const event = await deriveEvent(db, { ...head, sessionId });
+  if (event?.isAsStored === true)
+    return { ...head, event: event.type, occurredAt: event.occurredAt };
+  const { deliveryId, eventId } = head;
+  deps.log.error(
+    {
+      event: 'webhook.not_of_facts',
+      deliveryId,
+      eventId,
+      type: head.event,
+      sendsTrueOne: event !== null,
+    },
+    'The stored event is not what its facts make, and is not signed.',
+  );
+  if (event === null) {
+    await setAside(db, sessionId, head);
+    return null;
+  }
+  const { id, type, body, occurredAt } = event;
+  return { ...head, eventId: id, event: type, body, occurredAt };
 }
 
 function reasonToGiveUp(head: NextDelivery, now: Date) {
@@ -116,10 +156,10 @@ async function post(deps: Deps, head: NextDelivery): Promise<PostOutcome> {
   const read = head.secrets.map((s) => readSecret(deps.secretKeys, endpointId, s));
   const [first, ...others] = read;
   if (first?.kind === 'locked') return { kind: 'refused', detail: first.reason };
-  if (first === undefined || first.secret === '') {
+  if (first === undefined || !canSign(first.secret)) {
     return { kind: 'refused', detail: 'The endpoint has no secret to sign with.' };
   }
-  const old = others.flatMap((s) => (s.kind === 'readable' ? [s.secret] : []));
+  const old = others.flatMap((s) => (s.kind === 'readable' && canSign(s.secret) ? [s.secret] : []));
   const headers = signedHeaders({ ...head, secrets: [first.secret, ...old] }, new Date());
   return deps.sender.post(url, headers, body);
 }

@@ -11,18 +11,20 @@ export function accountCommand(): Command {
     .description('the accounts that are read, how far that is proven, and which cannot be read')
     .action(async (_options: unknown, command: Command) => {
       const found = await withDatabase(({ db }) => accounts(db));
-      print(command, found, found.map(inOneLine).join('\n') || 'No account is watched.');
+      print(command, found, (f) => f.map(inOneLine).join('\n') || 'No account is watched.');
     });
   const show = new Command('show')
     .description('one of them, and what is proven of its assets')
     .argument('<G…>')
     .action(async (account: string, _options: unknown, command: Command) => {
       const shown = await withDatabase(({ db }) => showAccount(db, address(account)));
-      const assets = shown.assets.map(
-        ({ asset, fromLedger, throughLedger }) =>
-          ['proven', `${asset}, ledgers ${fromLedger} through ${throughLedger}`] as const,
-      );
-      print(command, shown, `${inWords(shown)}${assets.length > 0 ? `\n${fields(assets)}` : ''}`);
+      print(command, shown, (a) => {
+        const assets = a.assets.map(
+          ({ asset, fromLedger, throughLedger }) =>
+            ['proven', `${asset}, ledgers ${fromLedger} through ${throughLedger}`] as const,
+        );
+        return `${inWords(a)}${assets.length > 0 ? `\n${fields(assets)}` : ''}`;
+      });
     });
   const add = new Command('add')
     .description(
@@ -37,8 +39,9 @@ export function accountCommand(): Command {
         const registration = { account: address(account), start };
         return addAccount(database.pool, registration, decision);
       });
-      const words = added.isNew ? inWords(added) : `It was watched already.\n${inWords(added)}`;
-      print(command, added, words);
+      print(command, added, (a) =>
+        a.isNew ? inWords(a) : `It was watched already.\n${inWords(a)}`,
+      );
     });
   return new Command('account')
     .description('the receiving accounts that are read')

@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { loadDatabaseConfig } from '../config.ts';
 import { checkAdoption, type Adoption } from '../db/adopt.ts';
+import { isoDay, isoInstant } from '../doors/text.ts';
 import { EXIT } from './errors.ts';
 import { fields, print } from './output.ts';
 
@@ -21,15 +22,16 @@ export function adoptCommand(): Command {
     .action(async ({ historyFrom }: { historyFrom?: Date }, command: Command) => {
       const { DATABASE_URL } = loadDatabaseConfig(process.env);
       const adoption = await checkAdoption(DATABASE_URL, historyFrom ?? null);
-      print(command, adoption, inWords(adoption));
+      print(command, adoption, inWords);
       if (adoption.stops.length > 0) process.exitCode = EXIT.failed;
     });
 }
 
 /** An instant as it is typed: a date, or a time with its zone. */
 export function instant(text: string): Date {
+  const exists = isoDay.safeParse(text).success || isoInstant.safeParse(text).success;
   const at = new Date(text);
-  if (Number.isNaN(at.getTime()) || at > new Date()) {
+  if (!exists || at > new Date()) {
     throw new InvalidArgumentError(
       'It is an instant in the past, ISO 8601: 2026-01-31 or 2026-01-31T12:00:00Z.',
     );

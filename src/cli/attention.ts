@@ -1,6 +1,11 @@
 import { Command } from 'commander';
 import { Refusal } from '../client.ts';
-import { openAttention, resolveAttention, type WhichAttention } from '../db/operator/attention.ts';
+import {
+  openAttention,
+  resolveAttention,
+  type OpenAttention,
+  type WhichAttention,
+} from '../db/operator/attention.ts';
 import { by, reasoned, withDatabase, type Reasoned } from './operator.ts';
 import { print } from './output.ts';
 
@@ -10,11 +15,7 @@ export function attentionCommand(): Command {
     .description('what needs a person, the oldest first, and what to do about it')
     .action(async (_options: unknown, command: Command) => {
       const open = await withDatabase(({ db }) => openAttention(db));
-      const words = open.map(
-        (a) =>
-          `${a.id}  ${a.since}  ${a.kind}  ${a.subject}\n  ${a.detail}\n  To do: ${a.whatToDo}`,
-      );
-      print(command, open, words.join('\n') || 'Nothing needs a person.');
+      print(command, open, (shown) => shown.map(inWords).join('\n') || 'Nothing needs a person.');
     });
   const resolve = new Command('resolve')
     .description('say that a person has dealt with it; the same reason is not asked about again')
@@ -27,13 +28,17 @@ export function attentionCommand(): Command {
       async (which: string, kind: string | undefined, options: Reasoned, command: Command) => {
         const wanted = whichOf(which, kind);
         const done = await withDatabase(({ pool }) => resolveAttention(pool, wanted, by(options)));
-        print(command, done, `Resolved: ${done.kind} of ${done.subject}.`);
+        print(command, done, ({ kind, subject }) => `Resolved: ${kind} of ${subject}.`);
       },
     );
   return new Command('attention')
     .description('what needs a person')
     .addCommand(list)
     .addCommand(reasoned(resolve));
+}
+
+function inWords({ id, since, kind, subject, detail, whatToDo }: OpenAttention): string {
+  return `${id}  ${since}  ${kind}  ${subject}\n  ${detail}\n  To do: ${whatToDo}`;
 }
 
 function whichOf(which: string, kind: string | undefined): WhichAttention {

@@ -17,7 +17,7 @@ import { CHECKS, type Check } from '../domain/audit.ts';
 import { EXCUSES, type ExcuseReason } from '../domain/audit-evidence.ts';
 import { isAccount } from '../horizon/address.ts';
 import { HorizonRefused } from '../horizon/errors.ts';
-import { isRunning } from '../temporal.ts';
+import { runState } from '../temporal.ts';
 import { sessionWorkflowId } from '../workflows/contract.ts';
 import { EXIT } from './errors.ts';
 import { withDatabase, withLedger } from './operator.ts';
@@ -58,7 +58,7 @@ export function auditCommand(): Command {
         ...(horizon === null ? {} : { horizon }),
         ...(runs === null ? {} : { runs }),
       };
-      print(command, report, inWords(report));
+      print(command, report, inWords);
       if (report.findings.length > 0) process.exitCode = EXIT.failed;
     });
 }
@@ -120,7 +120,9 @@ async function again<T>(ask: () => Promise<T>): Promise<T> {
 function lookForRuns(): Promise<RunsReport> {
   return withTemporal((client) =>
     withDatabase(({ db }) =>
-      auditRuns(db, (id) => isRunning(client, sessionWorkflowId(id)), { patienceMs: 10_000 }),
+      auditRuns(db, async (id) => (await runState(client, sessionWorkflowId(id))) === 'runs', {
+        patienceMs: 10_000,
+      }),
     ),
   );
 }

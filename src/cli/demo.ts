@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { EXIT } from './errors.ts';
+import { printLines } from './output.ts';
 
 const TESTNET = 'https://horizon-testnet.stellar.org';
 
@@ -17,7 +18,7 @@ export function demoCommand(): Command {
       const started = Date.now();
       const progress = (line: string) => {
         const seconds = ((Date.now() - started) / 1000).toFixed(0).padStart(3);
-        process.stdout.write(line.startsWith('\n') ? `${line}\n` : `${seconds} s  ${line}\n`);
+        printLines(line.startsWith('\n') ? line : `${seconds} s  ${line}`);
       };
       const asExpected = await runDemo(
         {
@@ -27,8 +28,8 @@ export function demoCommand(): Command {
         process.env,
         progress,
       );
-      process.stdout.write(
-        asExpected ? 'The demo ended as it should.\n' : 'The demo did NOT end as it should.\n',
+      printLines(
+        asExpected ? 'The demo ended as it should.' : 'The demo did NOT end as it should.',
       );
       process.exitCode = asExpected ? EXIT.done : EXIT.failed;
     });

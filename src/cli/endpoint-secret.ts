@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { Command } from 'commander';
-import { loadSenderConfig } from '../config.ts';
+import { loadSenderConfig, senderOptions } from '../config.ts';
 import { endOverlap, rotateSecret } from '../db/operator/endpoint-secrets.ts';
 import { addEndpoint } from '../db/operator/merchants.ts';
-import { endpointInWords } from './endpoint-words.ts';
+import { asShown, endpointInWords } from './endpoint-words.ts';
 import { durationMs, eventTypes, uuid } from './input.ts';
 import { by, reasoned, withDatabase, type Reasoned } from './operator.ts';
 import { print } from './output.ts';
@@ -31,13 +31,17 @@ export function endpointSecretCommands(): Command[] {
       const endpoint = {
         endpointId: randomUUID(),
         merchantId: uuid(options.merchant, 'merchant'),
-        url: webhookUrl(options.url, loadSenderConfig(process.env), 'url'),
+        url: webhookUrl(options.url, senderOptions(loadSenderConfig(process.env)), 'url'),
         events: eventTypes(options.events ?? ''),
       };
       const added = await withDatabase(({ pool }) =>
         addEndpoint(pool, secretStore(), endpoint, by(options)),
       );
-      print(command, added, `${endpointInWords(added)}\n  secret ${added.secret}\n  ${ONCE}`);
+      print(
+        command,
+        asShown(added),
+        (shown) => `${endpointInWords(shown)}\n  secret ${shown.secret}\n  ${ONCE}`,
+      );
     });
   const rotate = new Command('rotate-secret')
     .description(
@@ -55,15 +59,20 @@ export function endpointSecretCommands(): Command[] {
     .action(async (id: string, options: RotateOptions, command: Command) => {
       if (options.end === true) {
         const ended = await withDatabase(({ pool }) => endOverlap(pool, id, by(options)));
-        print(command, ended, `${endpointInWords(ended)}\n  The old secret signs nothing more.`);
+        const done = '  The old secret signs nothing more.';
+        print(command, asShown(ended), (shown) => `${endpointInWords(shown)}\n${done}`);
         return;
       }
       const overlapMs = durationMs(options.overlap, 'overlap');
       const rotated = await withDatabase(({ pool }) =>
         rotateSecret(pool, secretStore(), { endpointId: id, overlapMs }, by(options)),
       );
-      const { endpoint, secret } = rotated;
-      print(command, rotated, `${endpointInWords(endpoint)}\n  secret ${secret}\n  ${ONCE}`);
+      const result = { ...rotated, endpoint: asShown(rotated.endpoint) };
+      print(
+        command,
+        result,
+        ({ endpoint, secret }) => `${endpointInWords(endpoint)}\n  secret ${secret}\n  ${ONCE}`,
+      );
     });
   return [reasoned(add), reasoned(rotate)];
 }

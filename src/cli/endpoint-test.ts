@@ -1,9 +1,10 @@
 import { Command } from 'commander';
-import { loadSenderConfig } from '../config.ts';
+import { loadSenderConfig, senderOptions } from '../config.ts';
 import { secretsOf } from '../db/operator/endpoint-secrets.ts';
 import { findEndpoint } from '../db/operator/endpoints.ts';
 import { createWebhookSender } from '../webhook/post.ts';
 import { sendTestEvent, type TestResult } from '../webhook/test-event.ts';
+import { shownUrl } from '../domain/shown-url.ts';
 import { EXIT } from './errors.ts';
 import { withDatabase } from './operator.ts';
 import { print } from './output.ts';
@@ -19,15 +20,17 @@ export function endpointTestCommand(): Command {
     )
     .argument('<id>', 'as `list` shows it')
     .action(async (id: string, _options: unknown, command: Command) => {
-      const { WEBHOOK_ALLOW } = loadSenderConfig(process.env);
-      const sender = createWebhookSender({ allowPrivate: WEBHOOK_ALLOW });
+      const sender = createWebhookSender(senderOptions(loadSenderConfig(process.env)));
       try {
         const result = await withDatabase(async ({ db }) => {
           const endpoint = await findEndpoint(db, id);
           const secrets = await secretsOf(db, secretStore(), endpoint);
-          return { url: endpoint.url, ...(await sendTestEvent(sender, endpoint, secrets)) };
+          return {
+            url: shownUrl(endpoint.url),
+            ...(await sendTestEvent(sender, endpoint, secrets)),
+          };
         });
-        print(command, result, inWords(result));
+        print(command, result, inWords);
         if (!isAccepted(result)) process.exitCode = EXIT.failed;
       } finally {
         await sender.close();

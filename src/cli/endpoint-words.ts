@@ -1,4 +1,10 @@
 import { UNTIL_RESUMED, type Endpoint } from '../db/operator/endpoints.ts';
+import { shownUrl } from '../domain/shown-url.ts';
+
+/** An endpoint as it may be shown: a token in its URL stays in the database. */
+export function asShown<E extends { readonly url: string }>(endpoint: E): E {
+  return { ...endpoint, url: shownUrl(endpoint.url) };
+}
 
 /** An endpoint in two lines. */
 export function endpointInWords(e: Endpoint): string {

@@ -5,10 +5,11 @@ import {
   findEndpoint,
   pauseEndpointBy,
   resumeEndpoint,
+  type Endpoint,
 } from '../db/operator/endpoints.ts';
 import { endpointSecretCommands } from './endpoint-secret.ts';
 import { endpointTestCommand } from './endpoint-test.ts';
-import { endpointInWords } from './endpoint-words.ts';
+import { asShown, endpointInWords } from './endpoint-words.ts';
 import { instant } from './input.ts';
 import { by, reasoned, withDatabase, type Reasoned } from './operator.ts';
 import { print } from './output.ts';
@@ -20,15 +21,16 @@ export function endpointCommand(): Command {
     .option('--troubled', 'only what is not active, or failed last')
     .action(async ({ troubled }: { troubled?: boolean }, command: Command) => {
       const all = await withDatabase(({ db }) => endpoints(db));
-      const shown = all.filter((e) => !troubled || e.state !== 'active' || e.failures > 0);
-      print(command, shown, shown.map(endpointInWords).join('\n') || 'There is none.');
+      const found = all.filter((e) => !troubled || e.state !== 'active' || e.failures > 0);
+      const inWords = (shown: Endpoint[]) => shown.map(endpointInWords).join('\n');
+      print(command, found.map(asShown), (shown) => inWords(shown) || 'There is none.');
     });
   const show = new Command('show')
     .description('one of them')
     .argument('<id>', 'as `list` shows it')
     .action(async (id: string, _options: unknown, command: Command) => {
       const found = await withDatabase(({ db }) => findEndpoint(db, id));
-      print(command, found, endpointInWords(found));
+      print(command, asShown(found), endpointInWords);
     });
   const [add, rotate] = endpointSecretCommands();
   const endpoint = new Command('endpoint').description('the receivers of webhooks');
@@ -49,7 +51,7 @@ function handCommands(): Command[] {
       const paused = await withDatabase(({ pool }) =>
         pauseEndpointBy(pool, id, until, by(options)),
       );
-      print(command, paused, endpointInWords(paused));
+      print(command, asShown(paused), endpointInWords);
     });
   const disable = new Command('disable')
     .description(
@@ -58,7 +60,7 @@ function handCommands(): Command[] {
     .argument('<id>', 'as `list` shows it')
     .action(async (id: string, options: Reasoned, command: Command) => {
       const disabled = await withDatabase(({ pool }) => disableEndpointBy(pool, id, by(options)));
-      print(command, disabled, endpointInWords(disabled));
+      print(command, asShown(disabled), endpointInWords);
     });
   const resume = new Command('resume')
     .description(
@@ -67,7 +69,7 @@ function handCommands(): Command[] {
     .argument('<id>', 'as `list` shows it')
     .action(async (id: string, options: Reasoned, command: Command) => {
       const resumed = await withDatabase(({ pool }) => resumeEndpoint(pool, id, by(options)));
-      print(command, resumed, endpointInWords(resumed));
+      print(command, asShown(resumed), endpointInWords);
     });
   return [reasoned(pause), reasoned(disable), reasoned(resume)];
 }

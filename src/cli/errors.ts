@@ -1,3 +1,4 @@
+import { shownText } from '../domain/shown.ts';
 import { isStatement, reasonOf } from '../domain/failure.ts';
 import { Refusal, NotAnswered } from '../client.ts';
 import { ConfigError } from '../config.ts';
@@ -15,7 +16,8 @@ const TEMPORAL_AWAY = /failed to connect before the deadline|connection refused|
 /** An error as one sentence for a person, and the exit code that goes with it. Set DEBUG for the whole story. */
 export function explain(error: unknown): { message: string; exitCode: number } {
   const debug = process.env['DEBUG'] ? `\n${stackOf(error)}` : '';
-  const message = reasonOf(error);
+  // One line: what it quotes may hold line breaks that are not ours. A ConfigError has a line for each problem.
+  const message = error instanceof ConfigError ? error.message : shownText(reasonOf(error));
   const say = (text: string, exitCode: number) => ({ message: text + debug, exitCode });
   if (error instanceof Refusal || error instanceof ConfigError || error instanceof WrongNetwork) {
     return say(message, EXIT.input);
@@ -38,7 +40,7 @@ export function explain(error: unknown): { message: string; exitCode: number } {
     return say('The database has no settlement tables: run `settle migrate`.', EXIT.input);
   }
   if (code !== null && UNREACHABLE.has(code)) {
-    return say(`Something does not answer: ${rootMessage(error)}`, EXIT.unavailable);
+    return say(`Something does not answer: ${shownText(rootMessage(error))}`, EXIT.unavailable);
   }
   if (TEMPORAL_AWAY.test(message)) {
     return say(`Temporal does not answer (TEMPORAL_ADDRESS): ${message}`, EXIT.unavailable);

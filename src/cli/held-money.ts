@@ -16,8 +16,9 @@ export function heldMoneyCommands(): Command[] {
       );
       print(
         command,
-        given,
-        `Given to session ${sessionId}; it was ${given.before.verdict}. The watcher's next turn judges it: \`settle payments why ${payment.split(':')[0]}\`.`,
+        { ...given, payment, sessionId },
+        (shown) =>
+          `Given to session ${shown.sessionId}; it was ${shown.before.verdict}. The watcher's next turn judges it: \`settle payments why ${shown.payment.split(':')[0]}\`.`,
       );
     });
   const returned = new Command('returned')
@@ -39,7 +40,8 @@ export function heldMoneyCommands(): Command[] {
         print(
           command,
           proven,
-          `Resolved: ${proven.returned} ${proven.asset} went back to ${proven.to} (${proven.provenBy}); ${proven.held} was held.`,
+          ({ returned, asset, to, provenBy, held }) =>
+            `Resolved: ${returned} ${asset} went back to ${to} (${provenBy}); ${held} was held.`,
         );
       },
     );

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { Refusal } from '../client.ts';
 import type { Heard } from '../sandbox/demo/listener.ts';
+import { printOneOf } from './output.ts';
 
 /** `settle listen` */
 export function listenCommand(): Command {
@@ -14,17 +15,17 @@ export function listenCommand(): Command {
       // Loaded only here: an installation without development dependencies has no sandbox.
       const { findSandbox } = await import('../sandbox/demo/running.ts');
       const { startListener } = await import('../sandbox/demo/listener.ts');
-      const json = command.optsWithGlobals<{ json?: boolean }>().json === true;
-      const say = (result: unknown, words: string) =>
-        process.stdout.write(`${json ? JSON.stringify(result) : words}\n`);
       const listener = await startListener(findSandbox(process.env), to, (heard) =>
-        say(heard, inWords(heard)),
+        printOneOf(command, heard, inWords),
       );
       const { url, secret } = listener;
-      say(
-        { listening: url, secret, forwardTo: to?.href ?? null },
-        `Listening${to === null ? '' : `, and forwarding to ${to.href}`}. Ctrl-C ends it.\n` +
-          `The secret to verify with, of this listener alone: ${secret}`,
+      const started = { listening: url, secret, forwardTo: to?.href ?? null };
+      printOneOf(
+        command,
+        started,
+        (shown) =>
+          `Listening${shown.forwardTo === null ? '' : `, and forwarding to ${shown.forwardTo}`}. Ctrl-C ends it.\n` +
+          `The secret to verify with, of this listener alone: ${shown.secret}`,
       );
       await new Promise<void>((resolve) => {
         for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());

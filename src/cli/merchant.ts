@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { Command } from 'commander';
 import { Refusal } from '../client.ts';
-import { loadSenderConfig } from '../config.ts';
+import { loadSenderConfig, senderOptions } from '../config.ts';
 import { addMerchant, merchants, showMerchant, type Merchant } from '../db/operator/merchants.ts';
+import { shownUrl } from '../domain/shown-url.ts';
 import { isAccount } from '../horizon/address.ts';
-import { endpointInWords } from './endpoint-words.ts';
-import { uuid } from './input.ts';
+import { asShown, endpointInWords } from './endpoint-words.ts';
+import { line, uuid } from './input.ts';
 import { by, reasoned, withDatabase, type Reasoned } from './operator.ts';
 import { fields, print } from './output.ts';
 import { secretStore } from './secret-store.ts';
@@ -25,19 +26,21 @@ export function merchantCommand(): Command {
     .description('every merchant, with what is open and what was given up')
     .action(async (_options: unknown, command: Command) => {
       const found = await withDatabase(({ db }) => merchants(db));
-      const lines = found.map(
-        (m) =>
-          `${m.merchantId}  ${m.name}  ${m.openSessions} open session(s), ${m.deadLetters} dead letter(s)`,
+      print(
+        command,
+        found.map(withShownUrl),
+        (shown) => shown.map(inOneLine).join('\n') || 'There is none.',
       );
-      print(command, found, lines.join('\n') || 'There is none.');
     });
   const show = new Command('show')
     .description('a merchant and its endpoints')
     .argument('<id>', 'as `list` shows it')
     .action(async (id: string, _options: unknown, command: Command) => {
-      const shown = await withDatabase(({ db }) => showMerchant(db, uuid(id, 'id')));
-      const lines = shown.endpoints.map(endpointInWords);
-      print(command, shown, [inWords(shown), ...lines].join('\n'));
+      const found = await withDatabase(({ db }) => showMerchant(db, uuid(id, 'id')));
+      const result = { ...withShownUrl(found), endpoints: found.endpoints.map(asShown) };
+      print(command, result, (shown) =>
+        [inWords(shown), ...shown.endpoints.map(endpointInWords)].join('\n'),
+      );
     });
   const add = new Command('add')
     .description(
@@ -52,8 +55,12 @@ export function merchantCommand(): Command {
       const added = await withDatabase(({ pool }) =>
         addMerchant(pool, secretStore(), read(options), by(options)),
       );
-      const secret = added.secret === null ? null : `${added.secret} (shown this once)`;
-      print(command, added, `${inWords(added)}${secret === null ? '' : `\nsecret   ${secret}`}`);
+      print(
+        command,
+        withShownUrl(added),
+        (shown) =>
+          `${inWords(shown)}${shown.secret === null ? '' : `\nsecret   ${shown.secret} (shown this once)`}`,
+      );
     });
   return new Command('merchant')
     .description('who is paid')
@@ -65,17 +72,28 @@ export function merchantCommand(): Command {
 function read({ id, name, email, wallet, webhookUrl: url }: AddOptions) {
   const invalid = (field: string, wanted: string) =>
     new Refusal('InvalidInput', `--${field}: must be ${wanted}.`, field);
-  if (name.trim() === '') throw invalid('name', 'a name');
+  line(email, 'email');
   if (!/^[^\s@]+@[^\s@]+$/.test(email)) throw invalid('email', 'an email address');
   if (!isAccount(wallet)) throw invalid('wallet', 'a Stellar account (G…)');
   return {
     merchantId: id === undefined ? randomUUID() : uuid(id, 'id'),
-    name: name.trim(),
+    name: line(name, 'name'),
     email,
     walletAddress: wallet,
     webhookUrl:
-      url === undefined ? null : webhookUrl(url, loadSenderConfig(process.env), 'webhook-url'),
+      url === undefined
+        ? null
+        : webhookUrl(url, senderOptions(loadSenderConfig(process.env)), 'webhook-url'),
   };
+}
+
+function withShownUrl<M extends Merchant>(merchant: M): M {
+  const { webhookUrl: url } = merchant;
+  return { ...merchant, webhookUrl: url === null ? null : shownUrl(url) };
+}
+
+function inOneLine({ merchantId, name, openSessions, deadLetters }: Merchant): string {
+  return `${merchantId}  ${name}  ${openSessions} open session(s), ${deadLetters} dead letter(s)`;
 }
 
 function inWords(m: Merchant): string {

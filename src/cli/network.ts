@@ -12,7 +12,7 @@ export function networkCommand(): Command {
       const accepted = await withLedger((database, source) =>
         acceptReset(database, source, NETWORKS['public'] ?? '', by(options)),
       );
-      print(command, accepted, inWords(accepted));
+      print(command, accepted, inWords);
     });
   return new Command('network')
     .description('the network that the database belongs to')

@@ -2,6 +2,7 @@
 import { userInfo } from 'node:os';
 import type { Command } from 'commander';
 import { NotAnswered, Refusal } from '../client.ts';
+import { line, REASON_BYTES } from './input.ts';
 import { loadConfig, loadDatabaseConfig } from '../config.ts';
 import { connect, type Database } from '../db/connection.ts';
 import { decidedBy, type By } from '../db/operator/decision.ts';
@@ -19,9 +20,10 @@ export function reasoned(command: Command): Command {
     .option('--by <name>', 'who decides; the user of this shell unless given');
 }
 
-/** Who decides, and why. @throws Refusal where that is left empty */
+/** Who decides, and why. @throws Refusal where that is left empty, or is too long */
 export function by({ reason, by: name }: Reasoned): By {
-  return decidedBy(name ?? shellUser(), reason);
+  const by = decidedBy(name ?? shellUser(), reason);
+  return { actor: line(by.actor, 'by'), reason: line(by.reason, 'reason', REASON_BYTES) };
 }
 
 /** A container may run under a number that has no name. */

@@ -11,10 +11,12 @@ export function parkedRecordsCommands(): Command[] {
     .option('--account <G…>', 'only those of one account')
     .action(async ({ account }: { account?: string }, command: Command) => {
       const records = await withDatabase(({ db }) => parkedRecords(db, account ?? null));
-      const words = records.map(
-        (r) => `${r.since}  ${r.account}  ${r.operationId} (ledger ${r.ledger})\n  ${r.problem}`,
-      );
-      print(command, records, words.join('\n') || 'Every record could be read.');
+      print(command, records, (shown) => {
+        const words = shown.map(
+          (r) => `${r.since}  ${r.account}  ${r.operationId} (ledger ${r.ledger})\n  ${r.problem}`,
+        );
+        return words.join('\n') || 'Every record could be read.';
+      });
     });
   const again = new Command('re-decode')
     .description('read parked records again with this version, and store what can be read now')
@@ -30,7 +32,7 @@ export function parkedRecordsCommands(): Command[] {
           by(options),
         ),
       );
-      print(command, results, inWords(results));
+      print(command, results, inWords);
     });
   const dismiss = new Command('dismiss')
     .description('say that a parked record is no payment, or was dealt with otherwise')
@@ -44,7 +46,7 @@ export function parkedRecordsCommands(): Command[] {
         done.left > 0
           ? `${done.left} record(s) of the account are left, and hold back its endings.`
           : 'It was the last one: sessions of the account can end again.';
-      print(command, done, `Dismissed. ${rest}`);
+      print(command, done, () => `Dismissed. ${rest}`);
     });
   return [parked, again, reasoned(dismiss)];
 }

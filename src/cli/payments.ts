@@ -1,6 +1,11 @@
 import { Command } from 'commander';
 import { Refusal } from '../client.ts';
-import { explainPayments, heldPayments } from '../db/payments.ts';
+import {
+  explainPayments,
+  heldPayments,
+  type ExplainedPayment,
+  type HeldPayment,
+} from '../db/payments.ts';
 import { isTxHash } from '../domain/ledger-payment.ts';
 import { heldMoneyCommands } from './held-money.ts';
 import { withDatabase } from './operator.ts';
@@ -14,13 +19,7 @@ export function paymentsCommand(): Command {
     .option('--account <G…>', 'only what one account received')
     .action(async ({ account }: { account?: string }, command: Command) => {
       const payments = await withDatabase(({ db }) => heldPayments(db, account ?? null));
-      const lines = payments.map(
-        (p) =>
-          `${p.closedAt}  ${p.reason.padEnd(18)} ${p.amount} ${p.asset}\n` +
-          `  from ${p.sender} to ${p.account}\n` +
-          `  ${p.payment}  ${p.sessionId === null ? `reference ${p.reference ?? 'none'}` : `session ${p.sessionId}`}`,
-      );
-      print(command, payments, lines.join('\n') || 'Nothing is held.');
+      print(command, payments, (shown) => shown.map(heldInWords).join('\n') || 'Nothing is held.');
     });
   const why = new Command('why')
     .description('what a transaction was judged to be, by which rule, and what happens next')
@@ -36,20 +35,7 @@ export function paymentsCommand(): Command {
           `Nothing that transaction ${txHash} moved has been read. \`settle session report\` has it looked for on the ledger.`,
         );
       }
-      const words = payments.map((p) =>
-        fields([
-          ['payment', p.payment],
-          ['received', `${p.amount} ${p.asset} by ${p.account}`],
-          ['from', p.sender],
-          ['closed', `${p.closedAt} (ledger ${p.ledger})`],
-          ['reference', p.reference],
-          ['session', p.sessionId === null ? null : `${p.sessionId} (${p.sessionStatus})`],
-          ['verdict', p.verdict],
-          ['because', p.rule],
-          ['next', p.next],
-        ]),
-      );
-      print(command, payments, words.join('\n\n'));
+      print(command, payments, (shown) => shown.map(whyInWords).join('\n\n'));
     });
   const payments = new Command('payments')
     .description('look into what was received, and deal with what is held')
@@ -59,4 +45,28 @@ export function paymentsCommand(): Command {
     payments.addCommand(command);
   }
   return payments;
+}
+
+function heldInWords(p: HeldPayment): string {
+  const named =
+    p.sessionId === null ? `reference ${p.reference ?? 'none'}` : `session ${p.sessionId}`;
+  return (
+    `${p.closedAt}  ${p.reason.padEnd(18)} ${p.amount} ${p.asset}\n` +
+    `  from ${p.sender} to ${p.account}\n` +
+    `  ${p.payment}  ${named}`
+  );
+}
+
+function whyInWords(p: ExplainedPayment): string {
+  return fields([
+    ['payment', p.payment],
+    ['received', `${p.amount} ${p.asset} by ${p.account}`],
+    ['from', p.sender],
+    ['closed', `${p.closedAt} (ledger ${p.ledger})`],
+    ['reference', p.reference],
+    ['session', p.sessionId === null ? null : `${p.sessionId} (${p.sessionStatus})`],
+    ['verdict', p.verdict],
+    ['because', p.rule],
+    ['next', p.next],
+  ]);
 }

@@ -11,6 +11,7 @@ import { listenCommand } from './listen.ts';
 import { merchantCommand } from './merchant.ts';
 import { migrateCommand } from './migrate.ts';
 import { networkCommand } from './network.ts';
+import { COMMANDER_OUTPUT, printError } from './output.ts';
 import { paymentsCommand } from './payments.ts';
 import { reconcileCommand } from './reconcile.ts';
 import { scheduleCommand } from './schedule.ts';
@@ -31,7 +32,7 @@ export async function runSettle(args: readonly string[]): Promise<void> {
       process.exitCode = error.exitCode === 0 ? 0 : EXIT.input;
     } else {
       const { message, exitCode } = explain(error);
-      process.stderr.write(`${message}\n`);
+      printError(message);
       process.exitCode = exitCode;
     }
   }
@@ -68,6 +69,7 @@ Exit codes: 0 done · 1 failed, or a promise is broken · 2 wrong input or setti
     .addCommand(secretsCommand());
   for (const command of allOf(settle)) {
     command
+      .configureOutput(COMMANDER_OUTPUT)
       .exitOverride()
       .showSuggestionAfterError()
       .showHelpAfterError('(--help shows what there is)');

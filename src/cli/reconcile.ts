@@ -16,7 +16,7 @@ export function reconcileCommand(): Command {
     .action(async ({ dryRun = false }: { dryRun?: boolean }, command: Command) => {
       const { networkName } = await cadenceOf(process.env);
       const report = await withTemporal((client) => reconcileNow(client, networkName, { dryRun }));
-      print(command, report, reportInWords(report));
+      print(command, report, reportInWords);
       const left = Object.values(report.classes).some((tally) => tally.left > 0);
       if (!dryRun && (left || Object.keys(report.failed).length > 0))
         process.exitCode = EXIT.failed;

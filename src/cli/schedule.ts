@@ -12,7 +12,7 @@ export function scheduleCommand(): Command {
     )
     .action(async (_options: unknown, command: Command) => {
       const { networkName, everyMs } = await cadenceOf(process.env);
-      const shown = await withTemporal(async (client) => {
+      const found = await withTemporal(async (client) => {
         const outcome = await ensureSchedule(client, { networkName, everyMs });
         const schedule = await describeSchedule(client, networkName);
         return {
@@ -27,15 +27,16 @@ export function scheduleCommand(): Command {
           nextRun: schedule?.info.nextActionTimes[0]?.toISOString() ?? null,
         };
       });
-      const words = fields([
-        ['schedule', `${shown.schedule} (${shown.outcome})`],
-        ['every', `${shown.everyMs / 60_000} min${shown.paused ? ', PAUSED' : ''}`],
-        ['runs', shown.runs],
-        ['missed', shown.missed],
-        ['skipped, one ran', shown.skippedBecauseOneRan],
-        ['last run', shown.lastRun],
-        ['next run', shown.nextRun],
-      ]);
-      print(command, shown, words);
+      const inWords = (shown: typeof found) =>
+        fields([
+          ['schedule', `${shown.schedule} (${shown.outcome})`],
+          ['every', `${shown.everyMs / 60_000} min${shown.paused ? ', PAUSED' : ''}`],
+          ['runs', shown.runs],
+          ['missed', shown.missed],
+          ['skipped, one ran', shown.skippedBecauseOneRan],
+          ['last run', shown.lastRun],
+          ['next run', shown.nextRun],
+        ]);
+      print(command, found, inWords);
     });
 }

@@ -4,7 +4,7 @@ import { connect, type Database } from '../db/connection.ts';
 import { countSecrets, rewriteSecrets, type Rewritten, type SecretCount } from '../db/secrets.ts';
 import type { KeyRing } from '../keys/key-ring.ts';
 import { EXIT } from './errors.ts';
-import { print } from './output.ts';
+import { isWatched, print, printProgress } from './output.ts';
 
 /** `settle secrets list|encrypt|decrypt` */
 export function secretsCommand(): Command {
@@ -12,7 +12,7 @@ export function secretsCommand(): Command {
     .description('how many webhook secrets are plain, and how many are under which key')
     .action(async (_options: unknown, command: Command) => {
       const counts = await onDatabase(({ db }) => countSecrets(db));
-      print(command, counts, counts.map(inWords).join('\n') || 'There is no webhook secret.');
+      print(command, counts, (c) => c.map(inWords).join('\n') || 'There is no webhook secret.');
     });
   const encrypt = new Command('encrypt')
     .alias('rotate')
@@ -39,13 +39,13 @@ async function rewrite(command: Command, to: 'first key' | 'plain'): Promise<voi
     }
     return rewriteSecrets(db, keys, to, told);
   });
-  print(command, done, rewritten(done));
+  print(command, done, rewritten);
   if (done.locked > 0) process.exitCode = EXIT.failed;
 }
 
 /** Progress, for a person who waits. */
 function told(done: Rewritten): void {
-  if (process.stderr.isTTY) process.stderr.write(`${rewritten(done)}\n`);
+  if (isWatched()) printProgress(rewritten(done));
 }
 
 function rewritten({ changed, right, locked }: Rewritten): string {

@@ -4,6 +4,7 @@ import {
   connectSettlement,
   Refusal,
   type CancelAnswer,
+  type OpenedSession,
   type OpenRequest,
   type ReportAnswer,
   type SessionView,
@@ -20,7 +21,7 @@ export function sessionCommand(): Command {
     .action(async (id: string, _options: unknown, command: Command) => {
       const view = await withClient((client) => client.sessionState(id, { fresh: true }));
       if (view === null) throw new Refusal('SessionNotFound', `There is no session ${id}.`);
-      print(command, view, viewInWords(view));
+      print(command, view, viewInWords);
     });
   const report = new Command('report')
     .description('have a transaction proven on the ledger')
@@ -28,14 +29,14 @@ export function sessionCommand(): Command {
     .argument('<tx hash>')
     .action(async (id: string, txHash: string, _options: unknown, command: Command) => {
       const answer = await withClient((client) => client.reportPayment(id, txHash));
-      print(command, answer, reportInWords(answer));
+      print(command, answer, reportInWords);
     });
   const cancel = new Command('cancel')
     .description('stop taking payments; ask again while the answer is `closing`')
     .argument('<session id>')
     .action(async (id: string, _options: unknown, command: Command) => {
       const answer = await withClient((client) => client.cancelSession(id));
-      print(command, answer, cancelInWords(answer));
+      print(command, answer, cancelInWords);
       if (answer.kind === 'refused') process.exitCode = EXIT.failed;
     });
   return new Command('session')
@@ -69,19 +70,22 @@ function openCommand(): Command {
     .action(async (options: OpenOptions, command: Command) => {
       const id = options.id ?? randomUUID();
       const opened = await withClient((client) => client.openSession(id, requestOf(options)));
-      const words = fields([
-        ['session', opened.sessionId],
-        ['status', opened.status],
-        ['amount', `${opened.amount} ${opened.asset.code}`],
-        ['pay to', opened.receivingAccount],
-        [`memo (${opened.memoType})`, opened.memo],
-        ['or to', opened.muxedAccount],
-        ['until', opened.expiresAt],
-        ['URI', opened.paymentUri],
-        ...opened.warnings.map((warning) => ['warning', warning] as const),
-      ]);
-      print(command, opened, words);
+      print(command, opened, openedInWords);
     });
+}
+
+function openedInWords(opened: OpenedSession): string {
+  return fields([
+    ['session', opened.sessionId],
+    ['status', opened.status],
+    ['amount', `${opened.amount} ${opened.asset.code}`],
+    ['pay to', opened.receivingAccount],
+    [`memo (${opened.memoType})`, opened.memo],
+    ['or to', opened.muxedAccount],
+    ['until', opened.expiresAt],
+    ['URI', opened.paymentUri],
+    ...opened.warnings.map((warning) => ['warning', warning] as const),
+  ]);
 }
 
 function requestOf(options: OpenOptions): OpenRequest {
@@ -117,13 +121,22 @@ function viewInWords(view: SessionView): string {
     ['paid by', view.paidBy],
     ['deadline', view.deadline],
     ['closed through ledger', view.closedThroughLedger],
+    ...counted('payments', view.paymentCount, view.payments.length),
     ...view.payments.map((p) => ['payment', `${p.payment} ${p.verdict}`] as const),
+    ...counted('webhooks', view.deliveryCount, view.deliveries.length),
     ...view.deliveries.map(
       (d) =>
         ['webhook', `${d.event} ${d.status}, ${d.attempts} attempt(s), ${d.deliveryId}`] as const,
     ),
     ...view.attention.map((kind) => ['needs attention', kind] as const),
   ]);
+}
+
+/** Older workers gave no count, and listed all. */
+function counted(what: string, count: number | undefined, shown: number) {
+  return count !== undefined && count > shown
+    ? [[what, `${count}, the first and last ${shown / 2} are listed`] as const]
+    : [];
 }
 
 function reportInWords(answer: ReportAnswer): string {

@@ -1,4 +1,4 @@
-import type { Client } from '@temporalio/client';
+import { isGrpcServiceError, type Client } from '@temporalio/client';
 import { describeSchedule } from '../schedule.ts';
 import { isRunning } from '../temporal.ts';
 import { SESSION_WORKFLOW, SETTLEMENT_QUEUE, watcherWorkflowId } from '../workflows/contract.ts';
@@ -6,6 +6,9 @@ import { withTemporal } from './temporal.ts';
 
 /** Temporal's numbers of the kinds of tasks that workers poll for (temporal.api.enums.v1.TaskQueueType). */
 const WORKFLOW_TASKS = 1;
+
+/** What gRPC says of a query that names an attribute that the server does not have: INVALID_ARGUMENT. */
+const UNKNOWN_ATTRIBUTE: ReadonlySet<number> = new Set([3]);
 
 /** A poll waits for a minute; Temporal remembers those of workers that are gone for five. */
 const POLLED_WITHIN_MS = 120_000;
@@ -22,23 +25,27 @@ export type Runs = {
   /** Runs of sessions that are open, and that failed within a day; none should. */
   readonly openRuns: number;
   readonly failedRuns: number;
+  /** Open runs of any kind whose tasks fail; null where this server does not tell (before 1.29, or switched off). */
+  readonly troubledRuns: number | null;
 };
 
 /** Asks; null where Temporal does not answer. */
 export async function askTemporal(networkName: string): Promise<Runs | null> {
   try {
     return await withTemporal(async (client) => {
-      const [schedule, watcherRuns, workers, info, openRuns, failedRuns] = await Promise.all([
-        describeSchedule(client, networkName),
-        isRunning(client, watcherWorkflowId(networkName)),
-        pollers(client),
-        client.workflowService.getSystemInfo({}),
-        sessions(client, 'ExecutionStatus = "Running"'),
-        sessions(
-          client,
-          `ExecutionStatus = "Failed" AND CloseTime > "${new Date(Date.now() - DAY_MS).toISOString()}"`,
-        ),
-      ]);
+      const [schedule, watcherRuns, workers, info, openRuns, failedRuns, troubledRuns] =
+        await Promise.all([
+          describeSchedule(client, networkName),
+          isRunning(client, watcherWorkflowId(networkName)),
+          pollers(client),
+          client.workflowService.getSystemInfo({}),
+          sessions(client, 'ExecutionStatus = "Running"'),
+          sessions(
+            client,
+            `ExecutionStatus = "Failed" AND CloseTime > "${new Date(Date.now() - DAY_MS).toISOString()}"`,
+          ),
+          countTroubled(client),
+        ]);
       return {
         serverVersion: info.serverVersion ?? 'unknown',
         watcherRuns,
@@ -47,6 +54,7 @@ export async function askTemporal(networkName: string): Promise<Runs | null> {
         workers,
         openRuns,
         failedRuns,
+        troubledRuns,
       };
     });
   } catch {
@@ -59,6 +67,23 @@ async function sessions(client: Client, which: string): Promise<number> {
     `WorkflowType = "${SESSION_WORKFLOW}" AND ${which}`,
   );
   return count;
+}
+
+/**
+ * Open runs whose last workflow tasks failed or timed out, of whatever type: one of a foreign type under a session's
+ * workflow id keeps that session from its own. Null where the server has no such attribute.
+ */
+export async function countTroubled(client: Client): Promise<number | null> {
+  try {
+    const { count } = await client.workflow.count(
+      'ExecutionStatus = "Running" AND TemporalReportedProblems IN ("category=WorkflowTaskFailed", "category=WorkflowTaskTimedOut")',
+    );
+    return count;
+  } catch (error) {
+    const { cause } = error as { cause?: unknown };
+    if (isGrpcServiceError(cause) && UNKNOWN_ATTRIBUTE.has(cause.code)) return null;
+    throw error;
+  }
 }
 
 async function pollers(client: Client): Promise<string[]> {

@@ -31,7 +31,7 @@ export function statusCommand(): Command {
         const versions = { settle: ownVersion(), ...(await databaseVersion(database.db)) };
         const wrong = problemsOf(standing, runs, versions, reconciled?.report ?? null);
         const found = { network: networkName, ...standing, versions, temporal: runs, reconciled };
-        print(command, { ...found, wrong }, inWords(found, wrong));
+        print(command, { ...found, wrong }, inWords);
         if (wrong.length > 0) process.exitCode = EXIT.failed;
       } finally {
         await database.close();
@@ -62,6 +62,10 @@ function problemsOf(
     ],
     [runs?.workers.length === 0, 'no worker runs'],
     [(runs?.failedRuns ?? 0) > 0, `${runs?.failedRuns} run(s) of sessions failed within a day`],
+    [
+      (runs?.troubledRuns ?? 0) > 0,
+      `${runs?.troubledRuns} run(s) cannot go on: their tasks fail (TemporalReportedProblems in Temporal's UI)`,
+    ],
     [runs?.watcherRuns === false, 'the watcher does not run: is a worker running?'],
     [
       runs !== null && runs.schedule !== 'running',
@@ -96,10 +100,14 @@ type Found = Standing & {
   readonly reconciled: { finishedAt: string; report: ReconcileReport } | null;
 };
 
-function inWords(
-  { network, versions, temporal: runs, reconciled, ...standing }: Found,
-  wrong: readonly string[],
-): string {
+function inWords({
+  network,
+  versions,
+  temporal: runs,
+  reconciled,
+  wrong,
+  ...standing
+}: Found & { readonly wrong: readonly string[] }): string {
   const lag = Object.entries(standing.coverageLag).map(
     ([account, s]) => `${account.slice(0, 8)}… ${seconds(s)}`,
   );
@@ -114,7 +122,10 @@ function inWords(
     ],
     [
       'runs',
-      runs === null ? null : `${runs.openRuns} open, ${runs.failedRuns} failed within a day`,
+      runs === null
+        ? null
+        : `${runs.openRuns} open, ${runs.failedRuns} failed within a day` +
+          (runs.troubledRuns === null ? '' : `, ${runs.troubledRuns} cannot go on`),
     ],
     ['last reading', `${seconds(standing.sinceReading)} ago`],
     ['coverage behind', lag.join(', ') || 'nowhere over two minutes'],

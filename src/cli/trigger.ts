@@ -3,7 +3,7 @@ import type { Case } from '../sandbox/demo/cases.ts';
 import { CASES } from '../sandbox/demo/cases.ts';
 import type { Outcome } from '../sandbox/demo/trigger.ts';
 import { EXIT } from './errors.ts';
-import { fields, print } from './output.ts';
+import { fields, print, printProgress } from './output.ts';
 
 /** `settle trigger <case>` */
 export function triggerCommand(): Command {
@@ -19,8 +19,8 @@ export function triggerCommand(): Command {
       const { findSandbox } = await import('../sandbox/demo/running.ts');
       const { trigger } = await import('../sandbox/demo/trigger.ts');
       const sandbox = findSandbox(process.env);
-      const outcome = await trigger(sandbox, name, (line) => process.stderr.write(`${line}\n`));
-      print(command, outcome, inWords(outcome));
+      const outcome = await trigger(sandbox, name, printProgress);
+      print(command, outcome, inWords);
       if (!outcome.asExpected) process.exitCode = EXIT.failed;
     });
 }

@@ -11,7 +11,7 @@ import {
 } from '../db/operator/webhooks.ts';
 import { instantOrAgo, membersOf, uuid } from './input.ts';
 import { by, reasoned, withDatabase, type Reasoned } from './operator.ts';
-import { fields, print } from './output.ts';
+import { fields, print, printProgress } from './output.ts';
 
 const STATUSES = ['pending', 'failed', 'delivered', 'dead'] as const;
 
@@ -37,14 +37,14 @@ export function webhookCommand(): Command {
         throw new Refusal('InvalidInput', '--limit: must be from 1 to 10000.', 'limit');
       }
       const found = await withDatabase(({ db }) => deliveries(db, which(options), most));
-      print(command, found, found.map(inOneLine).join('\n') || 'There is none.');
+      print(command, found, (shown) => shown.map(inOneLine).join('\n') || 'There is none.');
     });
   const show = new Command('show')
     .description('one of them: its attempts, and the exact body')
     .argument('<delivery id>', 'as `list` shows it')
     .action(async (id: string, _options: unknown, command: Command) => {
       const shown = await withDatabase(({ db }) => showDelivery(db, uuid(id, 'delivery id')));
-      print(command, shown, inWords(shown));
+      print(command, shown, inWords);
     });
   const redeliver = new Command('redeliver')
     .description(
@@ -60,13 +60,13 @@ export function webhookCommand(): Command {
       ) => {
         const wanted = id === undefined ? severalOf(options) : oneOf(id);
         const onPage = ({ putBack, matching }: Redelivered) =>
-          process.stderr.write(`${putBack} of ${matching} …\n`);
+          printProgress(`${putBack} of ${matching} …`);
         const dryRun = options.dryRun === true;
         const done = await withDatabase((database) =>
           redeliverAll(database, wanted, by(options), { dryRun, onPage }),
         );
         if (id !== undefined) requireDone(id, done, dryRun);
-        print(command, { dryRun, ...done }, doneInWords(done, dryRun));
+        print(command, { dryRun, ...done }, (shown) => doneInWords(shown, dryRun));
       },
     );
   return new Command('webhook')

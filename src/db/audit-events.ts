@@ -1,7 +1,9 @@
 /** P3 for a page of sessions: their events, and the lines in which these wait at each endpoint. */
 import { sql } from 'drizzle-orm';
-import { possibleEvents, type SessionAudit } from '../domain/audit.ts';
+import type { SessionAudit } from '../domain/audit.ts';
+import { possibleEvents } from '../domain/audit-due.ts';
 import type { Audited } from '../domain/audit-evidence.ts';
+import { auditTogether } from '../domain/audit-together.ts';
 import { DEFAULT_EVENTS, eventBody, type EventType } from '../domain/event.ts';
 import type { Finding } from './audit-findings.ts';
 import type { Db } from './connection.ts';
@@ -23,7 +25,14 @@ export type EventsAudited = {
   readonly unsent: readonly Unsent[];
 };
 
-type StoredEvent = { id: string; session_id: string; type: EventType; fact: string; body: string };
+type StoredEvent = {
+  id: string;
+  session_id: string;
+  type: EventType;
+  fact: string;
+  body: string;
+  created_at: string;
+};
 type StoredDelivery = {
   delivery_id: string;
   session_id: string;
@@ -49,7 +58,7 @@ export async function auditEvents(
 ): Promise<EventsAudited> {
   const ids = sql`${sql.param(sessions.map(({ id }) => id))}::uuid[]`;
   const { rows: stored } = await db.execute<StoredEvent>(sql`
-    SELECT id, session_id, type, fact, body FROM settlement.events WHERE session_id = ANY(${ids})`);
+    SELECT id, session_id, type, fact, body, created_at::text FROM settlement.events WHERE session_id = ANY(${ids})`);
   const { rows: sent } = await db.execute<StoredDelivery>(sql`
     SELECT delivery_id, session_id, event_id, endpoint_id, event, sequence, status
     FROM webhook_deliveries WHERE session_id = ANY(${ids})`);
@@ -84,9 +93,13 @@ function auditBodies(
   const broken = (id: string, problem: string): Finding[] => [
     { promise: 'P3', check: 'event_bytes', subject: `event ${id}`, problem },
   ];
-  return stored.flatMap(({ id, type, fact, body }) => {
+  return stored.flatMap(({ id, type, fact, body, created_at }) => {
     if (id !== eventId(session.id, type, fact)) {
       return broken(id, 'Its id is not the one its fact makes.');
+    }
+    if (type === 'payment.exception' && fact.startsWith('together:')) {
+      const problem = auditTogether(audited, { fact, body, at: new Date(created_at) });
+      return problem === null ? [] : broken(id, problem);
     }
     const right = expected.get(id);
     if (right === undefined || right.some((one) => withMetadataOf(body, one.body) === body))

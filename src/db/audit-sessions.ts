@@ -53,7 +53,7 @@ export async function nextSessions(db: Db, after: string | null): Promise<string
 
 /** Checks these sessions. All of it must be read in one snapshot: settle writes what belongs together at once. */
 export async function auditSessions(db: Db, ids: readonly string[]): Promise<SessionsAudited> {
-  const gathered = await gatherFacts(db, ids);
+  const gathered = await gatherFacts(db, ids, 'whole');
   const facts = new Map([...gathered].filter(([, f]) => f.rowProblem === null));
   const evidence = await readEvidence(db, facts);
   const marks = await readMarks(db, ids);

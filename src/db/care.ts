@@ -7,6 +7,7 @@ import type { Db } from './connection.ts';
 import { underContention } from './serializable.ts';
 import { ASSET_KEY } from './coverage.ts';
 import { over, workListDeadline } from './predicates.ts';
+import { isAside } from './set-aside.ts';
 import { UNSEEN } from './suspects.ts';
 
 /** Sessions taken in at once. */
@@ -55,7 +56,7 @@ export async function unseenSessions(db: Db, after: string): Promise<Unseen[]> {
     SELECT id, opened_after, receiving_account,
       status IN ('expired', 'cancelled') AND created_at < coalesce(
         (SELECT n.history_from FROM settlement.network n), '-infinity') AS is_history
-    FROM checkout_sessions WHERE ${unseen(after)} ORDER BY id LIMIT ${BATCH}`);
+    FROM checkout_sessions WHERE ${unseen(after)} AND NOT ${isAside('follow', sql`checkout_sessions.id::text`)} ORDER BY id LIMIT ${BATCH}`);
   return rows.map((row) => ({
     id: row.id,
     openedAfter: row.opened_after === null ? null : Number(row.opened_after),

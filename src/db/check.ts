@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm';
 import type { Db } from './connection.ts';
-import { APP_RIGHTS, TABLES } from './rights.ts';
+import { allowedBy, APP_RIGHTS, TABLES } from './rights.ts';
 import { errorCode } from './sqlstate.ts';
 
 /** What keeps a worker from using this database, in words; empty when it fits. */
@@ -35,11 +35,12 @@ export async function schemaProblems(db: Db, networkPassphrase: string): Promise
 const NO_RIGHTS =
   'The role of DATABASE_URL has no rights on the settlement tables: run `settle migrate` as their owner, with APP_ROLE set to it.';
 
-/** An upgrade may have brought tables that this role was not given. */
+/** An upgrade may have brought tables or columns that this role was not given. */
 async function missingRights(db: Db): Promise<string[]> {
   const { rows } = await db.execute<{ name: string }>(sql`
-    SELECT name FROM unnest(${sql.param(WRITTEN)}::text[]) AS name
-    WHERE NOT has_table_privilege(name, 'SELECT') OR NOT has_table_privilege(name, 'INSERT') ORDER BY 1`);
+    SELECT DISTINCT r.name FROM jsonb_to_recordset(${NEEDED}::jsonb) AS r(name text, privilege text, "column" text)
+    WHERE CASE WHEN r.column IS NULL THEN NOT has_table_privilege(r.name, r.privilege)
+      ELSE NOT has_column_privilege(r.name, r.column, r.privilege) END ORDER BY 1`);
   if (rows.length === 0) return [];
   return [
     `The role of DATABASE_URL lacks rights on ${rows.map(({ name }) => name).join(', ')}: ` +
@@ -47,7 +48,14 @@ async function missingRights(db: Db): Promise<string[]> {
   ];
 }
 
-const WRITTEN = TABLES.filter((table) => APP_RIGHTS[table].includes('INSERT'));
+/** Each right of the app role, one by one, as JSON. */
+const NEEDED = JSON.stringify(
+  TABLES.flatMap((name) =>
+    [...allowedBy(APP_RIGHTS[name])].flatMap(([privilege, columns]) =>
+      (columns === '*' ? [null] : [...columns]).map((column) => ({ name, privilege, column })),
+    ),
+  ),
+);
 
 /** The passphrase of the network that this database settles; null when it was never migrated to the end. */
 export async function settledNetwork(db: Db): Promise<string | null> {

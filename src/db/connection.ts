@@ -1,5 +1,6 @@
 import { Pool, type PoolClient } from 'pg';
 import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
+import { databaseUrlProblem } from './database-url.ts';
 import * as schema from './schema/index.ts';
 
 /** Drizzle over our schema, on a pool or on one checked-out client. */
@@ -26,11 +27,14 @@ const SERVER_LIMITS = [
 /**
  * Opens a pool. A lost connection is reported to `onError` and never thrown at the process: node-postgres raises
  * 'error' on idle clients and on checked-out ones, and an unhandled one ends the worker.
+ * @throws RangeError for a URL whose parameters would override our limits
  */
 export function connect(
   url: string,
   options: { max?: number; onError?: (error: Error) => void; applicationName?: string } = {},
 ): Database {
+  const problem = databaseUrlProblem(url);
+  if (problem !== null) throw new RangeError(`DATABASE_URL ${problem}.`);
   const report = options.onError ?? (() => undefined);
   const pool = new Pool({
     connectionString: url,

@@ -3,6 +3,7 @@ import { sql } from 'drizzle-orm';
 import type { Head } from '../domain/delivery.ts';
 import type { Db } from './connection.ts';
 import { merchantEndpointId } from './ids.ts';
+import { confirmedWaits, firstAttemptAt, isOpen, openLines } from './lines.ts';
 import { prepared } from './prepared.ts';
 
 /** The first open delivery of a session to an endpoint, with everything that sending it needs. */
@@ -63,28 +64,26 @@ export async function nextDeliveries(db: Db, sessionId: string): Promise<NextDel
 const HEADS = prepared<Row>(
   'heads',
   sql`
-    SELECT DISTINCT ON (d.endpoint_id) d.delivery_id, d.event_id, d.endpoint_id, d.merchant_id, d.event,
+    SELECT d.delivery_id, d.event_id, d.endpoint_id, d.merchant_id, d.event,
       d.sequence, d.attempts, coalesce(d.redeliveries, 0) AS redeliveries, coalesce(s.decisions, 0) AS decisions,
-      greatest(d.next_retry_at, s.paused_until)::text AS at,
-      (SELECT min(started_at)::text FROM (
-        SELECT a.started_at FROM settlement.delivery_attempts a WHERE a.delivery_id = d.delivery_id
-        ORDER BY a.attempt DESC LIMIT d.attempts) since) AS first_attempt_at,
-      EXISTS (SELECT FROM webhook_deliveries c WHERE c.session_id = d.session_id
-        AND c.endpoint_id = d.endpoint_id AND c.event = 'payment.confirmed'
-        AND c.delivery_id <> d.delivery_id AND c.status IN ('pending', 'failed')) AS confirmed_waits,
-      count(*) OVER (PARTITION BY d.endpoint_id) > 1 AS more_wait,
+      greatest(d.next_retry_at, s.paused_until)::text AS at, ${firstAttemptAt('d')}::text AS first_attempt_at,
+      ${confirmedWaits('d')} AS confirmed_waits,
+      (SELECT count(*) > 1 FROM (SELECT FROM webhook_deliveries o
+        WHERE o.session_id = d.session_id AND o.endpoint_id = d.endpoint_id AND ${isOpen('o')} LIMIT 2) two) AS more_wait,
       s.paused_until::text AS rests_until,
-      e.occurred_at::text, e.body, m.webhook_url AS merchant_url, m.webhook_secret AS merchant_secret,
+      d.occurred_at::text, d.body, m.webhook_url AS merchant_url, m.webhook_secret AS merchant_secret,
       w.url AS endpoint_url, w.secret AS endpoint_secret,
       CASE WHEN s.previous_secret_until > now() THEN s.previous_secret END AS previous_secret,
       coalesce(s.disabled_at IS NOT NULL, false) OR coalesce(NOT w.is_active, false) AS disabled
-    FROM webhook_deliveries d
-    JOIN settlement.events e ON e.id = d.event_id
+    FROM ${openLines(sql.placeholder('sessionId'))} line
+    CROSS JOIN LATERAL (SELECT o.*, e.occurred_at, e.body FROM webhook_deliveries o
+      JOIN settlement.events e ON e.id = o.event_id
+      WHERE o.session_id = ${sql.placeholder('sessionId')} AND o.endpoint_id = line.endpoint_id AND ${isOpen('o')}
+      ORDER BY o.sequence, o.created_at LIMIT 1) d
     JOIN merchants m ON m.id = d.merchant_id
     LEFT JOIN webhook_endpoints w ON w.id = d.endpoint_id
     LEFT JOIN settlement.endpoint_state s ON s.endpoint_id = d.endpoint_id
-    WHERE d.session_id = ${sql.placeholder('sessionId')} AND d.status IN ('pending', 'failed')
-    ORDER BY d.endpoint_id, d.sequence, d.created_at`,
+    ORDER BY d.endpoint_id`,
 );
 
 function toNext(row: Row): NextDelivery {

@@ -10,11 +10,12 @@ import type { Db } from './connection.ts';
 import { ASSET_KEY, firstLedgerAfter, isHole, proven, readOnly, through } from './coverage.ts';
 import { merchantEndpointId } from './ids.ts';
 import { deadline, looksLikeSession } from './predicates.ts';
+import { READ_WHOLE, withRest } from './many-payments.ts';
+import { paymentRowFacts, type RawPaymentRow } from './payment-row.ts';
 import { prepared } from './prepared.ts';
 import { METADATA_TOO_LONG } from './session-row.ts';
 import {
   INBOX_PAYMENT,
-  parseStored,
   PAYMENTS_OF_SESSION,
   toInboxPayment,
   type RawPayment,
@@ -32,8 +33,11 @@ export type GatheredFacts = SessionFacts & {
   readonly lastSequence: Readonly<Record<string, number>>;
 };
 
-/** How the facts are read: `locked` in a transaction that settles, whose planner has settings of its own. */
-export type Reading = 'locked' | 'unlocked';
+/**
+ * How the facts are read: `locked` in a transaction that settles, whose planner has settings of its own; `whole` with all
+ * payments, however many.
+ */
+export type Reading = 'locked' | 'unlocked' | 'whole';
 
 /**
  * Reads the facts of the given sessions in one statement, thus in one snapshot. An id without a session is left out.
@@ -45,10 +49,17 @@ export async function gatherFacts(
   reading: Reading = 'unlocked',
 ): Promise<Map<string, GatheredFacts>> {
   const rows = await READ[reading](tx, { sessionIds });
-  return new Map(rows.map(({ facts }) => [facts.id, toFacts(facts)]));
+  const gathered = new Map(rows.map(({ facts }) => [facts.id, toFacts(facts)]));
+  if (reading === 'whole') return gathered;
+  for (const [id, facts] of gathered) {
+    if (facts.payments.length <= READ_WHOLE) continue;
+    const more = (await withRest(tx, facts)) ?? (await gatherFacts(tx, [id], 'whole')).get(id);
+    if (more !== undefined) gathered.set(id, more);
+  }
+  return gathered;
 }
 
-const FACTS: SQL = sql`
+const factsOf = (payments: SQL): SQL => sql`
     SELECT json_build_object(
       'id', s.id, 'merchantId', s.merchant_id, 'price', s.amount::text,
       'assetCode', s.asset_code, 'assetIssuer', s.asset_issuer,
@@ -60,7 +71,7 @@ const FACTS: SQL = sql`
       'processingSince', s.processing_since, 'now', clock_timestamp(),
       'legacyEnding', s.legacy IS TRUE,
       'historyFrom', (SELECT n.history_from FROM settlement.network n),
-      'payments', (SELECT json_agg(${INBOX_PAYMENT}) FROM ${PAYMENTS_OF_SESSION} lp),
+      'payments', (SELECT json_agg(${INBOX_PAYMENT}) FROM ${payments} lp),
       'paymentRow', (
         SELECT json_build_object('txHash', p.tx_hash, 'amount', p.amount::text,
           'sender', p.sender_address, 'confirmedAt', p.confirmed_at, 'id', p.id,
@@ -118,9 +129,15 @@ const FACTS: SQL = sql`
     -- Behind a SELECT, how many they are is no reason to plan anew.
     WHERE s.id = ANY((SELECT ${sql.placeholder('sessionIds')}::uuid[])::uuid[]) ORDER BY s.id`;
 
+/** One more than are read whole shows that there are too many. */
+const FEW = factsOf(
+  sql`(SELECT * FROM ${PAYMENTS_OF_SESSION} p LIMIT ${sql.raw(String(READ_WHOLE + 1))})`,
+);
+
 const READ = {
-  locked: prepared<{ facts: RawFacts }>('facts locked', FACTS),
-  unlocked: prepared<{ facts: RawFacts }>('facts', FACTS),
+  locked: prepared<{ facts: RawFacts }>('facts locked', FEW),
+  unlocked: prepared<{ facts: RawFacts }>('facts', FEW),
+  whole: prepared<{ facts: RawFacts }>('facts whole', factsOf(PAYMENTS_OF_SESSION)),
 };
 
 type RawFacts = {
@@ -144,16 +161,7 @@ type RawFacts = {
   payments: RawPayment[] | null;
   legacyEnding: boolean;
   historyFrom: string | null;
-  paymentRow: {
-    txHash: string;
-    amount: string;
-    sender: string;
-    confirmedAt: string;
-    id: string;
-    settled: boolean;
-    legacy: boolean;
-    foreign: boolean | null;
-  } | null;
+  paymentRow: RawPaymentRow | null;
   ambiguous: boolean;
   coverage: Coverage | null;
   undecoded: boolean;
@@ -168,32 +176,6 @@ type RawFacts = {
 
 const date = (text: string) => readInstant(text).at;
 const dateOrNull = (text: string | null) => (text === null ? null : date(text));
-
-function paymentRowFacts(row: RawFacts['paymentRow']) {
-  if (row === null) {
-    return {
-      paymentRow: null,
-      paymentRowId: null,
-      rowSettled: false,
-      rowForeign: false,
-      legacy: false,
-    };
-  }
-  const { txHash, sender } = row;
-  return {
-    paymentRow: {
-      txHash,
-      sender,
-      // A row whose amount is NaN is a problem of the row: nothing is decided from it.
-      amount: row.amount === 'NaN' ? 0n : parseStored(row.amount),
-      confirmedAt: date(row.confirmedAt),
-    },
-    paymentRowId: row.id,
-    rowSettled: row.settled,
-    rowForeign: row.foreign === true,
-    legacy: row.legacy,
-  };
-}
 
 function rowText(raw: RawFacts): SessionRowText {
   return { ...raw, payment: raw.paymentRow };

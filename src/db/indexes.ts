@@ -27,6 +27,13 @@ const INDEXES: readonly { name: string; ddl: string }[] = [
     ddl: 'ON webhook_deliveries (event_id, endpoint_id) WHERE event_id IS NOT NULL',
   },
   {
+    // The lines of a session: its first open delivery at each endpoint, however many wait (src/db/lines.ts).
+    name: 'webhook_deliveries_waiting',
+    ddl:
+      'ON webhook_deliveries (session_id, endpoint_id, sequence, created_at) ' +
+      "WHERE event_id IS NOT NULL AND status IN ('pending', 'failed')",
+  },
+  {
     // What is not delivered yet, oldest first: as many entries as there is work.
     name: 'webhook_deliveries_open',
     ddl: "ON webhook_deliveries ((coalesce(next_retry_at, created_at))) WHERE status IN ('pending', 'failed')",

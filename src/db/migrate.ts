@@ -4,7 +4,8 @@ import { Client } from 'pg';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { migrate as runMigrations } from 'drizzle-orm/node-postgres/migrator';
 import { SEARCH_PATH } from './connection.ts';
-import { grantRights, type Roles } from './roles.ts';
+import { refuseForeignCode } from './foreign-code.ts';
+import { grantRights, refuseUnfitRoles, type Roles } from './roles.ts';
 import { ensureIndexes, supersedeDoubledPayments, validateForeignKey } from './indexes.ts';
 import { errorCode } from './sqlstate.ts';
 
@@ -13,6 +14,11 @@ const MIGRATIONS_FOLDER = fileURLToPath(new URL('../../drizzle', import.meta.url
 /** A table of the backend may be busy: give up the lock quickly, let its traffic pass, try again. */
 const LOCK_TIMEOUT_MS = 2_000;
 const LOCK_TRIES = 30;
+
+/**
+ * Tables of the session come last, so that none can stand for one of ours; a policy that would hide rows is an error.
+ */
+const MIGRATION_SETTINGS = `${SEARCH_PATH},pg_temp -c row_security=off`;
 
 /** The database belongs to another Stellar network; nothing was changed. */
 export class WrongNetwork extends Error {
@@ -32,6 +38,8 @@ export type MigrationOptions = {
   readonly historyFrom?: Date | null;
   /** Roles that get the rights of this version. */
   readonly roles?: Roles;
+  /** Code on our tables that is not ours and may stay, as foreign-code.ts names it. */
+  readonly trusted?: readonly string[];
 };
 
 /** What a migration did. */
@@ -45,21 +53,29 @@ export type MigrationReport = {
 /**
  * Brings a database to the schema of this version: creates or adopts the backend's tables, adds ours, builds
  * the indexes. Two processes may run it at once (one waits), and running it again changes nothing.
- * @throws WrongNetwork before anything is changed; UnfitRole when everything but the rights is done
+ * @throws WrongNetwork before anything is changed; ForeignCode likewise; UnfitRole before anything is changed where the role can be bound by no rights,
+ * and when everything but the rights is done where another role or PUBLIC gives it more
  */
 export async function migrate(
   url: string,
-  { networkPassphrase, historyFrom = null, roles = { app: null, read: null } }: MigrationOptions,
+  {
+    networkPassphrase,
+    historyFrom = null,
+    roles = { app: null, read: null },
+    trusted = [],
+  }: MigrationOptions,
 ): Promise<MigrationReport> {
   const client = new Client({
     connectionString: url,
     application_name: 'settle migrate',
-    options: SEARCH_PATH,
+    options: MIGRATION_SETTINGS,
   });
   await client.connect();
   try {
     await takeMigrationLock(client);
     await refuseOtherNetwork(client, networkPassphrase);
+    await refuseForeignCode(client, trusted);
+    await refuseUnfitRoles(client, roles);
     await withPatience(client, () =>
       runMigrations(drizzle(client), {
         migrationsFolder: MIGRATIONS_FOLDER,
@@ -73,6 +89,8 @@ export async function migrate(
       [networkPassphrase, historyFrom],
     );
     await refuseOtherNetwork(client, networkPassphrase);
+    // Once more before rows are written: what was hung on the tables meanwhile would run as their owner.
+    await refuseForeignCode(client, trusted);
     const supersededPayments = await supersedeDoubledPayments(client);
     await validateForeignKey(client);
     await ensureIndexes(client);

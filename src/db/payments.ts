@@ -6,7 +6,8 @@ import type { InboxPayment } from '../domain/judge.ts';
 import { assetKey } from '../domain/asset.ts';
 import { ledgerPaymentKey, type LedgerPayment } from '../domain/ledger-payment.ts';
 import { formatAmount, type Stroops } from '../domain/money.ts';
-import { judgementOf, type SessionFacts } from '../domain/settle.ts';
+import { judgementOf } from '../domain/judgement.ts';
+import type { SessionFacts } from '../domain/settle.ts';
 import type { Db } from './connection.ts';
 import { gatherFacts } from './facts.ts';
 import { ORPHANED, over } from './predicates.ts';
@@ -60,7 +61,7 @@ export async function heldPayments(db: Db, account: string | null = null): Promi
   );
   const ids = await sessionsHolding(db, account);
   for (let i = 0; i < ids.length; i += BATCH) {
-    const facts = await gatherFacts(db, ids.slice(i, i + BATCH));
+    const facts = await gatherFacts(db, ids.slice(i, i + BATCH), 'whole');
     for (const [id, f] of facts) {
       const found = heldOf(f.session, judgementOf(f), f.legacyEnding).filter(
         ({ reason }) => reason !== 'ambiguous',
@@ -77,7 +78,7 @@ export async function explainPayments(db: Db, txHash: string): Promise<Explained
     SELECT DISTINCT session_id AS id FROM settlement.ledger_payments
     WHERE (tx_hash = ${txHash} OR inner_tx_hash = ${txHash}) AND session_id IS NOT NULL`);
   const ids = rows.map(({ id }) => id);
-  const facts = [...(await gatherFacts(db, ids)).values()];
+  const facts = [...(await gatherFacts(db, ids, 'whole')).values()];
   const ofSessions = facts.flatMap((f) => {
     const judgement = judgementOf(f);
     const held = new Map(

@@ -3,14 +3,29 @@ import type { Verdict } from '../domain/judge.ts';
 import { storable } from '../domain/text.ts';
 import type { Db } from './connection.ts';
 
-/** Remembers that a backend says this transaction pays the session. The first time counts for `processing`. */
-export async function recordReport(db: Db, sessionId: string, txHash: string): Promise<number> {
+/** More than any session has rows. */
+const NO_LIMIT = 1_000_000_000;
+
+/**
+ * Remembers that a backend says this transaction pays the session. The first time counts for `processing`. Returns how often
+ * it was reported, which grows when `isNew`; null, and no row, where `mostUnseen` others of the last hour are unanswered.
+ */
+export async function recordReport(
+  db: Db,
+  sessionId: string,
+  txHash: string,
+  { isNew = true, mostUnseen = NO_LIMIT }: { isNew?: boolean; mostUnseen?: number } = {},
+): Promise<number | null> {
   const { rows } = await db.execute<{ times: number }>(sql`
+    WITH others AS (
+      SELECT bool_or(tx_hash = ${txHash}) IS TRUE AS is_known,
+        count(*) FILTER (WHERE answer IS NULL AND first_at > now() - interval '1 hour') AS unseen
+      FROM settlement.reported_payments WHERE session_id = ${sessionId})
     INSERT INTO settlement.reported_payments AS r (session_id, tx_hash)
-    VALUES (${sessionId}, ${txHash})
-    ON CONFLICT (session_id, tx_hash) DO UPDATE SET times = r.times + 1
+    SELECT ${sessionId}::uuid, ${txHash} FROM others WHERE is_known OR unseen < ${mostUnseen}
+    ON CONFLICT (session_id, tx_hash) DO UPDATE SET times = r.times + ${isNew ? 1 : 0}
     RETURNING r.times`);
-  return rows[0]?.times ?? 1;
+  return rows[0]?.times ?? null;
 }
 
 /**

@@ -1,6 +1,7 @@
 /** Roles: the owner migrates, the app works, people and dashboards read. The owner gives the rights, and needs no superuser. */
 import type { Client } from 'pg';
-import { APP_RIGHTS, CLOSED, HIDDEN, TABLES, type Table } from './rights.ts';
+import { excessOf, standingOf } from './effective-rights.ts';
+import { APP_RIGHTS, readRights, TABLES, type Table } from './rights.ts';
 
 /** The roles that get rights; null: nobody. */
 export type Roles = { readonly app: string | null; readonly read: string | null };
@@ -16,11 +17,13 @@ export class UnfitRole extends Error {
  * @throws UnfitRole when a role is not there, or owns a table: it would lose its own rights, and could take them back
  */
 export async function grantRights(client: Client, { app, read }: Roles): Promise<void> {
-  for (const role of [app, read]) if (role !== null) await refuseUnfit(client, role);
+  await refuseUnfitRoles(client, { app, read });
   await client.query('BEGIN');
   try {
-    if (app !== null) await grant(client, app, rightsOfApp);
-    if (read !== null) await grant(client, read, await rightsOfReader(client));
+    for (const { name, rightsOf } of rolesOf({ app, read })) {
+      await grant(client, name, rightsOf);
+      refuseExcess(name, await excessOf(client, name, rightsOf));
+    }
     await client.query('COMMIT');
   } catch (error) {
     await client.query('ROLLBACK').catch(() => undefined);
@@ -28,26 +31,42 @@ export async function grantRights(client: Client, { app, read }: Roles): Promise
   }
 }
 
-async function refuseUnfit(client: Client, role: string): Promise<void> {
-  const { rows } = await client.query<{ owned: string | null }>(
-    `SELECT (SELECT min(c.oid::regclass::text) FROM pg_class c
-       WHERE c.oid = ANY ($2::regclass[]) AND pg_has_role(r.oid, c.relowner, 'USAGE')) AS owned
-     FROM pg_roles r WHERE r.rolname = $1`,
-    [role, TABLES],
+/** The roles that were named, each with what it may do with a table. */
+export function rolesOf({
+  app,
+  read,
+}: Roles): { name: string; rightsOf: (table: Table) => string }[] {
+  return [
+    ...(app === null ? [] : [{ name: app, rightsOf: (table: Table) => APP_RIGHTS[table] }]),
+    ...(read === null ? [] : [{ name: read, rightsOf: readRights }]),
+  ];
+}
+
+function refuseExcess(role: string, excess: readonly string[]): void {
+  if (excess.length === 0) return;
+  throw new UnfitRole(
+    `The role "${role}" may do more than this version gives it: ${excess.join('; ')}. ` +
+      'Take that away (REVOKE, ALTER ROLE), or name another role; no right was given.',
   );
-  const [found] = rows;
-  if (found === undefined) {
+}
+
+/**
+ * Refuses roles that no list of rights can bind: absent ones, owners, superusers, members of other roles. To be asked
+ * before anything is written. @throws UnfitRole
+ */
+export async function refuseUnfitRoles(client: Client, { app, read }: Roles): Promise<void> {
+  for (const role of [app, read]) if (role !== null) await refuseUnfit(client, role);
+}
+
+async function refuseUnfit(client: Client, role: string): Promise<void> {
+  const standing = await standingOf(client, role);
+  if (standing === null) {
     throw new UnfitRole(
       `PostgreSQL has no role "${role}". Whoever may create roles makes it first: ` +
         `CREATE ROLE ${role} LOGIN PASSWORD '…'; deploy/roles.sql makes all three.`,
     );
   }
-  if (found.owned !== null) {
-    throw new UnfitRole(
-      `The role "${role}" owns the table ${found.owned}, or may act as its owner: no right can be kept from it. ` +
-        'Name another role.',
-    );
-  }
+  refuseExcess(role, standing);
 }
 
 async function grant(
@@ -63,21 +82,4 @@ async function grant(
     const rights = rightsOf(table);
     if (rights !== '') await client.query(`GRANT ${rights} ON ${table} TO ${role}`);
   }
-}
-
-const rightsOfApp = (table: Table): string => APP_RIGHTS[table];
-
-async function rightsOfReader(client: Client): Promise<(table: Table) => string> {
-  const { rows } = await client.query<{ table: string; columns: string[] }>(
-    `SELECT table_schema || '.' || table_name AS table, array_agg(column_name::text) AS columns
-     FROM information_schema.columns WHERE table_schema IN ('public', 'settlement') GROUP BY 1`,
-  );
-  const columnsOf = new Map(rows.map(({ table, columns }) => [table, columns]));
-  return (table) => {
-    if (CLOSED.includes(table)) return '';
-    const hidden = HIDDEN[table];
-    if (hidden === undefined) return 'SELECT';
-    const shown = (columnsOf.get(table) ?? []).filter((column) => !hidden.includes(column));
-    return `SELECT (${shown.map((column) => client.escapeIdentifier(column)).join(', ')})`;
-  };
 }

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pool, PoolClient } from 'pg';
 import { onClient, type Db } from './connection.ts';
@@ -37,6 +38,13 @@ export class CommitRefused extends Error {
   }
 }
 
+const statementLimits = new AsyncLocalStorage<number>();
+
+/** Runs `work`; each statement of the transactions in it has this many milliseconds, where the connection's own limit is longer. */
+export function limitingStatements<T>(ms: number, work: () => T): T {
+  return statementLimits.run(ms, work);
+}
+
 /** What one call cost: how often the transaction was run again, for the metrics and for bench. */
 export type Committed<T> = { readonly value: T; readonly retries: number };
 
@@ -47,30 +55,39 @@ export type Committed<T> = { readonly value: T; readonly retries: number };
  * a serialization failure, after a unique key turned out to be there already, and when the outcome of COMMIT is
  * unknown (a lost connection). The re-run waits for the row lock of the transaction in doubt, so it sees whether that
  * one happened. Drizzle's own `transaction()` is not used on a pool: it masks a connection lost in COMMIT and
- * leaks the client when BEGIN fails (drizzle-orm #6023, #6114).
+ * leaks the client when BEGIN fails (drizzle-orm #6023, #6114). A statement above its time limit is not tried again
+ * here: with the same work it takes as long again.
  */
 export async function serializable<T>(
   pool: Pool,
   work: (tx: Db) => Promise<T>,
 ): Promise<Committed<T>> {
+  const statementMs = statementLimits.getStore() ?? null;
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return { value: await runOnce(pool, work), retries: attempt - 1 };
+      return { value: await runOnce(pool, work, statementMs), retries: attempt - 1 };
     } catch (error) {
       const fault = classify(error);
-      if (fault === 'permanent' || attempt >= MAX_TRIES) throw error;
+      if (fault === 'permanent' || fault === 'too_slow' || attempt >= MAX_TRIES) throw error;
       const first = fault === 'unknown' ? LOST_CONNECTION_PAUSE_MS : FIRST_PAUSE_MS;
       await sleep(Math.random() * first * 2 ** attempt);
     }
   }
 }
 
-async function runOnce<T>(pool: Pool, work: (tx: Db) => Promise<T>): Promise<T> {
+async function runOnce<T>(
+  pool: Pool,
+  work: (tx: Db) => Promise<T>,
+  statementMs: number | null,
+): Promise<T> {
+  const limit = statementMs === null ? '' : `; SET LOCAL statement_timeout = ${statementMs}`;
   const client = await pool.connect();
   let unusable: Error | undefined;
   try {
     // One round trip. Sequential scans of still small tables would take predicate locks on whole tables.
-    await client.query('BEGIN ISOLATION LEVEL SERIALIZABLE; SET LOCAL enable_seqscan = off');
+    await client.query(
+      `BEGIN ISOLATION LEVEL SERIALIZABLE; SET LOCAL enable_seqscan = off${limit}`,
+    );
     const value = await work(onClient(client));
     const { command } = await client.query('COMMIT');
     if (command !== 'COMMIT') throw new CommitRefused(command);

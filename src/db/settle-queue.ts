@@ -1,10 +1,22 @@
 import type { Pool } from 'pg';
 import type { Db } from './connection.ts';
+import { limitingStatements } from './serializable.ts';
 import { classify } from './sqlstate.ts';
-import { lookTogether, settleTogether, type Settled } from './settle.ts';
+import { lookTogether, settleOnce, type Settled } from './settle.ts';
 
 /** Sessions in one commit. A full page of Horizon (200 payments) then costs one. */
 export const MAX_TOGETHER = 200;
+
+/** A commit of 200 sessions takes some 60 ms. One that takes this long, in milliseconds for each statement, is taken apart. */
+const TOGETHER_MS = 2_500;
+/** What one of its sessions may take then, before it is tried beside the queue, within the connection's own limit. */
+const ALONE_MS = 1_000;
+/** Slow sessions in one commit; with more of them, the database is slow, and the rest fails and is tried again later. */
+const MOST_SLOW = 3;
+/** Slow sessions that are remembered; one that is forgotten is found out again. */
+const MOST_KNOWN_SLOW = 1_000;
+/** Portions of one session's payments that are settled before its caller is answered; the watcher's next turn goes on. */
+const MOST_PORTIONS = 20;
 
 /** What a settle transaction cost, for metrics and logs. */
 export type SettleCost = {
@@ -23,6 +35,8 @@ export type SettleQueue = {
 
 type Waiting = {
   readonly sessionId: string;
+  /** Portions of its payments that were settled for this request. */
+  readonly portions: number;
   readonly resolve: (settled: Settled | null) => void;
   readonly reject: (error: unknown) => void;
 };
@@ -37,39 +51,111 @@ export function createSettleQueue(
   onCommit: (cost: SettleCost) => void = () => undefined,
 ): SettleQueue {
   const waiting: Waiting[] = [];
-  let running: Promise<void> | null = null;
+  /** Sessions that were too slow alone: they are tried beside the queue, one at a time. */
+  const slow: Waiting[] = [];
+  /** Those that are tried there, or were too slow even there: they come into the queue again once they are settled. */
+  const knownSlow = new Set<string>();
+  let isDraining = false;
+  let isDrainingSlow = false;
 
   const enqueue = (sessionId: string): Promise<Settled | null> =>
     new Promise((resolve, reject) => {
-      waiting.push({ sessionId, resolve, reject });
-      running ??= drain().finally(() => (running = null));
+      line({ sessionId, portions: 0, resolve, reject });
     });
 
+  function line(request: Waiting): void {
+    waiting.push(request);
+    if (!isDraining) void drain();
+  }
+
   async function drain(): Promise<void> {
+    isDraining = true;
     // Let everything that is asked for in this turn of the event loop fall into the first commit.
     await Promise.resolve();
-    while (waiting.length > 0) await settleOrSplit(takeDistinct(waiting, MAX_TOGETHER));
+    while (waiting.length > 0) {
+      const isSlow = new Set([...knownSlow, ...slow.map(({ sessionId }) => sessionId)]);
+      const batch = takeDistinct(waiting, MAX_TOGETHER);
+      setApart(batch.filter(({ sessionId }) => isSlow.has(sessionId)));
+      const rest = batch.filter(({ sessionId }) => !isSlow.has(sessionId));
+      if (rest.length > 0) await settleOrSplit(rest);
+    }
+    isDraining = false; // in the same step as the last look: what comes after it starts another one
+  }
+
+  function setApart(requests: readonly Waiting[]): void {
+    slow.push(...requests);
+    if (slow.length > 0 && !isDrainingSlow) void drainSlow();
+  }
+
+  async function drainSlow(): Promise<void> {
+    isDrainingSlow = true;
+    for (let next = slow[0]; next !== undefined; next = slow[0]) {
+      const { sessionId } = next;
+      const same = slow.filter((w) => w.sessionId === sessionId);
+      for (const w of same) slow.splice(slow.indexOf(w), 1);
+      knownSlow.add(sessionId);
+      const error = await settleTo(same, null);
+      for (const w of same) w.reject(error); // of those that were answered, nothing comes of it
+      if (error === null || classify(error) !== 'too_slow') knownSlow.delete(sessionId);
+      const [oldest = ''] = knownSlow;
+      if (knownSlow.size > MOST_KNOWN_SLOW) knownSlow.delete(oldest);
+    }
+    isDrainingSlow = false;
+  }
+
+  /** Settles these in one commit and answers who waits for them. Returns the error when it cannot commit. */
+  async function settleTo(batch: readonly Waiting[], statementMs: number | null): Promise<unknown> {
+    try {
+      const started = performance.now();
+      const ids = batch.map((w) => w.sessionId);
+      const commit = () => settleOnce(pool, ids);
+      const { value, retries } = await (statementMs === null
+        ? commit()
+        : limitingStatements(statementMs, commit));
+      onCommit({ sessions: batch.length, retries, ms: performance.now() - started });
+      for (const w of batch) answer(w, value.get(w.sessionId) ?? null);
+      return null;
+    } catch (error) {
+      return error;
+    }
+  }
+
+  /** One with very many payments goes behind the others with its next portion. */
+  function answer(w: Waiting, settled: Settled | null): void {
+    if (settled?.isMore !== true || w.portions >= MOST_PORTIONS) return w.resolve(settled);
+    line({ ...w, portions: w.portions + 1 });
   }
 
   /** A batch that cannot commit is halved until the one session that is the reason stands alone. */
   async function settleOrSplit(batch: readonly Waiting[]): Promise<void> {
-    try {
-      const started = performance.now();
-      const { value, retries } = await settleTogether(
-        pool,
-        batch.map((w) => w.sessionId),
-      );
-      onCommit({ sessions: batch.length, retries, ms: performance.now() - started });
-      for (const w of batch) w.resolve(value.get(w.sessionId) ?? null);
-    } catch (error) {
-      // A database that is away is away for every half of the batch.
-      if (batch.length === 1 || classify(error) === 'unknown') {
-        for (const w of batch) w.reject(error);
-        return;
+    const error = await settleTo(batch, TOGETHER_MS);
+    if (error === null) return;
+    const fault = classify(error);
+    if (fault === 'too_slow') return settleApart(batch, error);
+    // A database that is away is away for every half of the batch.
+    if (batch.length === 1 || fault === 'unknown') {
+      for (const w of batch) w.reject(error);
+      return;
+    }
+    const middle = Math.ceil(batch.length / 2);
+    await settleOrSplit(batch.slice(0, middle));
+    await settleOrSplit(batch.slice(middle));
+  }
+
+  /** One of the batch, or the database, is slow: each is tried alone, for a moment, and what is slow again goes last. */
+  async function settleApart(batch: readonly Waiting[], tooSlow: unknown): Promise<void> {
+    const bySession = Map.groupBy(batch, ({ sessionId }) => sessionId);
+    let slowOnes = 0;
+    for (const same of bySession.values()) {
+      const isFirst = bySession.size > 1 && slowOnes < MOST_SLOW;
+      const error = isFirst ? await settleTo(same, ALONE_MS) : tooSlow;
+      if (error === null) continue;
+      if (slowOnes === MOST_SLOW || classify(error) !== 'too_slow') {
+        for (const w of same) w.reject(error);
+        continue;
       }
-      const middle = Math.ceil(batch.length / 2);
-      await settleOrSplit(batch.slice(0, middle));
-      await settleOrSplit(batch.slice(middle));
+      slowOnes += 1;
+      setApart(same);
     }
   }
 

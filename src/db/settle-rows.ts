@@ -1,11 +1,13 @@
 import { assetKey } from '../domain/asset.ts';
 import { DEFAULT_EVENTS, eventBody, type EventFact } from '../domain/event.ts';
+import { addJudged } from '../domain/judged-before.ts';
 import { formatAmount } from '../domain/money.ts';
 import { effectiveDeadline } from '../domain/session.ts';
 import type { Decision } from '../domain/settle.ts';
 import { isOver } from '../domain/terms.ts';
 import type { GatheredFacts } from './facts.ts';
 import { deliveryId, eventId, paymentId } from './ids.ts';
+import { toStored } from './many-payments.ts';
 
 /** A session's facts and what was decided from them. */
 export type Decided = { readonly facts: GatheredFacts; readonly decision: Decision };
@@ -15,6 +17,7 @@ export function documentOf(changed: readonly Decided[]): object {
   return {
     sessions: changed.map(sessionRow),
     verdicts: changed.flatMap(verdictRows),
+    totals: changed.flatMap(totalsRows),
     payments: changed.flatMap(paymentRows),
     events: changed.flatMap((c) => eventRows(c).map(({ event }) => event)),
     deliveries: changed.flatMap(deliveryRows),
@@ -69,6 +72,14 @@ function verdictRows({ facts: { session }, decision }: Decided) {
     placed_after: placedAfter,
     session_id: verdict === 'ambiguous' || verdict === 'unmatched' ? null : session.id,
   }));
+}
+
+/** Totals of the judged payments, where they are too many to be read. */
+function totalsRows({ facts: { session, rest, rowProblem }, decision }: Decided) {
+  if (rest === undefined) return [];
+  const { judgement, finalDeadline } = decision;
+  const totals = rowProblem === null ? addJudged(rest.before, judgement) : rest.before;
+  return [{ id: session.id, final_deadline: finalDeadline, totals: toStored(totals) }];
 }
 
 function paymentRows({ facts: { session }, decision: { newPayment } }: Decided) {

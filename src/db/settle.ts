@@ -32,14 +32,39 @@ export type Settled = {
   }[];
   /** Events that this settle created. */
   readonly newEvents: readonly string[];
+  /** It has more payments than one settle judges: settle it again, after others. */
+  readonly isMore: boolean;
 };
+
+/** Portions of one session that are settled in a row before its caller gets an answer: half a million payments. */
+const MOST_PORTIONS = 1_000;
+
+/**
+ * Settles sessions, and those with very many payments again and again, a portion in each transaction, until nothing is
+ * left. What is told of a session is what the last of them found.
+ */
+export async function settleTogether(
+  pool: Pool,
+  sessionIds: readonly string[],
+): Promise<Committed<Map<string, Settled>>> {
+  const all = new Map<string, Settled>();
+  let ids: readonly string[] = sessionIds;
+  let retries = 0;
+  for (let portion = 0; ids.length > 0 && portion < MOST_PORTIONS; portion += 1) {
+    const { value, retries: more } = await settleOnce(pool, ids);
+    retries += more;
+    for (const [id, settled] of value) all.set(id, settled);
+    ids = [...value.values()].filter(({ isMore }) => isMore).map(({ sessionId }) => sessionId);
+  }
+  return { value: all, retries };
+}
 
 /**
  * Settles up to a few hundred sessions in one SERIALIZABLE transaction: locks their rows in id order, computes each
  * one's right state from facts, writes the difference, commits. Five round trips, however many sessions.
  * Sessions that do not exist are left out of the answer. Running it again changes nothing.
  */
-export async function settleTogether(
+export async function settleOnce(
   pool: Pool,
   sessionIds: readonly string[],
 ): Promise<Committed<Map<string, Settled>>> {
@@ -85,7 +110,7 @@ export async function foresee(db: Db, sessionId: string): Promise<Settled | null
 
 function answers(decided: readonly Decided[]): Map<string, Settled> {
   return new Map(
-    decided.map(({ facts: { session }, decision }) => [
+    decided.map(({ facts, facts: { session }, decision }) => [
       session.id,
       {
         sessionId: session.id,
@@ -103,6 +128,7 @@ function answers(decided: readonly Decided[]): Map<string, Settled> {
           afterEnding: payment.ledger < (session.closedThroughLedger ?? 0),
         })),
         newEvents: decision.newEvents.map(({ type }) => type),
+        isMore: facts.rest !== undefined && decision.changes,
       },
     ]),
   );
@@ -141,6 +167,14 @@ const WRITE = prepared(
       DELETE FROM settlement.undecided_payments u
       USING doc, jsonb_to_recordset(d->'verdicts') AS x(tx_hash text, op_index int, sub_index int)
       WHERE (u.tx_hash, u.op_index, u.sub_index) = (x.tx_hash, x.op_index, x.sub_index)),
+    totals AS (
+      INSERT INTO settlement.session_totals AS t (session_id, account, reference, price, deadline, totals)
+      SELECT s.id, s.receiving_account, s.memo, s.amount,
+        coalesce(x.final_deadline, least(s.expires_at, s.cancel_at)), x.totals
+      FROM doc, jsonb_to_recordset(d->'totals') AS x(id uuid, final_deadline timestamptz, totals jsonb)
+      JOIN checkout_sessions s ON s.id = x.id
+      ON CONFLICT (session_id) DO UPDATE SET account = excluded.account, reference = excluded.reference,
+        price = excluded.price, deadline = excluded.deadline, totals = excluded.totals),
     paid AS (
       INSERT INTO payments (id, session_id, merchant_id, tx_hash, amount, asset_code, asset_issuer,
         sender_address, confirmed_at, settled_at)

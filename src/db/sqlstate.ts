@@ -2,6 +2,8 @@
 export type Fault =
   /** The transaction did not happen; the same one may succeed when run again. */
   | 'retry'
+  /** A statement took longer than it may: with the same work it takes as long again. */
+  | 'too_slow'
   /** A unique key was already there: run again and find it. */
   | 'already_there'
   /** The connection was lost: it may have happened or not. Only running it again, under its lock, tells. */
@@ -18,7 +20,6 @@ const RIVAL = new Set([
 
 const RETRY = new Set([
   ...RIVAL,
-  '57014', // query_canceled: statement_timeout
   '53300', // too_many_connections
   '57P03', // cannot_connect_now: starting up
   '53100', // disk_full
@@ -74,6 +75,7 @@ const LOST =
 export function classify(error: unknown): Fault {
   const code = errorCode(error);
   if (code === '23505') return 'already_there';
+  if (code === '57014') return 'too_slow'; // query_canceled: statement_timeout
   if (code !== null && RETRY.has(code)) return 'retry';
   if (code !== null && (CONNECTION.test(code) || SOCKET.has(code))) return 'unknown';
   for (const { message } of causes(error)) {

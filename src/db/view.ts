@@ -1,4 +1,4 @@
-import { sql } from 'drizzle-orm';
+import { sql, type SQL } from 'drizzle-orm';
 import { headDueAt } from '../domain/delivery.ts';
 import { problemOfRow, type SessionRowText } from '../domain/row-check.ts';
 import { effectiveDeadline, type SessionStatus } from '../domain/session.ts';
@@ -6,6 +6,7 @@ import { PROCESSING_SHOWN_MS } from '../domain/settle.ts';
 import { isOver, readInstant } from '../domain/terms.ts';
 import type { Db } from './connection.ts';
 import { PAYMENTS_OF_SESSION } from './inbox-payment.ts';
+import { confirmedWaits, firstAttemptAt, isOpen, openLines } from './lines.ts';
 import { over } from './predicates.ts';
 import { prepared } from './prepared.ts';
 import { ROW_TEXT } from './session-row.ts';
@@ -24,7 +25,10 @@ export type StoredView = {
   /** Paid, or ended: by us, or by an older backend whose ending stands. */
   readonly over: boolean;
   readonly paidBy: string | null;
+  /** The first and the last few, in ledger order; all of them where they are few. */
   readonly payments: { payment: string; verdict: string }[];
+  readonly paymentCount: number;
+  /** The first and the last few, in the order of their making. */
   readonly deliveries: {
     deliveryId: string;
     event: string;
@@ -32,6 +36,7 @@ export type StoredView = {
     attempts: number;
     nextAt: Date | null;
   }[];
+  readonly deliveryCount: number;
   readonly attention: string[];
   /** Deliveries that may be sent at `now`. */
   readonly due: number;
@@ -51,19 +56,29 @@ type RawView = Omit<
   finalDeadline: string | null;
   processingSince: string | null;
   wakeAfter: string | null;
-  deliveries:
-    | {
-        deliveryId: string;
-        endpointId: string | null;
-        event: string;
-        status: string;
-        attempts: number;
-        at: string | null;
-        firstAttemptAt: string | null;
-        restsUntil: string | null;
-      }[]
-    | null;
+  deliveries: {
+    deliveryId: string;
+    event: string;
+    status: string;
+    attempts: number;
+    at: string | null;
+  }[];
+  /** The first open delivery at each endpoint. */
+  heads: {
+    event: string;
+    at: string | null;
+    firstAttemptAt: string | null;
+    confirmedWaits: boolean;
+    restsUntil: string | null;
+  }[];
 };
+
+/** A view is written into the history with each look: it shows so many of the first and of the last. */
+export const SHOWN_AT_EACH_END = 5;
+
+/** The rows of a query that are first and last by their `at` columns; `all` must be short or ordered by an index. */
+const ends = (all: (order: SQL) => SQL, [first, last]: readonly [SQL, SQL]): SQL => sql`(
+  (${all(first)} LIMIT ${SHOWN_AT_EACH_END}) UNION (${all(last)} LIMIT ${SHOWN_AT_EACH_END}))`;
 
 /**
  * Reads the view of a session as of `now`, and brings its work-list row in line: gone when the session is at rest,
@@ -79,9 +94,24 @@ export async function viewSession(
   const raw = rows[0]?.view;
   if (!raw) return null;
   const view = toView(raw, now);
-  await keepWorkList(db, sessionId, view, raw.wakeAfter);
+  const heads = raw.heads.map(({ at }) => new Date(at ?? now));
+  await keepWorkList(db, sessionId, { atRest: view.atRest, heads }, raw.wakeAfter);
   return view;
 }
+
+const PAYMENTS_SHOWN = ends(
+  (order) => sql`SELECT tx_hash, op_index, sub_index, operation_id, verdict
+    FROM ${PAYMENTS_OF_SESSION} p ORDER BY ${order}`,
+  [sql`operation_id, sub_index`, sql`operation_id DESC, sub_index DESC`],
+);
+
+const DELIVERIES_SHOWN = ends(
+  (
+    order,
+  ) => sql`SELECT delivery_id, endpoint_id, event, status, attempts, next_retry_at, sequence, created_at
+    FROM webhook_deliveries WHERE session_id = s.id AND event_id IS NOT NULL ORDER BY ${order}`,
+  [sql`sequence, created_at`, sql`sequence DESC, created_at DESC`],
+);
 
 const READ = prepared<{ view: RawView }>(
   'view',
@@ -99,16 +129,22 @@ const READ = prepared<{ view: RawView }>(
       'payments', (SELECT coalesce(json_agg(json_build_object(
           'payment', concat_ws(':', lp.tx_hash, lp.op_index, lp.sub_index),
           'verdict', coalesce(lp.verdict, 'undecided')) ORDER BY lp.operation_id, lp.sub_index), '[]')
-        FROM ${PAYMENTS_OF_SESSION} lp),
-      'deliveries', (SELECT json_agg(json_build_object('deliveryId', d.delivery_id,
-          'endpointId', d.endpoint_id, 'event', d.event, 'status', d.status, 'attempts', d.attempts,
-          'at', greatest(d.next_retry_at, e.paused_until), 'restsUntil', e.paused_until,
-          'firstAttemptAt', (SELECT min(started_at) FROM (
-            SELECT t.started_at FROM settlement.delivery_attempts t WHERE t.delivery_id = d.delivery_id
-            ORDER BY t.attempt DESC LIMIT d.attempts) since))
-          ORDER BY d.sequence, d.created_at)
-        FROM webhook_deliveries d LEFT JOIN settlement.endpoint_state e ON e.endpoint_id = d.endpoint_id
+        FROM ${PAYMENTS_SHOWN} lp),
+      'paymentCount', (SELECT count(*) FROM ${PAYMENTS_OF_SESSION} lp),
+      'deliveries', (SELECT coalesce(json_agg(json_build_object('deliveryId', d.delivery_id,
+          'event', d.event, 'status', d.status, 'attempts', d.attempts,
+          'at', greatest(d.next_retry_at, e.paused_until)) ORDER BY d.sequence, d.created_at), '[]')
+        FROM ${DELIVERIES_SHOWN} d LEFT JOIN settlement.endpoint_state e ON e.endpoint_id = d.endpoint_id),
+      'deliveryCount', (SELECT count(*) FROM webhook_deliveries d
         WHERE d.session_id = s.id AND d.event_id IS NOT NULL),
+      'heads', (SELECT coalesce(json_agg(json_build_object('event', d.event,
+          'at', greatest(d.next_retry_at, e.paused_until), 'restsUntil', e.paused_until,
+          'firstAttemptAt', ${firstAttemptAt('d')}, 'confirmedWaits', ${confirmedWaits('d')})), '[]')
+        FROM ${openLines(sql`s.id`)} line
+        CROSS JOIN LATERAL (SELECT * FROM webhook_deliveries o
+          WHERE o.session_id = s.id AND o.endpoint_id = line.endpoint_id AND ${isOpen('o')}
+          ORDER BY o.sequence, o.created_at LIMIT 1) d
+        LEFT JOIN settlement.endpoint_state e ON e.endpoint_id = d.endpoint_id),
       'attention', (SELECT coalesce(json_agg(t.kind ORDER BY t.kind), '[]') FROM settlement.attention t
         -- What is wrong with the account holds back the ending of its open sessions.
         WHERE t.resolved_at IS NULL AND (t.subject = s.id::text
@@ -120,7 +156,7 @@ const READ = prepared<{ view: RawView }>(
 
 function toView(raw: RawView, now: Date): StoredView {
   const { row, legacy, expiresAt, finalDeadline, processingSince, wakeAfter: _, ...shown } = raw;
-  const { deliveries, ...rest } = shown;
+  const { deliveries, heads, ...rest } = shown;
   const at = (text: string | null) => (text === null ? null : readInstant(text).at);
   const cancelAt = at(raw.cancelAt);
   const effective = effectiveDeadline({
@@ -128,9 +164,8 @@ function toView(raw: RawView, now: Date): StoredView {
     cancelAt,
     finalDeadline: at(finalDeadline),
   });
-  const open = (deliveries ?? []).filter((d) => d.status === 'pending' || d.status === 'failed');
   // Order is strict per endpoint: only the first open delivery of each can be due.
-  const headTimes = [...Map.groupBy(open, (d) => d.endpointId).values()].map(headTime);
+  const headTimes = heads.map(headTime);
   const over = isOver({ ...rest, legacy });
   // A row that is no session has nothing to wait for but its correction.
   const waits = !over && problemOfRow(row) === null;
@@ -146,7 +181,7 @@ function toView(raw: RawView, now: Date): StoredView {
     deadline: effective,
     cancelAt,
     over,
-    deliveries: (deliveries ?? []).map(({ deliveryId, event, status, attempts, at }) => ({
+    deliveries: deliveries.map(({ deliveryId, event, status, attempts, at }) => ({
       deliveryId,
       event,
       status,
@@ -155,7 +190,7 @@ function toView(raw: RawView, now: Date): StoredView {
     })),
     due: headTimes.filter((at) => at <= now).length,
     nextLookAt: next.length > 0 ? soonest(next) : null,
-    atRest: !waits && open.length === 0 && rest.attention.length === 0,
+    atRest: !waits && heads.length === 0 && rest.attention.length === 0,
   };
 }
 
@@ -167,13 +202,14 @@ function soonest(times: readonly Date[]): Date {
 }
 
 /** When something is to be done about the first of the open deliveries to one endpoint. */
-function headTime([head, ...behind]: NonNullable<RawView['deliveries']>): Date {
+function headTime(head: RawView['heads'][number]): Date {
+  const { event, confirmedWaits, at, firstAttemptAt, restsUntil } = head;
   return headDueAt({
-    event: head?.event ?? '',
-    at: new Date(head?.at ?? 0),
-    firstAttemptAt: head?.firstAttemptAt ? new Date(head.firstAttemptAt) : null,
-    confirmedWaits: behind.some((d) => d.event === 'payment.confirmed'),
-    restsUntil: head?.restsUntil ? new Date(head.restsUntil) : null,
+    event,
+    at: new Date(at ?? 0),
+    firstAttemptAt: firstAttemptAt === null ? null : new Date(firstAttemptAt),
+    confirmedWaits,
+    restsUntil: restsUntil === null ? null : new Date(restsUntil),
   });
 }
 
@@ -184,16 +220,16 @@ function headTime([head, ...behind]: NonNullable<RawView['deliveries']>): Date {
 async function keepWorkList(
   db: Db,
   sessionId: string,
-  view: StoredView,
+  { atRest, heads }: { readonly atRest: boolean; readonly heads: readonly Date[] },
   seen: string | null,
 ): Promise<void> {
   const unchanged = sql`session_id = ${sessionId} AND wake_after IS NOT DISTINCT FROM ${seen}::timestamptz`;
-  if (view.atRest) {
+  if (atRest) {
     await db.execute(sql`DELETE FROM settlement.active_sessions WHERE ${unchanged}`);
     return;
   }
-  const times = view.deliveries.map((d) => d.nextAt?.getTime()).filter((t) => t !== undefined);
-  const overdue = times.length > 0 ? new Date(Math.min(...times) + 60_000).toISOString() : null;
+  const first = Math.min(...heads.map((at) => at.getTime()));
+  const overdue = heads.length > 0 ? new Date(first + 60_000).toISOString() : null;
   if (seen === null && overdue === null) return;
   await db.execute(sql`
     UPDATE settlement.active_sessions SET wake_after = greatest(${overdue}::timestamptz, CASE

@@ -5,29 +5,35 @@ import { effectiveDeadline, type Session } from '../domain/session.ts';
 import type { Db } from './connection.ts';
 import { ASSET_KEY, firstLedgerAfter, OVER_BY_NOW, proven, readOnly } from './coverage.ts';
 import { workListDeadline } from './predicates.ts';
+import { isAside } from './set-aside.ts';
 
 /** Rows taken from a work list at once: one settle commit's worth. */
 const BATCH = 200;
 
-/** Sessions that have an undecided ledger payment. */
+/**
+ * Sessions that have an undecided ledger payment, those that have waited longest first. Each counts once, however many
+ * payments it has, and those that are set aside do not count: nobody's payments fill the list.
+ */
 export async function sessionsWithUndecided(db: Db): Promise<string[]> {
   const { rows } = await db.execute<{ id: string }>(sql`
-    WITH undecided AS (
-      SELECT lp.account, lp.reference, lp.assigned_to FROM (
-        SELECT * FROM settlement.undecided_payments ORDER BY since LIMIT ${BATCH * 5}) u
-      JOIN settlement.ledger_payments lp USING (tx_hash, op_index, sub_index)
+    WITH undecided AS MATERIALIZED (
+      SELECT lp.account, lp.reference, lp.assigned_to, lp.asset_code, lp.asset_issuer,
+        min(lp.ledger) AS ledger, min(u.since) AS since
+      FROM settlement.undecided_payments u JOIN settlement.ledger_payments lp USING (tx_hash, op_index, sub_index)
+      GROUP BY 1, 2, 3, 4, 5),
+    sessions AS (
+      SELECT s.id, u.since FROM undecided u
+      JOIN checkout_sessions s ON s.receiving_account = u.account AND s.memo = u.reference
       -- What lies beyond what is read has no meaning yet.
-      WHERE lp.assigned_to IS NOT NULL OR lp.ledger <= (SELECT greatest(
+      WHERE u.assigned_to IS NULL AND u.ledger <= (SELECT greatest(
         upper(${proven(
-          sql`lp.account`,
-          sql`CASE WHEN lp.asset_issuer IS NULL THEN 'native'
-          ELSE lp.asset_code || ':' || lp.asset_issuer END`,
-        )}), upper(${readOnly(sql`lp.account`)}), 0) - 1))
-    SELECT s.id FROM undecided u
-    JOIN checkout_sessions s ON s.receiving_account = u.account AND s.memo = u.reference
-    WHERE u.assigned_to IS NULL
-    UNION SELECT s.id FROM undecided u JOIN checkout_sessions s ON s.id = u.assigned_to
-    LIMIT ${BATCH * 5}`);
+          sql`u.account`,
+          sql`CASE WHEN u.asset_issuer IS NULL THEN 'native'
+          ELSE u.asset_code || ':' || u.asset_issuer END`,
+        )}), upper(${readOnly(sql`u.account`)}), 0) - 1)
+      UNION ALL SELECT s.id, u.since FROM undecided u JOIN checkout_sessions s ON s.id = u.assigned_to)
+    SELECT id FROM sessions WHERE NOT ${isAside('settle', sql`sessions.id::text`)}
+    GROUP BY id ORDER BY min(since), id LIMIT ${BATCH * 5}`);
   return rows.map(({ id }) => id);
 }
 
@@ -66,7 +72,8 @@ export async function sessionsToClose(db: Db): Promise<string[]> {
       AND ${proven(sql`a.account`, sql`a.asset`)} @> int8range(a.opened_after + 1, over.ledger)
       AND NOT EXISTS (SELECT FROM settlement.parked_records r
         WHERE r.account = a.account AND r.resolved_at IS NULL AND r.ledger < over.ledger)
-    LIMIT ${BATCH * 5}`);
+      AND NOT ${isAside('settle', sql`a.session_id::text`)}
+    ORDER BY a.deadline, a.session_id LIMIT ${BATCH * 5}`);
   return rows.map(({ id }) => id);
 }
 

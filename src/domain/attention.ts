@@ -1,4 +1,6 @@
-import type { Judged, Judgement, Verdict } from './judge.ts';
+import { TOLD_ONE_BY_ONE, type Exception } from './exceptions.ts';
+import type { Judgement, Verdict } from './judge.ts';
+import type { LedgerPayment } from './ledger-payment.ts';
 import { formatAmount } from './money.ts';
 import type { Session } from './session.ts';
 import type { SessionFacts } from './settle.ts';
@@ -15,6 +17,8 @@ export type AttentionKind =
   | 'undecoded_record'
   | 'opening_not_covered'
   | 'told_in_another_order'
+  | 'event_not_of_facts'
+  | 'many_exceptions'
   | 'not_a_session';
 
 /** Reasons that stand or fall with the facts of a session. The others stand until a person answers them. */
@@ -29,17 +33,20 @@ const OF_FACTS: readonly AttentionKind[] = [
 
 /**
  * What a person must look at from now on, and what no longer. What a person has answered is not asked again as long
- * as it is the same in every detail.
+ * as it is the same in every detail. `told`: the held payments that are told now.
  */
 export function attentionChanges(
   session: Session,
   facts: SessionFacts,
   judgement: Judgement,
+  told: readonly Exception[],
 ): {
   newAttention: { kind: AttentionKind; detail: string }[];
   goneAttention: AttentionKind[];
 } {
-  const reasons = attentionFor(session, facts, judgement);
+  // While payments of the session are not read, nothing is said of it as a whole.
+  if (facts.rest?.isCut === true) return { newAttention: [], goneAttention: [] };
+  const reasons = attentionFor(session, facts, judgement, told);
   const newAttention = reasons.filter(
     ({ kind, detail }) =>
       !facts.openAttention.has(kind) && !facts.answeredAttention.has(`${kind} ${detail}`),
@@ -55,16 +62,20 @@ function attentionFor(
   session: Session,
   facts: SessionFacts,
   { judged, credited, completing }: Judgement,
+  told: readonly Exception[],
 ): { kind: AttentionKind; detail: string }[] {
   const found: { kind: AttentionKind; detail: string }[] = [];
   const by = (verdict: Verdict) =>
     judged.filter((j) => j.verdict === verdict && !j.payment.resolved);
-  const name = ({ payment }: Judged) => `${formatAmount(payment.amount)} in ${payment.txHash}`;
-  const [ambiguous] = by('ambiguous');
-  if (ambiguous) {
+  const name = (p: Pick<LedgerPayment, 'amount' | 'txHash'>) =>
+    `${formatAmount(p.amount)} in ${p.txHash}`;
+  const { rest } = facts;
+  const [ambiguous = null] = by('ambiguous').map((j) => j.payment);
+  const unclear = ambiguous ?? rest?.ambiguous ?? null;
+  if (unclear) {
     found.push({
       kind: 'ambiguous_reference',
-      detail: `Another session has the reference ${session.reference} on this account: ${name(ambiguous)} is held.`,
+      detail: `Another session has the reference ${session.reference} on this account: ${name(unclear)} is held.`,
     });
   }
   const unproven = session.status === 'paid' && facts.paymentRow === null && completing === null;
@@ -82,17 +93,23 @@ function attentionFor(
   }
   // What an operator returned of a paid session (its surplus, say) does not make it short.
   const everCredited = judged.filter((j) => j.verdict === 'credited').map((j) => j.payment.amount);
-  const short = everCredited.reduce((sum, amount) => sum + amount, 0n) < session.price;
+  const before = rest?.before.everCredited ?? 0n;
+  const sumEver = everCredited.reduce((sum, amount) => sum + amount, before);
+  const short = sumEver < session.price;
   // A row whose transaction never came into the inbox is of before our time: it is judged by the row alone.
   const row = facts.paymentRow?.txHash ?? '';
-  const seen = judged.some(({ payment: p }) => p.txHash === row || p.innerTxHash === row);
-  if (facts.paymentRow !== null && short && (seen || everCredited.length > 0)) {
+  const seen =
+    rest?.seesRow === true ||
+    judged.some(({ payment: p }) => p.txHash === row || p.innerTxHash === row);
+  const isCounted = everCredited.length > 0 || before > 0n;
+  if (facts.paymentRow !== null && short && (seen || isCounted)) {
     found.push({
       kind: 'paid_but_short',
       detail: `The payments row says paid, but the ledger shows ${formatAmount(credited)} of ${formatAmount(session.price)}.`,
     });
   }
-  const [afterCancellation] = by('after_cancellation');
+  const [late = null] = by('after_cancellation').map((j) => j.payment);
+  const afterCancellation = rest?.before.afterCancellation ?? late;
   if (afterCancellation) {
     found.push({
       kind: 'paid_after_cancellation',
@@ -103,7 +120,13 @@ function attentionFor(
   if (placed) {
     found.push({
       kind: 'told_in_another_order',
-      detail: `${name(placed)} lies before payments that were decided without it: it was not shown then. It counts behind them; the events stay as they were sent.`,
+      detail: `${name(placed.payment)} lies before payments that were decided without it: it was not shown then. It counts behind them; the events stay as they were sent.`,
+    });
+  }
+  if (told.some(({ together }) => together !== null)) {
+    found.push({
+      kind: 'many_exceptions',
+      detail: `More than ${TOLD_ONE_BY_ONE} payments of one reason are held. The merchant is told sums of the rest.`,
     });
   }
   if (neverProven(session, facts)) {

@@ -4,12 +4,10 @@
  */
 import { auditEnding } from './audit-ending.ts';
 import type { Audited, Excuse } from './audit-evidence.ts';
-import { deadlineOf, endingName, foldOf, judgementOf, type Fold } from './audit-fold.ts';
+import { deadlineOf, endingName, foldOf, type Fold } from './audit-fold.ts';
 import { firstMissing } from './audit-intervals.ts';
 import { auditVerdicts } from './audit-verdicts.ts';
-import { dueEvents, type EventFact } from './event.ts';
-import type { InboxPayment } from './judge.ts';
-import { ledgerPaymentKey } from './ledger-payment.ts';
+import { expectedEvents } from './audit-due.ts';
 import { formatAmount } from './money.ts';
 
 /** A promise that rows can break, by its number in docs/guarantees.md. What breaks P6 leaves no row. */
@@ -213,36 +211,4 @@ function expectedState({ session, paymentRow, legacyEnding, ledger }: Audited, {
     finalDeadline: deadlineOf(session),
     status: endingName(session),
   };
-}
-
-/** The events that the rows call for, by the audit's own fold. */
-function expectedEvents({ session, paymentRow }: Audited, fold: Fold): EventFact[] {
-  return dueEvents(session, judgementOf(fold, isKept), paymentRow);
-}
-
-/**
- * The events as they may have been made. What was received when a session ended depends on what was in the inbox by
- * then, and had not been returned.
- */
-export function possibleEvents(found: Audited, fold: Fold): EventFact[] {
-  const { session, paymentRow, ledger } = found;
-  const recorded =
-    fold.completing !== null && ledger.isOwnRow && !fold.hasReturned && ledger.isTaken
-      ? {
-          txHash: fold.completing.txHash,
-          amount: fold.completed,
-          sender: fold.completing.sender,
-          confirmedAt: fold.completing.closedAt,
-        }
-      : paymentRow;
-  const { endedAt, seenAt } = ledger;
-  const wasSeen = (p: InboxPayment) =>
-    endedAt === null || (seenAt.get(ledgerPaymentKey(p)) ?? endedAt) <= endedAt;
-  return [() => true, isKept, wasSeen].flatMap((counted) =>
-    dueEvents(session, judgementOf(fold, counted), recorded),
-  );
-}
-
-function isKept({ resolved }: InboxPayment): boolean {
-  return !resolved;
 }

@@ -48,7 +48,13 @@ export type PostOutcome =
 
 /** Why a delivery was given up; the first two are the existing backend's words. */
 export type DeadReason =
-  'max_attempts' | '4xx:410' | 'endpoint_disabled' | 'endpoint_removed' | 'gave_way';
+  | 'max_attempts'
+  | '4xx:410'
+  | 'endpoint_disabled'
+  | 'endpoint_removed'
+  | 'gave_way'
+  /** The stored event is not what its facts make: nothing was signed. */
+  | 'not_of_facts';
 
 /** What becomes of a delivery after an attempt. */
 export type AfterAttempt =

@@ -35,7 +35,7 @@ export const MEANING: Readonly<Record<Discrepancy, string>> = {
   overdue: 'still open five minutes after its deadline',
   foreign_delivery: 'a webhook that an older backend has left open',
   event_overdue: 'an event that has been due for over a minute',
-  no_run: 'not at rest, and no workflow runs for it',
+  no_run: 'not at rest, and no workflow runs for it, or its run cannot go on',
 };
 
 /** What a run does about each, in a few words: what a dry run would have done. */
@@ -51,7 +51,7 @@ const REMEDY: Readonly<Record<Discrepancy, string>> = {
   overdue: 'evidence of its end would be asked for, and it settled',
   foreign_delivery: 'it would become the delivery of our event',
   event_overdue: 'its session would be woken',
-  no_run: 'it would be woken',
+  no_run: 'a run that cannot go on would be ended, and the session woken',
 };
 
 /** One found discrepancy and what became of it, in words. */

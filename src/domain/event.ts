@@ -1,5 +1,5 @@
 /** Events: facts that merchants are told. The id and the bytes of an event derive from its fact, never from when it was sent. */
-import { heldOf, type Held } from './held.ts';
+import { exceptionFact, exceptionsOf, type Exception, type Together } from './exceptions.ts';
 import type { Judgement } from './judge.ts';
 import { ledgerPaymentKey } from './ledger-payment.ts';
 import { formatAmount, type Stroops } from './money.ts';
@@ -34,19 +34,22 @@ type RecordedPayment = {
   readonly confirmedAt: Date;
 };
 
-/** Every event that the state of a session calls for, in the order in which it is to be told. */
+/**
+ * Every event that the state of a session calls for, in the order in which it is to be told. `exceptions`: those to tell,
+ * where the payments are too many for the judgement to list them all.
+ */
 export function dueEvents(
   session: Session,
   judgement: Judgement,
   recorded: RecordedPayment | null,
+  exceptions: readonly Exception[] = exceptionsOf(session, judgement, Infinity),
 ): EventFact[] {
-  const held = heldOf(session, judgement).filter(({ reason }) => reason !== 'ambiguous');
   return [
-    ...(session.status === 'paid' && recorded !== null ? [confirmed(session, recorded)] : []),
+    ...(session.status === 'paid' && recorded !== null ? [confirmedEvent(session, recorded)] : []),
     ...(session.status !== 'paid' && session.closedThroughLedger !== null
-      ? [ended(session, session.closedThroughLedger, judgement)]
+      ? [endedAt(session, session.closedThroughLedger, judgement)]
       : []),
-    ...held.map((h) => exception(session, h)),
+    ...exceptions.map((e) => exceptionEvent(session, e)),
   ];
 }
 
@@ -68,7 +71,8 @@ function metadataOf({ metadata, metadataOmitted }: Session): Record<string, unkn
   return metadataOmitted === true ? { metadata: null, metadataOmitted } : { metadata };
 }
 
-function confirmed(session: Session, recorded: RecordedPayment): EventFact {
+/** `payment.confirmed`, of the payment that completed it. */
+export function confirmedEvent(session: Session, recorded: RecordedPayment): EventFact {
   const overpaid = recorded.amount > session.price ? recorded.amount - session.price : 0n;
   return {
     type: 'payment.confirmed',
@@ -88,13 +92,18 @@ function confirmed(session: Session, recorded: RecordedPayment): EventFact {
 }
 
 /** What counted when it ended. Money that is found or returned later changes no byte of what was told. */
-function receivedBy(ending: number, { judged }: Judgement): Stroops {
+function receivedBy(ending: number, { judged, before }: Judgement): Stroops {
   return judged
     .filter(({ verdict, placedAfter }) => verdict === 'credited' && (placedAfter ?? 0) < ending)
-    .reduce((sum, { payment }) => sum + payment.amount, 0n);
+    .reduce((sum, { payment }) => sum + payment.amount, before?.everCredited ?? 0n);
 }
 
-function ended(session: Session, ending: number, judgement: Judgement): EventFact {
+function endedAt(session: Session, ending: number, judgement: Judgement): EventFact {
+  return endedEvent(session, ending, receivedBy(ending, judgement));
+}
+
+/** `session.expired` or `session.cancelled`; `received` in stroops is what counted when the ledger `ending` closed. */
+export function endedEvent(session: Session, ending: number, received: Stroops): EventFact {
   return {
     type: endingOf(session) === 'cancelled' ? 'session.cancelled' : 'session.expired',
     fact: 'ended',
@@ -102,7 +111,7 @@ function ended(session: Session, ending: number, judgement: Judgement): EventFac
     data: {
       sessionId: session.id,
       price: formatAmount(session.price),
-      received: formatAmount(receivedBy(ending, judgement)),
+      received: formatAmount(received),
       asset: session.asset.code,
       closedThroughLedger: ending,
       ...ofSession(session),
@@ -110,10 +119,12 @@ function ended(session: Session, ending: number, judgement: Judgement): EventFac
   };
 }
 
-function exception(session: Session, { payment, amount, reason }: Held): EventFact {
+/** `payment.exception`, of one held payment, or of all through it. */
+export function exceptionEvent(session: Session, found: Exception): EventFact {
+  const { payment, amount, reason, together } = found;
   return {
     type: 'payment.exception',
-    fact: `${ledgerPaymentKey(payment)}:${reason}`,
+    fact: exceptionFact(ledgerPaymentKey(payment), found),
     occurredAt: payment.closedAt,
     data: {
       sessionId: session.id,
@@ -127,6 +138,20 @@ function exception(session: Session, { payment, amount, reason }: Held): EventFa
       sender: payment.sender,
       memo: session.reference,
       ...metadataOf(session),
+      ...(together === null ? {} : { together: inJson(together) }),
     },
+  };
+}
+
+function inJson({ payments, sums, furtherAssets }: Together) {
+  return {
+    payments,
+    sums: sums.map(({ asset, amount, payments: count }) => ({
+      asset: asset.code,
+      assetIssuer: asset.issuer,
+      amount: formatAmount(amount),
+      payments: count,
+    })),
+    furtherAssets,
   };
 }

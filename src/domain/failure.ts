@@ -7,6 +7,7 @@ export type RefusalCode =
   | 'SessionExistsWithOtherBody'
   | 'ReferenceInUse'
   | 'DeliveryNotFound'
+  | 'CannotBeSettled'
   | 'InvalidInput';
 
 /** A request that was refused. Nothing was written. `field` names the part of the request that is wrong. */

@@ -1,4 +1,5 @@
 import { sameAsset, isNative } from './asset.ts';
+import { NOTHING_BEFORE, type JudgedBefore } from './judged-before.ts';
 import { ledgerPaymentKey, type LedgerPayment } from './ledger-payment.ts';
 import type { Stroops } from './money.ts';
 import { effectiveDeadline, endingOf, type Session } from './session.ts';
@@ -53,6 +54,8 @@ export type Judgement = {
   readonly completed: Stroops;
   /** Payments of ledgers up to which the account is not read yet: they have no meaning until it is. */
   readonly waiting: readonly InboxPayment[];
+  /** Totals of what was judged before and is not listed here; absent when everything is. */
+  readonly before?: JudgedBefore;
 };
 
 /** What judging needs besides the session: who else claims its reference, how far is read, which payment its row names. */
@@ -64,6 +67,8 @@ export type JudgeContext = {
   readonly openedAfter: number;
   /** Every payment of the ledgers after `openedAfter` through this one is in the inbox. Nothing later is credited. */
   readonly readThrough: number;
+  /** Totals of payments that are not among those to be judged, and sort before them; absent when all are. */
+  readonly before?: JudgedBefore;
 };
 
 /**
@@ -95,9 +100,8 @@ type Placed = { readonly payment: InboxPayment; readonly placedAfter: number | n
 function fold(session: Session, payments: readonly Placed[], context: JudgeContext): Judgement {
   const judged: Judged[] = [];
   const waiting: InboxPayment[] = [];
-  let credited = 0n;
-  let completing: LedgerPayment | null = null;
-  let completed = 0n;
+  const { before } = context;
+  let { credited, completing, completed } = before ?? NOTHING_BEFORE;
   for (const placed of [...payments].sort(inOrder)) {
     const { payment, placedAfter } = placed;
     const verdict = judgeOne(session, placed, context, credited >= session.price);
@@ -112,7 +116,8 @@ function fold(session: Session, payments: readonly Placed[], context: JudgeConte
     completing = payment;
     completed = credited;
   }
-  return { judged, credited, completing, completed, waiting };
+  const ofAll = before === undefined ? {} : { before };
+  return { ...ofAll, judged, credited, completing, completed, waiting };
 }
 
 /**
@@ -130,9 +135,10 @@ function displacedBy(
   const standing = judged.filter(
     ({ payment, verdict }) => stands(payment) && verdict === 'credited',
   );
-  const isPaid = context.paidByTxHash !== null || sumOf(standing) >= price;
+  const { credited, everCredited } = context.before ?? NOTHING_BEFORE;
+  const isPaid = context.paidByTxHash !== null || sumOf(standing) >= price - everCredited;
   let fresh: InboxPayment[] = [];
-  let sum = 0n;
+  let sum = credited;
   for (const { payment, verdict, placedAfter } of judged) {
     const isNew = !stands(payment);
     const wouldCount = verdict === 'credited' || (verdict === 'duplicate' && isNew && sum < price);
@@ -157,7 +163,8 @@ function placeBehind(
   const standing = payments
     .filter(standsIn(session, context))
     .map(({ placedAfter, ledger }) => (placedAfter === null ? ledger : placedAfter + 1));
-  return Math.max(context.readThrough, session.closedThroughLedger ?? 0, ...standing);
+  const { behind } = context.before ?? NOTHING_BEFORE;
+  return Math.max(context.readThrough, behind, session.closedThroughLedger ?? 0, ...standing);
 }
 
 /**

@@ -22,7 +22,7 @@ export function leaveAlone(facts: SessionFacts, problem: RowProblem): Decision {
   );
   const credited = judged
     .filter(({ payment, verdict }) => verdict === 'credited' && !payment.resolved)
-    .reduce((sum, { payment }) => sum + payment.amount, 0n);
+    .reduce((sum, { payment }) => sum + payment.amount, facts.rest?.before.credited ?? 0n);
   const verdicts = judged.filter(({ payment, verdict }) => verdict !== payment.verdict);
   const detail = rowProblemInWords(problem);
   const isAsked =
@@ -41,6 +41,6 @@ export function leaveAlone(facts: SessionFacts, problem: RowProblem): Decision {
     goneAttention: [],
     settlesRow: false,
     legacyEnding: facts.legacyEnding,
-    changes: verdicts.length > 0 || !isAsked,
+    changes: verdicts.length > 0 || !isAsked || facts.rest?.isUnwritten === true,
   };
 }

@@ -4,11 +4,13 @@
  */
 import type { Coverage } from './coverage.ts';
 import { attentionChanges, type AttentionKind } from './attention.ts';
-import { judge, type InboxPayment, type Judged, type Judgement } from './judge.ts';
+import type { InboxPayment, Judged, Judgement } from './judge.ts';
+import { endedBeforeOurTime, judgementOf } from './judgement.ts';
 import { leaveAlone } from './left-alone.ts';
 import type { LedgerPayment } from './ledger-payment.ts';
 import type { Stroops } from './money.ts';
 import { dueEvents, type EventFact } from './event.ts';
+import { untoldExceptions, type Rest } from './telling.ts';
 import type { RowProblem } from './row-check.ts';
 import {
   effectiveDeadline,
@@ -32,6 +34,8 @@ export type SessionFacts = {
   /** The row is not a session: nothing is decided from the rest. */
   readonly rowProblem: RowProblem | null;
   readonly payments: readonly InboxPayment[];
+  /** Where the payments are too many to read them all: totals of the rest. Absent when `payments` has all. */
+  readonly rest?: Rest;
   readonly paymentRow: PaymentRow | null;
   /** Another session has the same reference on the same account. */
   readonly ambiguous: boolean;
@@ -96,7 +100,7 @@ export function decide(facts: SessionFacts): Decision {
   const judgement = judgementOf(facts);
   const enough = judgement.completing !== null;
   const paid = facts.paymentRow !== null || enough || facts.session.status === 'paid';
-  const ending = paid ? null : endingProven(session, facts);
+  const ending = paid || facts.rest?.isCut === true ? null : endingProven(session, facts);
   const { status, cause, processingSince } = nextStatus(session, facts, paid, ending);
   const closedThroughLedger = ending ?? session.closedThroughLedger;
   const isOver = status === 'paid' || closedThroughLedger !== null;
@@ -107,7 +111,13 @@ export function decide(facts: SessionFacts): Decision {
     facts.paymentRow === null && judgement.completing !== null
       ? paymentFor(judgement.completing, judgement.completed)
       : null;
-  const newEvents = dueEvents(settled, judgement, facts.paymentRow ?? newPayment).filter(
+  const exceptions = untoldExceptions(settled, facts, judgement);
+  const newEvents = dueEvents(
+    settled,
+    judgement,
+    facts.paymentRow ?? newPayment,
+    exceptions,
+  ).filter(
     ({ type, fact }) =>
       !facts.existingEvents.has(`${type} ${fact}`) &&
       // Whoever wrote `paid` before our time told the merchant, or did not; whoever did not write it told nobody.
@@ -121,6 +131,7 @@ export function decide(facts: SessionFacts): Decision {
     settled,
     { ...facts, legacyEnding },
     judgement,
+    exceptions,
   );
   const changes =
     verdicts.length > 0 ||
@@ -130,6 +141,7 @@ export function decide(facts: SessionFacts): Decision {
     goneAttention.length > 0 ||
     settlesRow ||
     legacyEnding !== facts.legacyEnding ||
+    facts.rest?.isUnwritten === true ||
     status !== facts.session.status ||
     closedThroughLedger !== facts.session.closedThroughLedger ||
     finalDeadline?.getTime() !== session.finalDeadline?.getTime() ||
@@ -152,24 +164,6 @@ export function decide(facts: SessionFacts): Decision {
   };
 }
 
-/** What the ledger payments of a session mean, from its facts. */
-export function judgementOf(facts: SessionFacts): Judgement {
-  const { session, payments, ambiguous, paymentRow, coverage } = facts;
-  const known = standsByRow(facts) ? payments.map(({ ledger }) => ledger) : [];
-  return judge(session, payments, {
-    ambiguous,
-    paidByTxHash: paymentRow?.txHash ?? null,
-    openedAfter: coverage?.openedAfter ?? 0,
-    readThrough: coverage?.readThrough ?? Math.max(0, ...known),
-  });
-}
-
-/** Nobody will read the ledger for it: what is found of it by chance is all that will ever be known. */
-function standsByRow(facts: SessionFacts): boolean {
-  if (facts.legacyEnding) return !isOpen(facts.session.status);
-  return endedBeforeOurTime(facts.session, facts);
-}
-
 /**
  * The ledger that proves the ending of a short session (P4), or null while nothing proves it: the first one that closed
  * strictly after the deadline (another may close in the deadline's own second, CAP-88), with everything before it proven.
@@ -178,17 +172,6 @@ function endingProven(session: Session, { coverage, undecoded }: SessionFacts): 
   if (session.closedThroughLedger !== null) return session.closedThroughLedger;
   if (coverage === null || coverage.endLedger === null || undecoded) return null;
   return coverage.provenThrough >= coverage.endLedger - 1 ? coverage.endLedger : null;
-}
-
-/**
- * An ending that an older backend wrote, of a session that is older than what is read back of the ledger: nothing can
- * prove or disprove it any more.
- */
-function endedBeforeOurTime(session: Session, { coverage, historyFrom }: SessionFacts): boolean {
-  if (historyFrom === null || session.createdAt >= historyFrom) return false;
-  const isEnded = session.status === 'expired' || session.status === 'cancelled';
-  if (!isEnded || session.closedThroughLedger !== null) return false;
-  return coverage === null;
 }
 
 function nextStatus(

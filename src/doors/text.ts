@@ -62,6 +62,9 @@ export const isoInstant: z.ZodString = textThat((text) => {
   return at >= FIRST_INSTANT && at <= LAST_INSTANT;
 }, 'an instant in ISO 8601 that exists, say 2026-03-01T12:00:00Z');
 
+/** A day that exists, in ISO 8601: `2026-01-31`. */
+export const isoDay = z.iso.date();
+
 /**
  * The value, as the schema reads it. `field` names it in the refusal, behind it the path within it.
  * @throws Refusal InvalidInput, at the first thing that is wrong

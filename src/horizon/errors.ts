@@ -15,6 +15,11 @@ export class HorizonTooMuch extends HorizonUnavailable {
   }
 }
 
+/** Not asked: the share of the caller in this process's request budget is used up. Later there is one again. */
+export class HorizonBudgetUsed extends Error {
+  override readonly name = 'HorizonBudgetUsed';
+}
+
 /** 429: the budget of the address is used up. */
 export class HorizonRateLimited extends Error {
   override readonly name = 'HorizonRateLimited';

@@ -1,8 +1,9 @@
 /** GET from Horizon: one request, one answer, one reason why not. */
 import { Agent, request } from 'undici';
 import { storable } from '../domain/text.ts';
-import { createBudget } from './budget.ts';
+import { createBudget, currentUse, type BudgetUse } from './budget.ts';
 import {
+  HorizonBudgetUsed,
   HorizonRateLimited,
   HorizonRefused,
   HorizonTooMuch,
@@ -16,6 +17,8 @@ const LARGEST_ANSWER = 16 * 1024 * 1024;
 /** What a 429 without a word about when costs. */
 const DEFAULT_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 60_000;
+/** Connections for each use of the budget: answers that hang for one of them take none away from the reader. */
+const CONNECTIONS = { reading: 8, sessions: 8, reconciliation: 4, reports: 4 } as const;
 
 /** A JSON answer, and the ledger it is of where Horizon says so (only account and path answers do). */
 export type Answer = { readonly body: unknown; readonly latestLedger: number | null };
@@ -36,11 +39,13 @@ export type HorizonOptions = {
   readonly answerWithinMs?: number;
   /** Told of every request: its HTTP status, or 0 when there was no answer. */
   readonly onAnswer?: (status: number) => void;
+  /** Told of every request that was not sent, because the share of its use was used up. */
+  readonly onNoBudget?: (use: BudgetUse) => void;
 };
 
 /**
  * Opens a connection pool to a Horizon. Every request goes through the budget; a 429 stops all of them for as long
- * as Horizon asks. @throws HorizonUnavailable (HorizonTooMuch), HorizonRateLimited, HorizonRefused from `get`
+ * as Horizon asks. @throws HorizonUnavailable (HorizonTooMuch), HorizonRateLimited, HorizonRefused, HorizonBudgetUsed from `get`
  */
 export function createHorizonHttp(options: HorizonOptions): HorizonHttp {
   const answerWithinMs = options.answerWithinMs ?? ANSWER_WITHIN_MS;
@@ -48,13 +53,30 @@ export function createHorizonHttp(options: HorizonOptions): HorizonHttp {
   // A provider's address may carry a key in its path or as a password: errors, logs and histories get the host only.
   const { protocol, host } = new URL(base);
   const budget = createBudget(options.requestsPerHour);
-  const agent = new Agent({
-    connect: { timeout: 5_000 },
-    headersTimeout: answerWithinMs,
-    bodyTimeout: answerWithinMs,
-    maxResponseSize: LARGEST_ANSWER,
-    connections: 8,
-  });
+  const agents = new Map<BudgetUse, Agent>();
+
+  function agentOf(use: BudgetUse): Agent {
+    const agent =
+      agents.get(use) ??
+      new Agent({
+        connect: { timeout: 5_000 },
+        headersTimeout: answerWithinMs,
+        bodyTimeout: answerWithinMs,
+        maxResponseSize: LARGEST_ANSWER,
+        connections: CONNECTIONS[use],
+      });
+    agents.set(use, agent);
+    return agent;
+  }
+
+  async function waitForBudget(): Promise<void> {
+    try {
+      await budget.take();
+    } catch (error) {
+      if (error instanceof HorizonBudgetUsed) options.onNoBudget?.(currentUse());
+      throw error;
+    }
+  }
 
   async function ask(
     url: string,
@@ -62,7 +84,7 @@ export function createHorizonHttp(options: HorizonOptions): HorizonHttp {
   ): Promise<{ status: number; headers: Headers; text: string }> {
     try {
       const { statusCode, headers, body } = await request(url, {
-        dispatcher: agent,
+        dispatcher: agentOf(currentUse()),
         headers: { accept: 'application/hal+json, application/json' },
         signal: AbortSignal.timeout(answerWithinMs),
       });
@@ -84,7 +106,7 @@ export function createHorizonHttp(options: HorizonOptions): HorizonHttp {
       const search = new URLSearchParams(query).toString();
       const rest = `${path}${search === '' ? '' : `?${search}`}`;
       const shown = `${protocol}//${host}${rest}`;
-      await budget.take();
+      await waitForBudget();
       const { status, headers, text } = await ask(`${base}${rest}`, shown);
       if (status === 404 || status === 410) return null;
       if (status === 429) {
@@ -103,7 +125,9 @@ export function createHorizonHttp(options: HorizonOptions): HorizonHttp {
       }
       return { body: parse(text, shown), latestLedger: ledgerIn(headers) };
     },
-    close: () => agent.destroy(),
+    close: async () => {
+      await Promise.all([...agents.values()].map((agent) => agent.destroy()));
+    },
   };
 }
 

@@ -20,6 +20,7 @@ export type SignedEvent = {
  * - Standard Webhooks 1.0: `webhook-id` is the event's and the same at every attempt and every endpoint; signed afresh
  *   with the time of the attempt, once with each secret.
  * - The existing backend's: `sha256=<hex HMAC(secret, deliveryId.timestamp.body)>`, over things that never change.
+ * @throws RangeError for a secret that holds no key (see `canSign`)
  */
 export function signedHeaders(event: SignedEvent, sentAt: Date): Record<string, string> {
   const seconds = Math.floor(sentAt.getTime() / 1000);
@@ -45,8 +46,15 @@ export function signedHeaders(event: SignedEvent, sentAt: Date): Record<string, 
   };
 }
 
+/** Whether a secret holds a key: `` and `whsec_` are none, and anybody could sign with the empty one. */
+export function canSign(secret: string): boolean {
+  return keyOf(secret).length > 0;
+}
+
 function standardSignature(secret: string, content: string): string {
-  return `v1,${createHmac('sha256', keyOf(secret)).update(content).digest('base64')}`;
+  const key = keyOf(secret);
+  if (key.length === 0) throw new RangeError('A webhook secret without a key signs nothing.');
+  return `v1,${createHmac('sha256', key).update(content).digest('base64')}`;
 }
 
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;

@@ -8,12 +8,17 @@ import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 /** The worker deployment that versions belong to (WORKER_BUILD_ID). */
 export const DEPLOYMENT = 'stellar-settlement';
 
-/** Workflows and the activities that commit. */
+/** The sessions' workflows, and the activities that commit. */
 export const SETTLEMENT_QUEUE = 'settlement';
 /** POSTs to merchants: slots of their own, so that slow receivers delay nobody's settlement. */
 export const WEBHOOKS_QUEUE = 'webhooks';
-/** Everything that asks Horizon. */
+/** Proving reports: slots of their own, so that reporters delay nobody but each other. */
 export const HORIZON_QUEUE = 'horizon';
+/**
+ * The watcher and reconciliation, their workflows and their activities. Their number is fixed, whatever payers, merchants
+ * and backends do, so nobody else's work stands before theirs.
+ */
+export const WATCHER_QUEUE = 'watcher';
 
 /** The workflow of a session; its id is the idempotency key of everything that concerns the session. */
 export const SESSION_WORKFLOW = 'checkoutSession';
@@ -134,8 +139,14 @@ export type SessionView = {
   over?: boolean;
   /** The transaction of its live payment; null while unpaid. */
   paidBy: string | null;
-  /** Every ledger payment of the session: `<hash>:<op>:<sub>` and its verdict. */
+  /**
+   * Ledger payments of the session, `<hash>:<op>:<sub>` and its verdict, in ledger order: the first five and the last five
+   * where there are more than ten, so that a view stays small.
+   */
   payments: { payment: string; verdict: string }[];
+  /** How many there are. Absent in what older workers answered, which listed all. */
+  paymentCount?: number;
+  /** Webhooks, the first five and the last five likewise. */
   deliveries: {
     deliveryId: string;
     event: string;
@@ -143,6 +154,7 @@ export type SessionView = {
     attempts: number;
     nextAt: string | null;
   }[];
+  deliveryCount?: number;
   attention: string[];
   /** Deliveries that are to be sent now. */
   due: number;

@@ -21,7 +21,9 @@ export function detailsOf(view: SessionView): string {
     ...view.attention.map((kind) => `⚠ needs attention: ${kind}`),
   ];
   const list = [
+    ...notShown('payments', view.paymentCount, view.payments.length),
     ...view.payments.map((p) => `- payment ${p.payment}: ${p.verdict}`),
+    ...notShown('webhooks', view.deliveryCount, view.deliveries.length),
     ...view.deliveries.map(
       (d) =>
         `- ${d.event} (${d.deliveryId}): ${d.status} after ${d.attempts} attempt(s)${d.nextAt === null ? '' : `, next ${d.nextAt}`}`,
@@ -29,6 +31,13 @@ export function detailsOf(view: SessionView): string {
   ];
   // Two spaces end a line of Markdown; an empty line begins a list.
   return [head.join('  \n'), list.join('\n')].join('\n\n').trim();
+}
+
+/** Says how many there are where only the first and the last are listed. Older workers gave no count, and listed all. */
+function notShown(what: string, count: number | undefined, shown: number): string[] {
+  return count !== undefined && count > shown
+    ? [`- ${count} ${what}, the first and last of them:`]
+    : [];
 }
 
 /** The search attributes that differ from what was shown before. */

@@ -1,16 +1,19 @@
 import {
   ApplicationFailure,
-  continueAsNew,
   log,
+  makeContinueAsNewFunc,
   proxyActivities,
   setCurrentDetails,
 } from '@temporalio/workflow';
 import { partOf } from '../doors/messages.ts';
 import { readable } from '../doors/unreadable.ts';
 import type { WatcherActivities } from '../activities/index.ts';
+import { WATCHER_QUEUE } from './contract.ts';
 import { WATCH_FOR_MINUTES, WATCH_OPTIONS } from './options.ts';
 
 const { watchLedger } = proxyActivities<WatcherActivities>(WATCH_OPTIONS);
+/** A run that an earlier version started on the sessions' queue goes on here, on the watcher's. */
+const goOn = makeContinueAsNewFunc<typeof ledgerWatcher>({ taskQueue: WATCHER_QUEUE });
 
 /**
  * The one reader of a network's ledger. All its memory is in the database (cursors, coverage, work lists), so the
@@ -21,7 +24,7 @@ export async function ledgerWatcher(input: { network: string }): Promise<void> {
   const stretch = readable(await watchLedger({ network, minutes: WATCH_FOR_MINUTES }));
   log.info('The watcher has read a stretch.', stretch);
   setCurrentDetails(`Last stretch: ${JSON.stringify(stretch)}`);
-  await continueAsNew<typeof ledgerWatcher>({ network });
+  await goOn({ network });
 }
 
 /** @throws ApplicationFailure WrongStart: a run that reads nothing must not hold the watcher's workflow id */

@@ -222,6 +222,7 @@ const TABLES = [
   'settlement.reported_payments',
   'settlement.session_journal',
   'settlement.session_references',
+  'settlement.session_totals',
   'settlement.undecided_payments',
   'settlement.watched_accounts',
 ];

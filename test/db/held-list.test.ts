@@ -6,7 +6,8 @@ import { heldOf } from '../../src/domain/held.ts';
 import type { Verdict } from '../../src/domain/judge.ts';
 import { ledgerPaymentKey } from '../../src/domain/ledger-payment.ts';
 import { formatAmount } from '../../src/domain/money.ts';
-import { judgementOf } from '../../src/domain/settle.ts';
+import { judgementOf } from '../../src/domain/judgement.ts';
+
 import type { SessionStatus } from '../../src/domain/session.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { insertSession, receive } from './build.ts';

@@ -6,7 +6,7 @@ import { schemaProblems } from '../../src/db/check.ts';
 import { connect, type Database } from '../../src/db/connection.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { lastRun } from '../../src/db/reconcile-runs.ts';
-import { APP_RIGHTS, HIDDEN, TABLES } from '../../src/db/rights.ts';
+import { APP_RIGHTS, CLOSED, HIDDEN, SHOWN, TABLES } from '../../src/db/rights.ts';
 import { grantRights } from '../../src/db/roles.ts';
 import { settleTogether } from '../../src/db/settle.ts';
 import { readStanding } from '../../src/db/standing.ts';
@@ -80,8 +80,36 @@ describe('the role of workers', () => {
     'INSERT INTO settlement.migrations (hash) VALUES (NULL)',
     'DELETE FROM settlement.network',
     'CREATE ROLE another',
+    // When something was decided is the database's to say.
+    "INSERT INTO settlement.session_journal (session_id, at, from_status, to_status, cause, actor) VALUES (gen_random_uuid(), '2020-01-01', '', '', '', '')",
+    "INSERT INTO settlement.session_journal (id, session_id, from_status, to_status, cause, actor) OVERRIDING SYSTEM VALUE VALUES (1, gen_random_uuid(), '', '', '', '')",
+    "INSERT INTO settlement.operator_journal (at, actor, action, subject, reason) VALUES ('2020-01-01', '', '', '', '')",
+    "INSERT INTO settlement.attention (subject, kind, detail, opened_at) VALUES ('', '', '', '2020-01-01')",
+    'INSERT INTO settlement.events (created_at) VALUES (now())',
+    'INSERT INTO settlement.returned_payments (proven_at) VALUES (now())',
+    'INSERT INTO payments (created_at) VALUES (now())',
+    'INSERT INTO settlement.ledger_payments (resolved_at) VALUES (now())',
+    "UPDATE settlement.network SET passphrase = ''",
+    "UPDATE merchants SET email = ''",
+    "SELECT setval('settlement.session_journal_id_seq', 1)",
   ])('is refused %s', async (statement) => {
     expect(await outcomeOf(app, statement)).toBe(REFUSED);
+  });
+
+  test('cannot say when a person decided: the database does, and once', async () => {
+    await app.pool.query(
+      `INSERT INTO settlement.attention (subject, kind, detail) VALUES ('a test', 'a test', '')`,
+    );
+    const decide = (at: string | null) =>
+      app.pool.query(
+        `UPDATE settlement.attention SET resolved_at = $1 WHERE subject = 'a test' RETURNING resolved_at`,
+        [at],
+      );
+    const { rows: decided } = await decide('2020-01-01');
+    expect(decided[0].resolved_at.getFullYear()).toBeGreaterThan(2020);
+    expect((await decide('2021-01-01')).rows).toEqual(decided);
+    await decide(null);
+    expect((await decide('2020-01-01')).rows[0].resolved_at >= decided[0].resolved_at).toBe(true);
   });
 
   test('is refused every deletion but those of work lists and of what is known of the ledger', async () => {
@@ -101,6 +129,7 @@ describe('the role of workers', () => {
       'settlement.reconcile_runs',
       'settlement.recounted_ledgers',
       'settlement.session_references',
+      'settlement.session_totals',
       'settlement.undecided_payments',
     ]);
   });
@@ -121,6 +150,29 @@ describe('the role of people and dashboards', () => {
     ]) {
       expect(await outcomeOf(reader, statement)).toBe(REFUSED);
     }
+  });
+
+  test('sees the columns that are listed, and no column that a backend adds', async () => {
+    const columns = await database.rows<{ name: string }>(
+      `SELECT table_schema || '.' || table_name || '.' || column_name AS name FROM information_schema.columns
+       WHERE table_schema || '.' || table_name = ANY ($1)`,
+      [Object.keys(SHOWN)],
+    );
+    const listed = [SHOWN, HIDDEN].flatMap((list) =>
+      Object.entries(list).flatMap(([table, names]) => names.map((name) => `${table}.${name}`)),
+    );
+    expect(listed.toSorted()).toEqual(columns.map(({ name }) => name).toSorted());
+    const backends = TABLES.filter(
+      (table) => table.startsWith('public.') && !CLOSED.includes(table),
+    );
+    expect(Object.keys(SHOWN)).toEqual(expect.arrayContaining(backends));
+    await database.rows('ALTER TABLE merchants ADD COLUMN password_hash text');
+    await migrate(database.url, { networkPassphrase: SANDBOX_PASSPHRASE, roles: ROLES });
+    for (const { pool } of [reader, app]) {
+      await expect(pool.query('SELECT password_hash FROM merchants')).rejects.toThrow('permission');
+    }
+    expect(await outcomeOf(app, "UPDATE merchants SET password_hash = ''")).toBe(REFUSED);
+    await database.rows('ALTER TABLE merchants DROP COLUMN password_hash');
   });
 
   test('sees no secret: not of merchants, not of endpoints, not one that rotates', async () => {

@@ -156,7 +156,7 @@ test('a record that cannot be read, and why', async () => {
 
 test('the answer to a report', async () => {
   await forAnyText(async (text) => {
-    const times = await recordReport(database.db, session.id, txHash(7));
+    const times = (await recordReport(database.db, session.id, txHash(7))) ?? 0;
     const report = { sessionId: session.id, txHash: txHash(7), times };
     await recordAnswer(database.db, report, text, null);
   });

@@ -34,6 +34,15 @@ describe('the files of a deployment', () => {
     expect(text('.dockerignore').split('\n')[0]).toBe('*');
   });
 
+  test('a file that was there is closed to others, and its last line stays what it is', async () => {
+    const file = await makePasswords('MINE=1\nLAST=no line end');
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+    const lines = readFileSync(file, 'utf8').trim().split('\n');
+    expect(lines.slice(0, 2)).toEqual(['MINE=1', 'LAST=no line end']);
+    expect(lines[2]).toMatch(/^POSTGRES_PASSWORD=[0-9a-f]{48}$/);
+    expect(lines).toHaveLength(8);
+  });
+
   test('the image is built from files that are there and let through, and runs as nobody of weight', () => {
     const lines = text('Dockerfile').split('\n');
     const through = text('.dockerignore').split('\n');

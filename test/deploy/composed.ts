@@ -1,6 +1,13 @@
 /** docker-compose.yml as the real parser reads it. */
 import { execFile } from 'node:child_process';
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -33,12 +40,13 @@ export type Composed = {
   readonly volumes: Readonly<Record<string, unknown>>;
 };
 
-/** Runs deploy/passwords.sh in a folder of its own, twice; returns the .env that it made, which the second run left as it was. */
-export async function makePasswords(): Promise<string> {
+/** Runs deploy/passwords.sh in a folder of its own, twice; returns the .env that it made, which the second run left as it was. `before`: an .env that was there, open to all. */
+export async function makePasswords(before: string | null = null): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'settle-test-deploy-'));
   chmodSync(folder, 0o755);
   mkdirSync(join(folder, 'deploy'));
   copyFileSync(join(ROOT, 'deploy/passwords.sh'), join(folder, 'deploy/passwords.sh'));
+  if (before !== null) writeFileSync(join(folder, '.env'), before, { mode: 0o644 });
   const make = () => promisify(execFile)('sh', [join(folder, 'deploy/passwords.sh')]);
   await make();
   const first = readFileSync(join(folder, '.env'), 'utf8');

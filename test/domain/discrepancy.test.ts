@@ -46,8 +46,8 @@ test('a dry run says what would be done', () => {
   expect(words.split('\n')).toEqual([
     'Reconciliation of 2026-03-01T03:00:00.000Z (dry run: nothing was changed): 1 found.',
     '',
-    '- **no_run** (not at rest, and no workflow runs for it): 1 found',
-    '  - session 1: it would be woken',
+    '- **no_run** (not at rest, and no workflow runs for it, or its run cannot go on): 1 found',
+    '  - session 1: a run that cannot go on would be ended, and the session woken',
   ]);
 });
 

@@ -1,5 +1,5 @@
 import { describe, expect, jest, test } from '@jest/globals';
-import { createBudget, type Budget } from '../../src/horizon/budget.ts';
+import { askingFor, createBudget, type Budget } from '../../src/horizon/budget.ts';
 
 /** A budget whose clock stands still unless it sleeps; how long it slept is all that a test looks at. */
 function budgetOf(requestsPerHour: number) {
@@ -113,5 +113,97 @@ describe('a pause', () => {
     await takeMany(budget, 100);
     await budget.take();
     expect(now).toBe(61 * SECOND);
+  });
+});
+
+describe('beside many who ask for reports', () => {
+  /** Asks as the real clock would have it: whoever waits the shortest goes on first. */
+  function simulated(requestsPerHour: number) {
+    let now = 0;
+    const waiting: { at: number; go: () => void }[] = [];
+    const sleep = (ms: number) => new Promise<void>((go) => waiting.push({ at: now + ms, go }));
+    const budget = createBudget(requestsPerHour, { now: () => now, sleep });
+    const settle = () => new Promise((resolve) => setImmediate(resolve));
+    /** Lets time pass until `done` says so. */
+    const run = async (done: () => boolean) => {
+      await settle();
+      while (!done()) {
+        waiting.sort((a, b) => a.at - b.at);
+        const next = waiting.shift();
+        if (next === undefined) throw new Error('Nobody waits any more.');
+        now = Math.max(now, next.at);
+        next.go();
+        await settle();
+      }
+    };
+    return { budget, run, sleep, now: () => now };
+  }
+
+  test('the reader waits for two requests at the most, and reports get their share and no more', async () => {
+    const { budget, run, sleep, now } = simulated(3600);
+    const of = { reports: 0, refused: 0 };
+    const flood = async () => {
+      while (now() < 600 * SECOND) {
+        try {
+          await askingFor('reports', () => budget.take());
+          of.reports += 1;
+        } catch {
+          of.refused += 1;
+          await sleep(SECOND);
+        }
+      }
+    };
+    for (let i = 0; i < 20; i += 1) void flood();
+    const waits: number[] = [];
+    const reader = (async () => {
+      await run(() => now() > 30 * SECOND);
+      for (let i = 0; i < 200; i += 1) {
+        const asked = now();
+        let isTaken = false;
+        void budget.take().then(() => (isTaken = true));
+        await run(() => isTaken);
+        waits.push(now() - asked);
+        const goOn = now() + SECOND;
+        await run(() => now() >= goOn);
+      }
+    })();
+    await reader;
+    expect(Math.max(...waits)).toBeLessThanOrEqual(2 * SECOND);
+    const seconds = now() / SECOND;
+    expect(of.reports).toBeLessThanOrEqual(seconds / 8 + 13);
+    expect(of.reports).toBeGreaterThanOrEqual(seconds / 8 - 1);
+    expect(of.refused).toBeGreaterThan(100);
+  });
+
+  test('a share gets its part although the reader asks for more than there is', async () => {
+    const { budget, run, now } = simulated(3600);
+    let reconciled = 0;
+    const read = async () => {
+      for (;;) await budget.take();
+    };
+    const reconcile = async () => {
+      for (;;) {
+        await askingFor('reconciliation', () => budget.take());
+        reconciled += 1;
+      }
+    };
+    void read();
+    void reconcile();
+    await run(() => now() > 400 * SECOND);
+    expect(reconciled).toBeGreaterThanOrEqual(90);
+    expect(reconciled).toBeLessThanOrEqual(130);
+  });
+
+  test('nobody of a share waits longer than a caller does', async () => {
+    const { budget, run, now } = simulated(36);
+    const answers: string[] = [];
+    for (let i = 0; i < 3; i += 1) {
+      void askingFor('reports', () => budget.take()).then(
+        () => answers.push('asked'),
+        (error: Error) => answers.push(`${error.name} after ${now()}`),
+      );
+    }
+    await run(() => answers.length === 3);
+    expect(answers).toEqual(['asked', 'HorizonBudgetUsed after 0', 'HorizonBudgetUsed after 0']);
   });
 });

@@ -100,7 +100,8 @@ test('a run asks Horizon no more than it may, and the next one goes on', async (
 
 const NO_TEMPORAL = {
   networkName: 'sandbox',
-  isRunning: () => Promise.resolve(true),
+  runOf: () => Promise.resolve('runs' as const),
+  endRun: () => Promise.resolve(),
   watcher: { isRunning: () => Promise.resolve(true), start: () => Promise.resolve() },
   requestsToReadAgain: 100,
 };

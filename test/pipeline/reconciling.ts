@@ -30,6 +30,8 @@ export type Reconciling = Reading & {
   reconcile(options?: { dryRun?: boolean }): Promise<Found>;
   /** Another process: connections, settle queue and requests of its own. `close` it before the rest. */
   another(): Another;
+  /** Sessions whose run is there, and cannot go on. */
+  readonly stuck: Set<string>;
   /** A session of 10 lumens as the backend inserts it, opened an hour ago, to be paid within half an hour. */
   insert(fields?: Partial<Inserted>): Promise<Inserted>;
   /** Pays a session on the ledger, in time. */
@@ -68,11 +70,13 @@ export async function startReconciling(given: TestDatabase | null = null): Promi
   reading.pass(20 * 60);
   const running = new Set<string>();
   const woken: string[] = [];
+  const stuck = new Set<string>();
   const deps: ReconcileDeps = {
     ...reading.deps,
     wake: (id) => Promise.resolve(void woken.push(id)),
     networkName: 'sandbox',
-    isRunning: (id) => Promise.resolve(running.has(id)),
+    runOf: (id) => Promise.resolve(stuck.has(id) ? 'stuck' : running.has(id) ? 'runs' : 'none'),
+    endRun: (id) => Promise.resolve(void stuck.delete(id)),
     watcher: {
       isRunning: () => Promise.resolve(running.has('watcher')),
       start: () => Promise.resolve(void running.add('watcher')),
@@ -84,6 +88,7 @@ export async function startReconciling(given: TestDatabase | null = null): Promi
     shop,
     customer,
     running,
+    stuck,
     woken,
     reconcile: (options) => reconcileWith(deps, options),
     another: () => startAnother(deps, reading),

@@ -11,6 +11,8 @@ export function countingCounters(): Counters & { readonly counted: Map<string, n
     reconciled: (kind, { found }) => {
       for (let i = 0; i < found; i += 1) add(`reconciled ${kind}`);
     },
+    reportLimited: (bound) => add(`report limited by ${bound}`),
+    setAside: (kind) => add(`set aside ${kind}`),
     attempted: (outcome) => add(`attempted ${outcome}`),
   };
 }

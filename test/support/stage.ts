@@ -22,12 +22,13 @@ import { createHorizonSource } from '../../src/horizon/source.ts';
 import { startSandboxLedger, type SandboxLedger } from '../../src/sandbox/ledger/start.ts';
 import { SandboxWallet } from '../../src/sandbox/ledger/wallet.ts';
 import { startReceiver, type Receiver } from '../../src/sandbox/receiver.ts';
-import { isRunning, SA_TYPES, wakeSession } from '../../src/temporal.ts';
+import { endRun, runState, SA_TYPES, wakeSession } from '../../src/temporal.ts';
 import { createWebhookSender } from '../../src/webhook/post.ts';
 import {
   HORIZON_QUEUE,
   sessionWorkflowId,
   SETTLEMENT_QUEUE,
+  WATCHER_QUEUE,
   WEBHOOKS_QUEUE,
 } from '../../src/workflows/contract.ts';
 import { SEARCH_ATTRIBUTES } from '../../src/workflows/search-attributes.ts';
@@ -91,7 +92,8 @@ export async function setStage(): Promise<Stage> {
     networkPassphrase: ledger.networkPassphrase,
     draining: new AbortController().signal,
     networkName: 'sandbox',
-    isRunning: (sessionId) => isRunning(env.client, sessionWorkflowId(sessionId)),
+    runOf: (sessionId) => runState(env.client, sessionWorkflowId(sessionId)),
+    endRun: (id, reason) => endRun(env.client, sessionWorkflowId(id), reason),
     watcher: { isRunning: () => Promise.resolve(true), start: () => Promise.resolve() },
     requestsToReadAgain: 100,
   };
@@ -198,12 +200,19 @@ async function createWorkers(env: TestWorkflowEnvironment, deps: ReconcileDeps):
     Worker.create({
       ...common,
       taskQueue: HORIZON_QUEUE,
-      activities: { ...horizonActivities(deps), ...reconcileActivities(deps) },
+      activities: horizonActivities(deps),
+    }),
+    Worker.create({
+      ...common,
+      workflowBundle: { codePath },
+      taskQueue: WATCHER_QUEUE,
+      activities: reconcileActivities(deps),
     }),
   ]);
 }
 
-async function registerSearchAttributes(env: TestWorkflowEnvironment): Promise<void> {
+/** Without them, the first run of a session that shows itself cannot go on. */
+export async function registerSearchAttributes(env: TestWorkflowEnvironment): Promise<void> {
   await env.connection.operatorService.addSearchAttributes({
     namespace: 'default',
     searchAttributes: Object.fromEntries(

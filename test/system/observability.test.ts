@@ -64,6 +64,9 @@ const ONLY_IN_TROUBLE = new Set([
   'settlement_found_after_ending_total',
   'settlement_commit_retries_total',
   'temporal_request_failure_total',
+  'settlement_set_aside_total',
+  'settlement_reports_limited_total',
+  'settlement_horizon_requests_not_sent_total',
 ]);
 
 test('every metric that alerts and dashboard name is on the page, after one payment and one run', async () => {

@@ -2,8 +2,10 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Client, Connection } from '@temporalio/client';
+import { countTroubled } from '../../src/cli/status-temporal.ts';
+import { endRun, runState } from '../../src/temporal.ts';
 import { sessionWorkflowId, SETTLEMENT_QUEUE } from '../../src/workflows/contract.ts';
-import { startSystem, tenLumens, type System } from '../support/system.ts';
+import { startSystem, tenLumens, until, type System } from '../support/system.ts';
 
 let system: System;
 let connection: Connection;
@@ -127,6 +129,28 @@ test('updates of every other shape are refused, and the run goes on', async () =
   await isPaidAndTold(session);
   expect(await hasFailedTask(session.id)).toBe(false);
 }, 60_000);
+
+test('a run that cannot go on is shown, and ends when reconciliation finds it', async () => {
+  const id = randomUUID();
+  const workflowId = sessionWorkflowId(id);
+  await temporal.workflow.start('nobodyKnows', { workflowId, taskQueue: SETTLEMENT_QUEUE });
+  await until(
+    () => runState(temporal, workflowId),
+    (state) => state === 'stuck',
+    60_000,
+  );
+  await until(
+    () => countTroubled(temporal),
+    (troubled) => troubled === null || troubled > 0,
+  );
+  await endRun(temporal, workflowId, 'as reconciliation does');
+  expect(await runState(temporal, workflowId)).toBe('none');
+  const { memo } = await system.client.openSession(
+    id,
+    tenLumens(system.merchantId, system.shop.address),
+  );
+  await isPaidAndTold({ id, memo });
+}, 120_000);
 
 test('a watcher without a network ends, and does not hold the place of one', async () => {
   const watcher = await temporal.workflow.start('ledgerWatcher', {

@@ -1,8 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
-import { AddressRefused, judgeUrl, lookupPublic } from '../../src/webhook/guard.ts';
+import { loadSenderConfig, senderOptions } from '../../src/config.ts';
+import { notPublic } from '../../src/webhook/addresses.ts';
+import { AddressRefused, judgeUrl } from '../../src/webhook/guard.ts';
 
-const NOBODY = new Set<string>();
-const allowed = (url: string, ...hosts: string[]) => judgeUrl(url, new Set(hosts)).isAllowed;
+const by = (...hosts: string[]) => ({ allow: new Set(hosts), plainHttp: true });
+const NOBODY = by();
+const allowed = (url: string, ...hosts: string[]) => judgeUrl(url, by(...hosts)).isAllowed;
 
 describe('a URL that no webhook may go to', () => {
   test.each([
@@ -90,13 +93,13 @@ describe('the allow-list', () => {
     ['a port that begins like it', 'http://127.0.0.1:80801/', '127.0.0.1:8080'],
     ['a host without its port', 'http://127.0.0.1:8080/', '127.0.0.1'],
     ['another address', 'http://127.0.0.2:8080/hook', '127.0.0.1:8080'],
+    ['another port of a name', 'http://localhost:3001/', 'localhost:3000'],
   ])('is exact: not %s', (_, url, host) => {
-    expect(() => judgeUrl(url, new Set([host]))).toThrow(AddressRefused);
+    expect(() => judgeUrl(url, by(host))).toThrow(AddressRefused);
   });
 
   test.each([
     ['localhost:3000', 'http://localhost.merchant.example:3000/'],
-    ['localhost:3000', 'http://localhost:3001/'],
     ['merchant.example:80', 'http://www.merchant.example/'],
   ])('%s does not allow the name %s', (host, url) => {
     expect(allowed(url, host)).toBe(false);
@@ -104,35 +107,90 @@ describe('the allow-list', () => {
 
   test('allows user info no more than before', () => {
     const url = 'http://user:pass@127.0.0.1:8080/';
-    expect(() => judgeUrl(url, new Set(['127.0.0.1:8080']))).toThrow(AddressRefused);
+    expect(() => judgeUrl(url, by('127.0.0.1:8080'))).toThrow(AddressRefused);
   });
 });
 
-describe('a name', () => {
-  const look = (name: string) =>
-    new Promise((resolve, reject) => {
-      lookupPublic(name, { all: true }, (error, addresses) =>
-        error ? reject(error) : resolve(addresses),
-      );
-    });
+test.each(['http://localhost/', 'https://api.localhost/', 'https://LOCALHOST./'])(
+  'a name that is loopback by definition is refused without a resolver: %s',
+  (url) => {
+    expect(() => judgeUrl(url, NOBODY)).toThrow(/not public \(loopback\)/);
+  },
+);
 
-  test('that leads inside is refused when it is looked up', async () => {
-    await expect(look('localhost')).rejects.toThrow(AddressRefused);
-    await expect(look('localhost')).rejects.toThrow(/localhost leads to .* not public/);
+describe('http, where HTTPS is required', () => {
+  const strict = { allow: new Set(['127.0.0.1:8080']), plainHttp: false };
+
+  test('is refused, and the setting is named; https passes', () => {
+    expect(() => judgeUrl('http://merchant.example/hook', strict)).toThrow(AddressRefused);
+    expect(() => judgeUrl('http://merchant.example/hook', strict)).toThrow(
+      /is not https \(WEBHOOK_PLAIN_HTTP=allow/,
+    );
+    expect(judgeUrl('https://merchant.example/hook', strict).isAllowed).toBe(false);
   });
 
-  test('that does not exist is an error of the network, not a refusal', async () => {
-    const failure = await look('nobody.invalid').catch((error: unknown) => error);
-    expect(failure).toHaveProperty('code', expect.stringMatching(/^(ENOTFOUND|EAI_AGAIN)$/));
-    expect(failure).not.toBeInstanceOf(AddressRefused);
+  test('is taken for a receiver that the operator has allowed by name', () => {
+    expect(judgeUrl('http://127.0.0.1:8080/', strict).isAllowed).toBe(true);
   });
 
-  test('that leads outside is answered as it was asked: one address, or all', async () => {
-    // The lookup of a literal is the literal itself, so that this needs no DNS.
-    expect(await look('8.8.8.8')).toEqual([{ address: '8.8.8.8', family: 4 }]);
-    const one = await new Promise((resolve) => {
-      lookupPublic('8.8.8.8', { all: false }, (_, ...answer) => resolve(answer));
-    });
-    expect(one).toEqual(['8.8.8.8', 4]);
+  const settings = { NETWORK_PASSPHRASE: 'Public Global Stellar Network ; September 2015' };
+  test.each([
+    ['the public network', settings, false],
+    ['another network', { NETWORK_PASSPHRASE: 'Test SDF Network ; September 2015' }, true],
+    ['the public network, switched off', { ...settings, WEBHOOK_PLAIN_HTTP: 'allow' }, true],
+    ['another network, switched on', { WEBHOOK_PLAIN_HTTP: 'refuse' }, false],
+    ['nothing said', { WEBHOOK_PLAIN_HTTP: '' }, true],
+  ])('is a matter of the network: %s', (_, env, plainHttp) => {
+    expect(senderOptions(loadSenderConfig(env)).plainHttp).toBe(plainHttp);
+  });
+});
+
+test('a refusal holds nothing of the URL that may be a secret, and no page of it', () => {
+  const secret = 'T0K3N-0123456789abcdef';
+  for (const url of [`ftp://m.example/${secret}`, `http://m.example/hook?key=${secret}`, secret]) {
+    const refuse = () => judgeUrl(url, { allow: new Set(), plainHttp: false });
+    expect(refuse).toThrow(AddressRefused);
+    expect(refuse).not.toThrow(secret);
+  }
+  const long = `https://m.example/${'a'.repeat(3_000)}`;
+  expect(() => judgeUrl(long, NOBODY)).toThrow('is longer than 2048 characters');
+});
+
+describe('every special range of the registries is not public, and what lies beside it is', () => {
+  test.each([
+    ['168.63.129.16', '168.63.129.17'],
+    ['100.100.100.200', '100.128.0.1'],
+    ['192.0.0.192', '192.0.1.1'],
+    ['192.0.2.1', '192.0.3.1'],
+    ['192.31.196.1', '192.31.197.1'],
+    ['192.52.193.1', '192.52.194.1'],
+    ['192.88.99.1', '192.88.100.1'],
+    ['192.175.48.1', '192.175.49.1'],
+    ['198.19.255.255', '198.20.0.1'],
+    ['198.51.100.1', '198.51.101.1'],
+    ['203.0.113.1', '203.0.114.1'],
+    ['239.255.255.255', '223.255.255.1'],
+    ['240.0.0.1', '223.0.0.1'],
+    ['::ffff:8.8.8.8', '2606:4700::1111'],
+    ['64:ff9b::808:808', '2400::1'],
+    ['64:ff9b:1::1', '2a00::1'],
+    ['100::1', '2800::1'],
+    ['2001::1', '2001:200::1'],
+    ['2001:20::1', '2001:4860::8888'],
+    ['2001:db8::1', '2001:db9::1'],
+    ['2002:808:808::1', '2003::1'],
+    ['2620:4f:8000::1', '2620:4f:8001::1'],
+    ['3fff::1', '3000::1'],
+    ['5f00::1', '2c00::1'],
+    ['fd00:ec2::254', '2600::1'],
+    ['fe80::1', '2604::1'],
+    ['ff02::1', '2610::1'],
+  ])('%s, beside %s', (special, beside) => {
+    expect(notPublic(special)).toEqual(expect.any(String));
+    expect(notPublic(beside)).toBeNull();
+  });
+
+  test('what is no address is not public either', () => {
+    expect(notPublic('merchant.example')).toBe('not an address');
   });
 });

@@ -220,9 +220,11 @@ test('five POSTs at once to one endpoint, and no sixth that has no time to wait'
   };
   await onReceiver(handle, async ({ sender, host }) => {
     const post = async () => (await sender.post(`http://${host}/`, {}, '{}')).kind;
-    const posts = Array.from({ length: 5 }, () => sender.withSlot('e', 60_000, post));
+    const posts = Array.from({ length: 5 }, () =>
+      sender.withSlot({ endpointId: 'e', merchantId: 'm' }, 60_000, post),
+    );
     await five;
-    expect(await sender.withSlot('e', 1, post)).toBeNull();
+    expect(await sender.withSlot({ endpointId: 'e', merchantId: 'm' }, 1, post)).toBeNull();
     for (const response of waiting) response.end();
     expect(await Promise.all(posts)).toEqual(Array(5).fill('answered'));
   });
@@ -237,5 +239,22 @@ test('fifty pieces of work beside the commits, and no more: what comes then is t
   for (const end of ends) end();
   expect(await Promise.all(all)).toEqual(Array(50).fill('done'));
   expect(await sender.besideCommits(() => Promise.resolve('again'))).toBe('again');
+  await sender.close();
+});
+
+test('twenty POSTs of one merchant at once, whatever its endpoints; another merchant does not wait', async () => {
+  const sender = createWebhookSender({ allowPrivate: [] });
+  const ends: (() => void)[] = [];
+  const work = () => new Promise<string>((resolve) => ends.push(() => resolve('done')));
+  const all = Array.from({ length: 20 }, (_, i) =>
+    sender.withSlot({ endpointId: `e${i}`, merchantId: 'm' }, 60_000, work),
+  );
+  expect(await sender.withSlot({ endpointId: 'e20', merchantId: 'm' }, 1, work)).toBeNull();
+  const other = sender.withSlot({ endpointId: 'x', merchantId: 'n' }, 1, () =>
+    Promise.resolve('sent'),
+  );
+  expect(await other).toBe('sent');
+  for (const end of ends) end();
+  expect(await Promise.all(all)).toEqual(Array(20).fill('done'));
   await sender.close();
 });

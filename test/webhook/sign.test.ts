@@ -3,7 +3,7 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
 import { Webhook } from 'standardwebhooks';
-import { signedHeaders, type SignedEvent } from '../../src/webhook/sign.ts';
+import { canSign, signedHeaders, type SignedEvent } from '../../src/webhook/sign.ts';
 
 const WHSEC = `whsec_${Buffer.from('a secret of thirty-two bytes, yes').toString('base64')}`;
 const HEX = 'c0ffee'.repeat(10) + 'c0ff';
@@ -115,4 +115,11 @@ describe("the existing backend's signature", () => {
     });
     expect(backend(sign({}, new Date('2026-03-03T12:00:06Z')))).toEqual(first);
   });
+});
+
+test.each(['', 'whsec_'])('a secret without a key signs nothing: %j', (secret) => {
+  expect(canSign(secret)).toBe(false);
+  expect(() => sign({ secrets: [secret] })).toThrow('A webhook secret without a key');
+  expect(() => sign({ secrets: [WHSEC, secret] })).toThrow('A webhook secret without a key');
+  expect(canSign(WHSEC) && canSign(HEX)).toBe(true);
 });

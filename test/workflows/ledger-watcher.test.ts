@@ -3,7 +3,7 @@ import { activityInfo } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker } from '@temporalio/worker';
-import { HORIZON_QUEUE, SETTLEMENT_QUEUE } from '../../src/workflows/contract.ts';
+import { SETTLEMENT_QUEUE, WATCHER_QUEUE } from '../../src/workflows/contract.ts';
 import { skipTime } from '../support/stage.ts';
 
 let env: TestWorkflowEnvironment;
@@ -28,7 +28,7 @@ test('the watcher is replaced as fast after the tenth death in a stretch as afte
   });
   const activities = await Worker.create({
     connection,
-    taskQueue: HORIZON_QUEUE,
+    taskQueue: WATCHER_QUEUE,
     activities: { watchLedger },
   });
   const watcher = env.client.workflow.execute('ledgerWatcher', {

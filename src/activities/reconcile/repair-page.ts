@@ -100,13 +100,28 @@ async function repairRuns(deps: ReconcileDeps, { dryRun }: PageRequest): Promise
   const missing: string[] = [];
   const left = new Map<string, string>();
   await eachOf(await (dryRun ? findUnchecked(db) : takeUnchecked(db)), async (sessionId) => {
-    if (await deps.isRunning(sessionId)) return;
+    const state = await deps.runOf(sessionId);
+    if (state === 'runs') return;
     missing.push(`session ${sessionId}`);
     if (dryRun) return;
-    const problem = await problemOf(() => deps.wake(sessionId));
+    const problem = await problemOf(async () => {
+      if (state === 'stuck') await endStuck(deps, sessionId);
+      await deps.wake(sessionId);
+    });
     if (problem !== null) left.set(`session ${sessionId}`, problem);
   });
   return { ...(dryRun ? untouched('no_run', missing) : tally(missing, left)), next: null };
+}
+
+async function endStuck(deps: ReconcileDeps, sessionId: string): Promise<void> {
+  deps.log.error(
+    { sessionId },
+    'The tasks of a run fail again and again; it is ended, and another follows.',
+  );
+  await deps.endRun(
+    sessionId,
+    'Its tasks failed again and again; reconciliation has another run follow.',
+  );
 }
 
 async function eachOf<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {

@@ -5,6 +5,8 @@ import {
   unseenSessions,
   type Unseen,
 } from '../../db/care.ts';
+import { isItsOwn, setAside, takeBack } from '../../db/set-aside.ts';
+import { errorCode } from '../../db/sqlstate.ts';
 import { lastLedgerBefore } from '../../db/ledgers.ts';
 import { findSession } from '../../db/sessions.ts';
 import { isWatchedFrom, registerAccount } from '../../db/watching.ts';
@@ -93,12 +95,16 @@ async function dateOpening(
  * Follows what the backend wrote since the last time. A session that cannot be taken in does not stop the others; it is
  * found again by the next turn. Returns the sessions whose rows are to be settled anew.
  */
-export async function followBackend(deps: Deps): Promise<string[]> {
+export async function followBackend(
+  deps: Deps,
+  signal: AbortSignal = deps.draining,
+): Promise<string[]> {
   const followed: string[] = [];
   let mayReadBack = true;
   for (let after = '00000000-0000-0000-0000-000000000000'; ;) {
     const page = await unseenSessions(deps.database.db, after);
     for (const session of page) {
+      if (signal.aborted) return followed;
       const outcome = await follow(deps, session, mayReadBack);
       if (outcome === 'followed') followed.push(session.id);
       // The chain is read back once a turn, however many sessions wait for it.
@@ -120,10 +126,16 @@ async function follow(
     if (session.isHistory && session.openedAfter === null) {
       await takeSeen(deps.database.db, [session.id]);
     } else await takeUp(deps, session.id, mayReadBack);
+    await takeBack(deps.database.db, 'follow', [session.id]);
     deps.log.info({ sessionId: session.id }, 'A session of the backend is taken into account.');
     return 'followed';
   } catch (error) {
     if (error instanceof NotReadBackYet) return 'waits';
+    // A Horizon that does not answer, as little as a database that is away, is no fault of the session.
+    if (errorCode(error) !== null && isItsOwn(error)) {
+      await setAside(deps.database.db, 'follow', session.id, error);
+      deps.counters.setAside('follow');
+    }
     deps.log.error(
       { sessionId: session.id, err: error },
       'A session of the backend could not be taken into account; it is tried again.',

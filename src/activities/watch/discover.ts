@@ -8,10 +8,14 @@ import { settleEach } from './settle-due.ts';
  * Follows what the backend wrote by itself since the last turn: new sessions, edits, deletions. `newestLedger` is the
  * newest one before this is asked. Returns how many sessions were settled for it.
  */
-export async function discoverForeignSessions(deps: Deps, newestLedger: number): Promise<number> {
+export async function discoverForeignSessions(
+  deps: Deps,
+  newestLedger: number,
+  signal: AbortSignal = deps.draining,
+): Promise<number> {
   const { db } = deps.database;
   await placeOpenings(db, newestLedger);
-  const followed = [...(await followBackend(deps)), ...(await followCorrected(deps))];
+  const followed = [...(await followBackend(deps, signal)), ...(await followCorrected(deps))];
   await forgetDeleted(deps);
   return settleEach(deps, followed);
 }

@@ -1,27 +1,45 @@
+import type { Db } from '../../db/connection.ts';
+import { isItsOwn, setAside, takeBack } from '../../db/set-aside.ts';
 import { markUnmatched, sessionsToClose, sessionsWithUndecided } from '../../db/worklists.ts';
 import type { SettlingDeps } from '../deps.ts';
 import { reportSettled } from '../report-settled.ts';
 
 /**
  * Settles what the database says is undecided or can now be closed, until nothing of it is left. Returns how many
- * sessions that were. A session that cannot be settled does not stop the rest; the next turn tries it again.
+ * sessions that were. A session that cannot be settled is set aside for a while, and does not stop the rest; nor does a list
+ * that cannot be read stop another.
  */
-export async function settleDue(deps: SettlingDeps): Promise<number> {
-  const { db } = deps.database;
+export async function settleDue(deps: SettlingDeps, signal?: AbortSignal): Promise<number> {
   const tried = new Set<string>();
   let settled = 0;
   for (;;) {
-    for (const unmatched of await markUnmatched(db)) {
+    for (const unmatched of await listed(deps, markUnmatched)) {
       deps.counters.judged('unmatched');
       deps.log.warn(unmatched, 'A payment names no session.');
     }
-    const due = [...(await sessionsWithUndecided(db)), ...(await sessionsToClose(db))].filter(
-      (id) => !tried.has(id),
-    );
-    if (due.length === 0) return settled;
+    const lists = [await listed(deps, sessionsWithUndecided), await listed(deps, sessionsToClose)];
+    const due = lists.flat().filter((id) => !tried.has(id));
+    if (due.length === 0 || signal?.aborted === true) return settled;
     for (const id of due) tried.add(id);
     settled += await settleEach(deps, due);
     deps.settledBell.ring();
+  }
+}
+
+/** A list that fails by itself is empty this time. @throws when the database is away */
+async function listed<T>(
+  { database, log }: SettlingDeps,
+  list: (db: Db) => Promise<T[]>,
+): Promise<T[]> {
+  try {
+    return await list(database.db);
+  } catch (error) {
+    if (!isItsOwn(error)) throw error;
+    log.error(
+      { err: error },
+      'A list of what is to be settled could not be read; it is tried again.',
+    );
+    return [];
   }
 }
 
@@ -30,17 +48,22 @@ export async function settleEach(
   deps: SettlingDeps,
   sessionIds: readonly string[],
 ): Promise<number> {
-  let settled = 0;
+  const settled: string[] = [];
   for (const [sessionId, result] of await deps.queue.settleAll(sessionIds)) {
     if (result instanceof Error) {
       deps.log.error(
         { sessionId, err: result },
         'A session could not be settled; it is tried again.',
       );
+      if (isItsOwn(result)) {
+        deps.counters.setAside('settle');
+        await setAside(deps.database.db, 'settle', sessionId, result);
+      }
       continue;
     }
-    settled += 1;
+    settled.push(sessionId);
     reportSettled(deps, result);
   }
-  return settled;
+  await takeBack(deps.database.db, 'settle', settled);
+  return settled.length;
 }

@@ -1,4 +1,5 @@
 import { pruneLedgers } from '../../db/ledgers.ts';
+import { isItsOwn } from '../../db/set-aside.ts';
 import { watchedAccounts, type WatchedAccount } from '../../db/watching.ts';
 import type { Deps } from '../deps.ts';
 import { advanceChain } from './chain.ts';
@@ -41,12 +42,29 @@ export type TurnReport = {
 export async function takeTurn(deps: Deps, options: TurnOptions): Promise<TurnReport> {
   const { isFirst, thorough, signal } = options;
   const { db } = deps.database;
+  const report = { pages: 0, payments: 0, problems: 0, headLedger: 0 };
+  /** One step that fails by itself keeps no other from being taken. */
+  const apart = async <T>(step: string, take: () => Promise<T>, otherwise: T): Promise<T> => {
+    try {
+      return await take();
+    } catch (error) {
+      if (!isItsOwn(error)) throw error;
+      report.problems += 1;
+      deps.log.error(
+        { err: error, step },
+        'A step of a turn failed; the next turn takes it again.',
+      );
+      return otherwise;
+    }
+  };
+  const settle = () => apart('settle', () => settleDue(deps, signal), 0);
   // What is undecided is settled first: it may be left from a worker that died.
-  let settled = await settleDue(deps);
+  let settled = await settle();
   const { newest, isShown } = await advanceChain(deps);
-  settled += await discoverForeignSessions(deps, newest.sequence);
-  if (isFirst) await pruneLedgers(db);
-  const report = { pages: 0, payments: 0, problems: 0, headLedger: newest.sequence };
+  report.headLedger = newest.sequence;
+  const discover = () => discoverForeignSessions(deps, newest.sequence, signal);
+  settled += await apart('discover', discover, 0);
+  if (isFirst) await apart('prune', () => pruneLedgers(db), undefined);
   const accounts = await watchedAccounts(db);
   for (const account of accounts) {
     if (signal.aborted) break;
@@ -55,7 +73,7 @@ export async function takeTurn(deps: Deps, options: TurnOptions): Promise<TurnRe
     report.pages += read.pages;
     report.payments += read.payments;
     report.problems += read.problem === null ? 0 : 1;
-    if (read.payments > 0) settled += await settleDue(deps);
+    if (read.payments > 0) settled += await settle();
   }
   if (deps.readStrategy === 'ledgers') {
     const names = accounts.map(({ account }) => account);
@@ -63,12 +81,13 @@ export async function takeTurn(deps: Deps, options: TurnOptions): Promise<TurnRe
     report.pages += read.ledgers;
     report.payments += read.payments;
     report.problems += read.problem === null ? 0 : 1;
-    settled += await settleDue(deps);
+    settled += await settle();
   }
-  const missing = await readMissingLedgers(deps, newest, signal);
+  const readMissing = () => readMissingLedgers(deps, newest, signal);
+  const missing = await apart('missing ledgers', readMissing, { ledgers: 0, payments: 0 });
   report.pages += missing.ledgers;
   report.payments += missing.payments;
-  settled += await settleDue(deps);
+  settled += await settle();
   return { ...report, settled };
 }
 

@@ -22,15 +22,15 @@ export const EVIDENCE_EVERY_MS = 60_000;
 export async function watchLedger(deps: Deps, { minutes }: WatchInput): Promise<WatchReport> {
   const report = { pages: 0, payments: 0, settled: 0, problems: 0, headLedger: 0 };
   const { cancellationSignal } = Context.current();
-  // A worker that drains ends its stretch early; the workflow goes on with the next worker.
-  const signal = AbortSignal.any([cancellationSignal, deps.draining]);
-  const end = Date.now() + minutes * 60_000;
+  // A worker that drains ends its stretch early; the workflow goes on with the next worker. Every loop in it looks here.
+  const over = AbortSignal.timeout(minutes * 60_000);
+  const signal = AbortSignal.any([cancellationSignal, deps.draining, over]);
   const endWaking = () => deps.settledBell.ring();
   signal.addEventListener('abort', endWaking, { once: true });
-  const waker = keepWaking(deps, end, signal);
+  const waker = keepWaking(deps, signal);
   let turns = 0;
   let evidenceAt = 0;
-  while (Date.now() < end && !signal.aborted) {
+  while (!signal.aborted) {
     const started = Date.now();
     const thorough = started >= evidenceAt;
     if (thorough) evidenceAt = started + EVIDENCE_EVERY_MS;
@@ -59,15 +59,15 @@ function add(sum: TurnReport, turn: TurnReport): void {
 }
 
 /** Wakes beside the reading, so that a slow Horizon delays no webhook and a slow Temporal no reading. */
-async function keepWaking(deps: Deps, end: number, signal: AbortSignal): Promise<number> {
+async function keepWaking(deps: Deps, signal: AbortSignal): Promise<number> {
   let woken = 0;
   // There is one watcher: what is taken now was taken by one that is gone.
   let isRegained = false;
-  while (Date.now() < end && !signal.aborted) {
+  while (!signal.aborted) {
     try {
       if (!isRegained) await regainWakes(deps.database.db);
       isRegained = true;
-      woken += await wakeDue(deps);
+      woken += await wakeDue(deps, signal);
     } catch (error) {
       deps.log.error({ err: error }, 'Waking failed; the next turn finds the same sessions.');
     }

@@ -39,8 +39,12 @@ const WHAT_TO_DO: Readonly<Record<AttentionKind | 'network_reset' | 'history_gap
     'Point HORIZON_URL at a Horizon with older history: what is missing is then read. Otherwise look on the ledger what the account received meanwhile, settle the session with the merchant, then resolve this.',
   told_in_another_order:
     'Compare the events of the session with `settle payments why`: tell the merchant what the ledger alone says, where that differs, then resolve this.',
+  many_exceptions:
+    'Somebody sends the session many payments that it cannot use: `settle payments held` has their sums. Agree with the merchant what becomes of them, then resolve this.',
   history_gap:
     'Point HORIZON_URL at a Horizon that has the ledgers of the gap, or settle the sessions that it keeps open with their merchants, then resolve this.',
+  event_not_of_facts:
+    'Somebody wrote into the outbox what the ledger does not say, or the session was edited since: compare the event (settlement.events) with `settle session why`, find out who holds the app role, change its password, and resolve it. When the facts make the event, it is sent.',
   not_a_session:
     'Correct the row in checkout_sessions as the detail says; the watcher then takes it up and this closes by itself. If it was never meant to be paid, return what it received (`settle payments held`) and resolve this.',
   network_reset:

@@ -4,7 +4,7 @@ import { sql } from 'drizzle-orm';
 import { assetKey, sameAsset } from '../../domain/asset.ts';
 import { Refusal } from '../../domain/failure.ts';
 import { heldOf } from '../../domain/held.ts';
-import { judgementOf } from '../../domain/settle.ts';
+import { judgementOf } from '../../domain/judgement.ts';
 import { isTxHash, ledgerPaymentKey, type LedgerPayment } from '../../domain/ledger-payment.ts';
 import type { Found, LedgerSource } from '../../domain/ledger-source.ts';
 import { formatAmount, type Stroops } from '../../domain/money.ts';
@@ -171,7 +171,7 @@ async function heldOfPayment(tx: Db, name: string, row: InboxRow): Promise<Stroo
 }
 
 async function heldBySession(tx: Db, name: string, sessionId: string): Promise<Stroops> {
-  const facts = (await gatherFacts(tx, [sessionId], 'locked')).get(sessionId);
+  const facts = (await gatherFacts(tx, [sessionId], 'whole')).get(sessionId);
   if (facts === undefined) return 0n;
   const held = heldOf(facts.session, judgementOf(facts), facts.legacyEnding);
   return held.find((h) => ledgerPaymentKey(h.payment) === name)?.amount ?? 0n;

@@ -9,6 +9,7 @@ import {
   foreignKey,
   index,
   integer,
+  jsonb,
   numeric,
   primaryKey,
   smallint,
@@ -184,7 +185,12 @@ export const ledgerPayments = settlement.table(
   },
   (t) => [
     primaryKey({ columns: [t.txHash, t.opIndex, t.subIndex] }),
-    index('ledger_payments_by_reference').on(t.account, t.reference),
+    // In ledger order, so that the first and the last of a session are found without the others.
+    index('ledger_payments_by_reference').on(t.account, t.reference, t.operationId, t.subIndex),
+    // What has no session of its own yet: the undecided of a session, the unmatched, the ambiguous.
+    index('ledger_payments_without_session')
+      .on(t.account, t.reference, t.verdict, t.operationId, t.subIndex)
+      .where(sql`${t.sessionId} is null`),
     index('ledger_payments_by_order').on(t.account, t.operationId),
     index('ledger_payments_by_inner_hash')
       .on(t.innerTxHash)
@@ -204,6 +210,21 @@ export const ledgerPayments = settlement.table(
   ],
 );
 
+/**
+ * Running totals over the judged payments of a session that has too many to read them all (db/many-payments.ts). A
+ * row that is gone is computed anew; a trigger deletes it when a payment that was judged is changed by anything but the settle
+ * that writes the totals.
+ */
+export const sessionTotals = settlement.table('session_totals', {
+  sessionId: uuid('session_id').primaryKey(),
+  /** Account, reference, price and deadline by which they were judged: another one makes the totals void. */
+  account: text('account').notNull(),
+  reference: text('reference'),
+  price: numeric('price').notNull(),
+  deadline: instant('deadline').notNull(),
+  totals: jsonb('totals').notNull(),
+});
+
 /** Work list: ledger payments that no settle has judged yet. Narrow, so that judging updates no index of the inbox. */
 export const undecidedPayments = settlement.table(
   'undecided_payments',
@@ -214,6 +235,20 @@ export const undecidedPayments = settlement.table(
     since: instant('since').notNull().defaultNow(),
   },
   (t) => [primaryKey({ columns: [t.txHash, t.opIndex, t.subIndex] })],
+);
+
+/** What failed by itself, and when it is tried again. A success forgets it. */
+export const setAside = settlement.table(
+  'set_aside',
+  {
+    kind: text('kind').notNull(),
+    subject: text('subject').notNull(),
+    failures: integer('failures').notNull().default(1),
+    until: instant('until').notNull(),
+    failedAt: instant('failed_at').notNull().defaultNow(),
+    error: text('error').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.kind, t.subject] })],
 );
 
 /** What an operator sent back: the outgoing movement is proof for one ledger payment only. */

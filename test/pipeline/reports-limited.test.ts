@@ -1,0 +1,75 @@
+/** Reports of transactions that do not exist: a session has a few of them, and a report never waits in its slot. */
+import { randomBytes, randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { Memo } from '@stellar/stellar-sdk';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { openSession } from '../../src/activities/open-session.ts';
+import { proveReport, UNSEEN_PER_SESSION } from '../../src/activities/prove-report.ts';
+import type { ReportAnswer } from '../../src/workflows/contract.ts';
+import { insertMerchant } from '../support/database.ts';
+import { startReading, type Reading } from './reading.ts';
+
+let reading: Reading;
+beforeAll(async () => {
+  reading = await startReading('accounts');
+});
+afterAll(() => reading.close());
+
+const report = async (sessionId: string, txHash: string, wait = false) =>
+  (await new MockActivityEnvironment().run(() =>
+    proveReport(reading.deps, { sessionId, txHash, wait }),
+  )) as ReportAnswer;
+const nonsense = () => randomBytes(32).toString('hex');
+
+async function open(address: string) {
+  const sessionId = randomUUID();
+  const { closedAt } = reading.ledger.chain.history.latest();
+  const { memo } = await openSession(reading.deps, {
+    sessionId,
+    now: new Date(closedAt * 1000).toISOString(),
+    request: {
+      merchantId: await insertMerchant(reading.database),
+      amount: '10',
+      asset: { code: 'XLM', issuer: null },
+      receivingAccount: address,
+      expiresAt: new Date((closedAt + 600) * 1000).toISOString(),
+    },
+  });
+  return { sessionId, memo };
+}
+
+test('more of them are neither looked for nor kept, and the payment is seen all the same', async () => {
+  const [shop, customer] = [await reading.wallet(), await reading.wallet()];
+  const { sessionId, memo } = await open(shop.address);
+  for (let i = 0; i < UNSEEN_PER_SESSION; i += 1) {
+    expect((await report(sessionId, nonsense())).kind).toBe('not_on_ledger');
+  }
+  reading.asked.clear();
+  expect(await report(sessionId, nonsense())).toMatchObject({
+    kind: 'unknown',
+    reason: expect.stringContaining('20 transactions were reported'),
+  });
+  expect([...reading.asked]).toEqual([]);
+  expect(reading.counted.get('report limited by session')).toBe(1);
+  const rows = await reading.database.rows('SELECT FROM settlement.reported_payments');
+  expect(rows).toHaveLength(UNSEEN_PER_SESSION);
+
+  const { hash } = await customer.pay(shop.address, '10', 'native', { memo: Memo.id(memo) });
+  expect((await report(sessionId, hash)).kind).toBe('unknown');
+  reading.pass(5);
+  await reading.turn(true);
+  expect(await report(sessionId, hash)).toMatchObject({ kind: 'paid', txHash: hash });
+  // Another session is not concerned.
+  const other = await open(shop.address);
+  expect((await report(other.sessionId, nonsense())).kind).toBe('not_on_ledger');
+});
+
+test('what the ledger does not show yet is asked again by a later attempt, which takes no slot meanwhile', async () => {
+  const shop = await reading.wallet();
+  const { sessionId } = await open(shop.address);
+  await expect(report(sessionId, nonsense(), true)).rejects.toMatchObject({
+    type: 'NotOnLedgerYet',
+    nextRetryDelay: 1_000,
+    category: 'BENIGN',
+  });
+});

@@ -1,0 +1,111 @@
+/** Sessions that cannot be settled or followed, many of them, with many payments; and others beside them. */
+import { randomBytes } from 'node:crypto';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { settleDue } from '../../src/activities/watch/settle-due.ts';
+import { storeFindings } from '../../src/db/inbox.ts';
+import { sessionsToClose, sessionsWithUndecided } from '../../src/db/worklists.ts';
+import { insertMerchant } from '../support/database.ts';
+import { insertSession, paymentFor, receive } from '../db/build.ts';
+import { minute } from '../domain/build.ts';
+import { startReading, type Reading } from './reading.ts';
+
+let reading: Reading;
+beforeEach(async () => {
+  reading = await startReading('accounts');
+});
+afterEach(() => reading.close());
+
+const statusOf = async (id: string) =>
+  (await reading.database.rows('SELECT status FROM checkout_sessions WHERE id = $1', [id]))[0];
+
+/** Every write of these sessions fails, for a reason of their own. */
+async function refuse(ids: readonly string[]): Promise<void> {
+  await reading.database.rows('CREATE TABLE broken (id uuid PRIMARY KEY)');
+  await reading.database.rows('INSERT INTO broken SELECT unnest($1::uuid[])', [ids]);
+  await reading.database.rows(`CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN IF EXISTS (SELECT FROM broken b WHERE b.id = NEW.id) THEN RAISE 'This row is broken.'; END IF;
+    RETURN NEW; END $$`);
+  await reading.database.rows(`CREATE TRIGGER broken BEFORE UPDATE ON checkout_sessions FOR EACH ROW
+    EXECUTE FUNCTION refuse()`);
+}
+
+test('two thousand payments of a session that cannot be settled take one place in the list, and none after the first failure', async () => {
+  const { database, deps } = reading;
+  const poison = await insertSession(database);
+  const payments = Array.from({ length: 2_000 }, (_, i) =>
+    paymentFor(poison, '0.0000001', {
+      txHash: randomBytes(32).toString('hex'),
+      closedAt: minute(4),
+      operationId: String((10_000n << 32n) + BigInt(i * 4096 + 1)),
+    }),
+  );
+  await storeFindings(database.pool, { payments, undecoded: [] });
+  await refuse([poison.id]);
+  const other = await insertSession(database);
+  await receive(database, other, '10');
+  expect(await sessionsWithUndecided(database.db)).toEqual([poison.id, other.id]);
+  await settleDue(deps);
+  expect(await statusOf(other.id)).toEqual({ status: 'paid' });
+  expect(await sessionsWithUndecided(database.db)).toEqual([]);
+  expect(reading.counted.get('set aside settle')).toBe(1);
+  const [aside] = await database.rows(
+    `SELECT subject, failures, until > now() AS waits, error FROM settlement.set_aside`,
+  );
+  expect(aside).toEqual({
+    subject: poison.id,
+    failures: 1,
+    waits: true,
+    error: expect.stringContaining('This row is broken.'),
+  });
+
+  // Its pauses grow, and what is mended is forgotten.
+  const over = () => database.rows('UPDATE settlement.set_aside SET until = now()');
+  await over();
+  await settleDue(deps);
+  const [{ failures, pause } = {}] = await database.rows(
+    'SELECT failures, until - failed_at = interval $$4 seconds$$ AS pause FROM settlement.set_aside',
+  );
+  expect({ failures, pause }).toEqual({ failures: 2, pause: true });
+  await database.rows('DROP TRIGGER broken ON checkout_sessions');
+  await over();
+  await settleDue(deps);
+  expect(await database.rows('SELECT * FROM settlement.set_aside')).toEqual([]);
+  expect(await sessionsWithUndecided(database.db)).toEqual([]);
+}, 60_000);
+
+test('1,050 sessions that cannot end do not keep another from ending', async () => {
+  const { database, deps } = reading;
+  const merchantId = await insertMerchant(database);
+  const poison: string[] = [];
+  for (let i = 0; i < 1_050; i += 1) {
+    const session = await insertSession(database, {
+      merchantId,
+      covered: i === 0 ? [-1, 31] : null,
+      account: 'GPOISON',
+      reference: `${i}`,
+      expiresAt: minute(20),
+    });
+    poison.push(session.id);
+  }
+  await refuse(poison);
+  const other = await insertSession(database, { covered: [-1, 31] });
+  expect(await sessionsToClose(database.db)).not.toContain(other.id);
+  await settleDue(deps);
+  expect(await statusOf(other.id)).toEqual({ status: 'expired' });
+  expect(await sessionsToClose(database.db)).toEqual([]);
+}, 120_000);
+
+test('a step of a turn that fails for a reason of its own keeps nothing else from being read', async () => {
+  const { database } = reading;
+  await reading.turn();
+  const before = reading.ledger.chain.history.latest().sequence;
+  // Nothing of what the backend wrote can be followed.
+  await database.rows(`CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN RAISE 'It cannot be followed.'; END $$`);
+  await database.rows(`CREATE TRIGGER broken BEFORE UPDATE ON settlement.network FOR EACH ROW
+    EXECUTE FUNCTION refuse()`);
+  reading.pass(5);
+  const report = await reading.turn(true);
+  expect(report.problems).toBe(1);
+  expect(report.headLedger).toBeGreaterThan(before);
+});
