@@ -100,6 +100,7 @@ describe('the role of workers', () => {
       'settlement.network_reading',
       'settlement.reconcile_runs',
       'settlement.session_references',
+      'settlement.set_aside',
       'settlement.undecided_payments',
     ]);
   });
