@@ -15,7 +15,8 @@ export type AttentionKind =
   | 'undecoded_record'
   | 'opening_not_covered'
   | 'told_in_another_order'
-  | 'not_a_session';
+  | 'not_a_session'
+  | 'edited';
 
 /** Reasons that stand or fall with the facts of a session. The others stand until a person answers them. */
 const OF_FACTS: readonly AttentionKind[] = [

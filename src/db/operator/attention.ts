@@ -43,6 +43,8 @@ const WHAT_TO_DO: Readonly<Record<AttentionKind | 'network_reset' | 'history_gap
     'Point HORIZON_URL at a Horizon that has the ledgers of the gap, or settle the sessions that it keeps open with their merchants, then resolve this.',
   not_a_session:
     'Correct the row in checkout_sessions as the detail says; the watcher then takes it up and this closes by itself. If it was never meant to be paid, return what it received (`settle payments held`) and resolve this.',
+  edited:
+    'Ask the merchant what the payer was told. Put the row back, or cancel the session and open another one; return what was paid by other terms (`settle payments held`); then resolve this.',
   network_reset:
     'Point HORIZON_URL at the right network and resolve this; when a test network did begin anew, `settle network accept-reset`.',
 };
