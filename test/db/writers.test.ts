@@ -307,8 +307,8 @@ const UNBOUND: Readonly<Record<string, readonly Unbound[]>> = {
   ],
   'src/db/watching.ts': [
     {
-      write: 'UPDATE settlement.history_holes (asked_at)',
-      why: 'Says when a hole was last asked for; a later asking says so again.',
+      write: 'UPDATE settlement.history_holes (asked_at, ledgers)',
+      why: 'Says when a hole was last asked for, and only makes it smaller.',
     },
     {
       write: 'UPDATE settlement.watched_accounts (problem, read_at)',

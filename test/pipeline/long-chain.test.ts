@@ -145,6 +145,7 @@ describe('another network', () => {
 
 describe('reading back', () => {
   test('is done once a turn, however many sessions wait for it', async () => {
+    await database.rows('UPDATE settlement.network SET history_from = NULL');
     await storeAnchor(database.db, header(60_000));
     const createdAt = minute((30_000 - 10_000) / 12);
     for (let i = 0; i < 5; i += 1) {
