@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { EVIDENCE_MUTANTS } from './mutants/evidence.ts';
+import { READING_MUTANTS } from './mutants/reading.ts';
 import { mutated, MUTANTS, type Mutant } from './mutants/list.ts';
 import { SETTLEMENT_MUTANTS, type TestedMutant } from './mutants/settlement.ts';
 import { TOLD_MUTANTS } from './mutants/told.ts';
@@ -18,12 +19,24 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const PATIENCE_MS = 600_000;
 const AT_ONCE = 2;
 const PARTS = ['src', 'certify', 'drizzle', 'package.json', 'tsconfig.json', 'jest.config.js'];
-const TESTS = ['test/domain', 'test/db', 'test/pipeline', 'test/support', 'test/fixtures'];
+const TESTS = [
+  'test/domain',
+  'test/db',
+  'test/pipeline',
+  'test/support',
+  'test/fixtures',
+  'test/horizon',
+  'test/oracle',
+];
 
 const only = process.argv.slice(2);
-const chosen = [...MUTANTS, ...EVIDENCE_MUTANTS, ...SETTLEMENT_MUTANTS, ...TOLD_MUTANTS].filter(
-  ({ name }) => only.length === 0 || only.some((o) => name.includes(o)),
-);
+const chosen = [
+  ...MUTANTS,
+  ...EVIDENCE_MUTANTS,
+  ...READING_MUTANTS,
+  ...SETTLEMENT_MUTANTS,
+  ...TOLD_MUTANTS,
+].filter(({ name }) => only.length === 0 || only.some((o) => name.includes(o)));
 const waiting = [...chosen];
 const survived: string[] = [];
 await Promise.all(Array.from({ length: AT_ONCE }, work));

@@ -8,7 +8,7 @@ import { underContention } from './serializable.ts';
 import { ASSET_KEY } from './coverage.ts';
 import { over, workListDeadline } from './predicates.ts';
 import { isAside } from './set-aside.ts';
-import { UNSEEN } from './suspects.ts';
+import { TERMS, UNSEEN } from './suspects.ts';
 
 /** Sessions taken in at once. */
 const BATCH = 200;
@@ -103,7 +103,8 @@ export async function placeOpening(db: Db, sessionId: string, ledger: number): P
 /**
  * Takes sessions into account as their rows are now: what they say is what counts from here on. A session that is open, or
  * that the backend ended, enters the work list with its present deadline and is woken. A cancellation that the backend
- * wrote becomes a request. Rows that are taken into account already, with their place in the work list, are not written.
+ * wrote becomes a request. Terms that were edited (price, asset, account) ask a person: the payer may have been told the
+ * old ones. Rows that are taken into account already, with their place in the work list, are not written.
  */
 export async function takeSeen(db: Db, sessionIds: readonly string[]): Promise<void> {
   if (sessionIds.length === 0) return;
@@ -113,17 +114,34 @@ export async function takeSeen(db: Db, sessionIds: readonly string[]): Promise<v
     const { rows } = await db.execute<{ id: string }>(sql`
       SELECT s.id FROM checkout_sessions s WHERE s.id = ANY(${sql.param(sessionIds)}::uuid[])
         AND s.opened_after IS NOT NULL AND NOT EXISTS (SELECT FROM settlement.active_sessions a
-          WHERE a.session_id = s.id AND a.deadline IS NOT DISTINCT FROM ${workListDeadline('s')})`);
+          WHERE a.session_id = s.id AND a.deadline IS NOT DISTINCT FROM ${workListDeadline('s')}
+            AND a.account = s.receiving_account AND a.asset = ${ASSET_KEY})`);
     const lacking = rows.map(({ id }) => id);
     if (lacking.length > 0) await take(db, lacking, sql`true`);
   });
 }
 
+/** Characters of an attention about edits; a backend that edits again and again fills no table. */
+const MOST_TOLD = 2_000;
+
 async function take(db: Db, sessionIds: readonly string[], condition: SQL): Promise<void> {
   await db.execute(sql`
-    WITH seen AS (
-      UPDATE checkout_sessions s SET seen_status = s.status, seen_expires_at = s.expires_at, seen_memo = s.memo
-      WHERE s.id = ANY(${sql.param(sessionIds)}::uuid[]) AND ${condition} RETURNING s.*),
+    WITH before AS (
+      SELECT id AS edited_id, seen_terms AS terms_before FROM checkout_sessions
+      WHERE id = ANY(${sql.param(sessionIds)}::uuid[]) AND ${condition} ORDER BY id FOR UPDATE),
+    seen AS (
+      UPDATE checkout_sessions s SET seen_status = s.status, seen_expires_at = s.expires_at, seen_memo = s.memo,
+        seen_terms = ${sql.raw(TERMS)}
+      FROM before WHERE s.id = before.edited_id RETURNING s.*, before.terms_before),
+    edited AS (
+      INSERT INTO settlement.attention AS t (subject, kind, detail)
+      SELECT s.id::text, 'edited', 'The backend edited what the payer was asked for: it was ' || s.terms_before
+        || ', and is ' || s.seen_terms || CASE WHEN ${over('s')}
+          THEN '. The session was decided before that, and stays so.'
+          ELSE '. The session goes on by the row as it is now.' END
+      FROM seen s WHERE s.terms_before <> s.seen_terms
+      ON CONFLICT (subject, kind) WHERE resolved_at IS NULL
+        DO UPDATE SET detail = left(t.detail || ' ' || excluded.detail, ${MOST_TOLD})),
     cancelled AS (
       INSERT INTO settlement.cancel_requests (session_id, actor)
       SELECT s.id, 'backend' FROM seen s WHERE s.status = 'cancelled' AND s.cancel_at IS NULL
@@ -133,7 +151,8 @@ async function take(db: Db, sessionIds: readonly string[], condition: SQL): Prom
     SELECT s.id, s.id, s.receiving_account, ${ASSET_KEY},
       ${workListDeadline('s')}, now()
     FROM seen s WHERE s.opened_after IS NOT NULL ORDER BY s.id
-    ON CONFLICT (session_id) DO UPDATE SET deadline = excluded.deadline, wake_after = now()`);
+    ON CONFLICT (session_id) DO UPDATE SET account = excluded.account, asset = excluded.asset,
+      deadline = excluded.deadline, wake_after = now()`);
 }
 
 /** Sessions of the work list whose row the backend has deleted. */

@@ -13,7 +13,7 @@ const INDEXES: readonly { name: string; ddl: string }[] = [
   },
   {
     // The watcher finds what the backend wrote by itself: new sessions, and edits of those in care.
-    name: 'checkout_sessions_unseen',
+    name: 'checkout_sessions_to_follow',
     ddl: `ON checkout_sessions (id) WHERE ${UNSEEN}`,
   },
   {
@@ -75,7 +75,11 @@ export const INDEX_NAMES: readonly string[] = INDEXES.map(({ name }) => name);
 const UNIQUE = new Set(['payments_one_live_per_session', 'webhook_deliveries_one_per_endpoint']);
 
 /** Indexes of earlier versions, which asked in other words or for what nothing asks any more. */
-const DROPPED = ['checkout_sessions_by_created_at', 'checkout_sessions_wrong'];
+const DROPPED = [
+  'checkout_sessions_by_created_at',
+  'checkout_sessions_wrong',
+  'checkout_sessions_unseen',
+];
 
 /** Builds what is missing, and drops what earlier versions needed. Safe to stop and to run again. */
 export async function ensureIndexes(client: Client): Promise<void> {

@@ -9,6 +9,7 @@ import type { Db } from './connection.ts';
 import { inTransaction } from './inbox.ts';
 import { checkoutSessions, merchants, sessionReferences } from './schema/index.ts';
 import { rowProblem } from './session-row.ts';
+import { termsInWords } from './suspects.ts';
 import { activate } from './worklists.ts';
 
 /** A session to be opened, every field already checked for form. */
@@ -101,6 +102,7 @@ async function insertSession(
       seenStatus: 'pending',
       seenExpiresAt: wanted.expiresAt,
       seenMemo: wanted.reference,
+      seenTerms: termsInWords(wanted),
     })
     .onConflictDoNothing()
     .returning();

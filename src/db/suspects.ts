@@ -2,6 +2,8 @@
  * What the partial indexes hold by which reconciliation finds what is wrong without reading what is right. PostgreSQL
  * uses such an index only for a query that says the same, so both take the text from here.
  */
+import type { Asset } from '../domain/asset.ts';
+import { formatAmount, type Stroops } from '../domain/money.ts';
 
 /**
  * Of checkout_sessions: what kind of discrepancy its own columns show; null for a row as settle leaves it. Each kind
@@ -21,13 +23,31 @@ export const OPEN = `status IN ('pending', 'processing')
   AND closed_through_ledger IS NULL AND legacy IS NOT TRUE`;
 
 /**
+ * Of checkout_sessions: what the payer was asked for, as text: price, asset and receiving account. `termsInWords` says
+ * the same of a session that is about to be opened.
+ */
+export const TERMS = `amount::text || ' ' || asset_code || coalesce(':' || asset_issuer, '') || ' to ' || receiving_account`;
+
+/** The terms of a session as PostgreSQL writes them (\`TERMS\`), such as \`12.5000000 XLM to G…\`. */
+export function termsInWords(session: {
+  readonly price: Stroops;
+  readonly asset: Asset;
+  readonly receivingAccount: string;
+}): string {
+  const { price, asset, receivingAccount } = session;
+  const issuer = asset.issuer === null ? '' : `:${asset.issuer}`;
+  return `${formatAmount(price)} ${asset.code}${issuer} to ${receivingAccount}`;
+}
+
+/**
  * Of checkout_sessions: what the backend has written since the row was last taken into account. A row that never was
  * counts, unless it is over. The watcher follows these within one turn.
  */
 export const UNSEEN = `CASE
   WHEN seen_status IS NULL THEN status <> 'paid' AND closed_through_ledger IS NULL
     AND (legacy IS NOT TRUE OR status IN ('pending', 'processing'))
-  ELSE seen_status <> status OR seen_expires_at <> expires_at OR seen_memo IS DISTINCT FROM memo END`;
+  ELSE seen_status <> status OR seen_expires_at <> expires_at OR seen_memo IS DISTINCT FROM memo
+    OR seen_terms <> ${TERMS} END`;
 
 /** Of payments: live, and neither made nor found by settle. */
 export const UNSETTLED = 'settled_at IS NULL AND superseded_by IS NULL';

@@ -19,6 +19,7 @@ export type AttentionKind =
   | 'told_in_another_order'
   | 'event_not_of_facts'
   | 'many_exceptions'
+  | 'edited'
   | 'not_a_session';
 
 /** Reasons that stand or fall with the facts of a session. The others stand until a person answers them. */

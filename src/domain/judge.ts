@@ -169,7 +169,8 @@ function placeBehind(
 
 /**
  * Whether a verdict was given before that still holds. `unmatched` says only that no session was there. While nothing is
- * decided of the session as a whole, its deadline may be edited: late or on time is judged by the one of now.
+ * decided of the session as a whole, its backend may edit its deadline and its asset: late or on time, and in which
+ * asset, is judged by those of now.
  */
 function standsIn(session: Session, { paidByTxHash }: JudgeContext) {
   const { status, finalDeadline, closedThroughLedger } = session;
@@ -178,11 +179,13 @@ function standsIn(session: Session, { paidByTxHash }: JudgeContext) {
     finalDeadline !== null ||
     closedThroughLedger !== null ||
     paidByTxHash !== null;
-  return ({ verdict, closedAt }: InboxPayment): boolean => {
+  return ({ verdict, closedAt, asset }: InboxPayment): boolean => {
     if (verdict === null || verdict === 'unmatched') return false;
     if (isDecided) return true;
     const isLate = closedAt > effectiveDeadline(session);
-    return !(verdict === 'late' && !isLate) && !(verdict === 'credited' && isLate);
+    const isOfAsset = hasAsset(session) && sameAsset(asset, session.asset);
+    if (verdict === 'credited') return !isLate && isOfAsset;
+    return !(verdict === 'late' && !isLate) && !(verdict === 'wrong_asset' && isOfAsset);
   };
 }
 

@@ -3,10 +3,11 @@ import { readFileSync } from 'node:fs';
 import { expect, test } from '@jest/globals';
 import { EVIDENCE_MUTANTS } from '../../certify/mutants/evidence.ts';
 import { mutated, MUTANTS } from '../../certify/mutants/list.ts';
+import { READING_MUTANTS } from '../../certify/mutants/reading.ts';
 import { SETTLEMENT_MUTANTS } from '../../certify/mutants/settlement.ts';
 import { TOLD_MUTANTS } from '../../certify/mutants/told.ts';
 
-const TESTED = [...EVIDENCE_MUTANTS, ...SETTLEMENT_MUTANTS, ...TOLD_MUTANTS];
+const TESTED = [...EVIDENCE_MUTANTS, ...READING_MUTANTS, ...SETTLEMENT_MUTANTS, ...TOLD_MUTANTS];
 
 const source = (file: string) => readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8');
 

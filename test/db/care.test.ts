@@ -206,10 +206,10 @@ describe('what the backend wrote', () => {
     );
     client.release();
     const plan = rows.map((row) => row['QUERY PLAN']).join('\n');
-    expect(plan).toContain('checkout_sessions_unseen');
+    expect(plan).toContain('checkout_sessions_to_follow');
     expect(plan).not.toContain('Rows Removed by Filter');
     const [size] = await database.rows(
-      `SELECT reltuples::int AS n FROM pg_class WHERE relname = 'checkout_sessions_unseen'`,
+      `SELECT reltuples::int AS n FROM pg_class WHERE relname = 'checkout_sessions_to_follow'`,
     );
     expect(size).toEqual({ n: 1 });
   });

@@ -160,6 +160,38 @@ describe('a hole', () => {
     });
   });
 
+  test('is not what was asked for again a minute later only, however long ago that was', async () => {
+    const account = newAccount();
+    await addCoverage(database.db, [account], ASSET, { from: 10, through: 20 });
+    const hole = { from: 21, through: 23 };
+    const older = (by: string) =>
+      database.rows(
+        `UPDATE settlement.history_holes SET noted_at = noted_at - $2::interval, asked_at = asked_at - $2::interval
+         WHERE account = $1`,
+        [account, by],
+      );
+    await noteHole(database.db, [account], hole, 'No node shows it.');
+    await older('1 minute');
+    await noteHole(database.db, [account], hole, 'No node shows it.');
+    await older('3 hours');
+    expect(await read(account, ASSET, 9)).toMatchObject({ read: '{}', reach: 20 });
+    // Asked for again, and not shown by then either.
+    await noteHole(database.db, [account], hole, 'No node shows it.');
+    expect(await read(account, ASSET, 9)).toMatchObject({ read: '{[21,24)}', reach: 23 });
+  });
+
+  test('is as wide as both answers say: what the later node has is asked for by itself', async () => {
+    const account = newAccount();
+    await noteHole(database.db, [account], { from: 21, through: 90 }, 'History begins later.');
+    await noteHole(database.db, [account], { from: 21, through: 30 }, 'History begins later.');
+    await noteHole(database.db, [account], { from: 25, through: 60 }, 'History begins later.');
+    expect(
+      await database.rows('SELECT ledgers::text FROM settlement.history_holes WHERE account = $1', [
+        account,
+      ]),
+    ).toEqual([{ ledgers: '[21,31)' }]);
+  });
+
   test('is noted once: later notes of it keep its age, and do not grow it', async () => {
     const account = newAccount();
     for (const to of [23, 25]) {
@@ -174,6 +206,31 @@ describe('a hole', () => {
 });
 
 describe('the network read ledger by ledger', () => {
+  test('begins anew by locking the reading first, as a ledger that is being stored does', async () => {
+    const own = await createTestDatabase({ max: 4 });
+    const account = newAccount();
+    await registerAccount(own.db, { account, start: { afterLedger: 100, known: null } });
+    await beginNetworkReading(own.pool, 100);
+    await storeLedger(own.pool, whole(101, [account]));
+    const storing = await own.pool.connect();
+    await storing.query('BEGIN; SELECT FROM settlement.network_reading FOR UPDATE');
+    const begun = beginNetworkReading(own.pool, 500);
+    const isWaiting = async () => {
+      const rows = await own.rows(
+        `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+      );
+      return rows.length > 0;
+    };
+    while (!(await isWaiting()));
+    // The account is free: the ledger that is being stored may let it join.
+    await storing.query(`SELECT FROM settlement.watched_accounts FOR UPDATE NOWAIT`);
+    await storing.query('COMMIT');
+    storing.release();
+    await begun;
+    expect(await networkReading(own.db)).toBe(500);
+    await own.close();
+  });
+
   test('counts for an account from the ledger that was read for it, and not for one that joined meanwhile', async () => {
     const own = await createTestDatabase({ max: 4 });
     const [first, joins] = [newAccount(), newAccount()];

@@ -56,6 +56,18 @@ describe('the opening of a session', () => {
     expect(expected as number).toBeLessThan(ledgerAt(10));
   });
 
+  test('of a young network is its first ledger at the lowest', async () => {
+    await database.rows(
+      `INSERT INTO settlement.ledgers (sequence, hash, closed_at, operation_count)
+       SELECT n, 'h' || n, $1::timestamptz + n * interval '1 minute', 0 FROM generate_series(1, 9) AS n`,
+      [minute(0)],
+    );
+    await placeOpenings(database.db, 8);
+    const session = await foreign({ createdAt: minute(9) });
+    await placeOpenings(database.db, 9);
+    expect(await openedAfter(session.id)).toBe(1);
+  });
+
   test('that was committed after the look waits for the next one, and is dated by this one', async () => {
     await look(9);
     await look(20);

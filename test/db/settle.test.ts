@@ -240,11 +240,9 @@ describe('what an older backend left half done', () => {
   test('cancelled by the backend: ends when the ledger is covered to that moment, and says so', async () => {
     const expiresAt = new Date(Date.now() + 3_600_000);
     const session = await insertSession(database, { expiresAt });
-    await database.rows(`UPDATE checkout_sessions SET status = 'cancelled' WHERE id = $1`, [
-      session.id,
-    ]);
+    const cancel = `UPDATE checkout_sessions SET status = 'cancelled' WHERE id = $1`;
+    await database.rows(cancel, [session.id]);
     expect(await settle(session.id)).toMatchObject({ status: 'cancelled', newEvents: [] });
-    // The watcher sees it, and asks the ledger from when on it counts.
     await takeSeen(database.db, [session.id]);
     expect(await waitingCancels(database.db)).toContain(session.id);
     await completeCancels(database.db, [session.id]);

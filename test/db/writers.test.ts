@@ -28,7 +28,9 @@ const ASKS_FOR_A_WAKE = 'A wake only comes sooner. One too many is a look that c
 const PERSON =
   'A person decides, in a SERIALIZABLE transaction that has read what it changes; the revision it counts up binds the machines.';
 const IN_ORDER = 'Reports, and nothing else, count here, one statement each.';
-const ONLY_GROWS = 'A union: coverage only grows, in whatever order it is written.';
+const ONLY_GROWS = 'A union: whatever the order of writing, the set is the same.';
+const RECOUNTED =
+  'The same transaction has raised the count; a reader by the smaller one stores no coverage after that (`hasGrown`).';
 const RESET =
   'A person decides that the network is another one, in a SERIALIZABLE transaction: all that was known of the old one goes.';
 
@@ -60,7 +62,7 @@ const UNBOUND: Readonly<Record<string, readonly Unbound[]>> = {
   ],
   'src/db/care.ts': [
     {
-      write: 'UPDATE checkout_sessions (seen_status, seen_expires_at, seen_memo)',
+      write: 'UPDATE checkout_sessions (seen_status, seen_expires_at, seen_memo, seen_terms)',
       why: 'Copies the row as it is in the same statement; an edit that comes later differs from the copy.',
     },
     {
@@ -68,8 +70,12 @@ const UNBOUND: Readonly<Record<string, readonly Unbound[]>> = {
       why: 'An older number only lengthens what is read for a session.',
     },
     {
-      write: 'UPSERT settlement.active_sessions (deadline, wake_after)',
+      write: 'UPSERT settlement.active_sessions (account, asset, deadline, wake_after)',
       why: 'Follows the session row that the same statement has locked.',
+    },
+    {
+      write: 'UPSERT settlement.attention (detail)',
+      why: 'Adds to an open question what was edited since.',
     },
     {
       write: 'DELETE settlement.active_sessions (a)',
@@ -87,8 +93,28 @@ const UNBOUND: Readonly<Record<string, readonly Unbound[]>> = {
         'UPDATE settlement.watched_accounts (known_record, through_ledger, read_ledgers, read_at, problem)',
       why: 'Bound by where the page begins, ledger and record: of two watchers one finds it moved on.',
     },
+    {
+      write: 'DELETE settlement.recounted_ledgers',
+      why: 'The same transaction stores the ledger by the present count, which it keeps from growing.',
+      lock: 'WHERE sequence = ${whole.sequence} FOR SHARE',
+    },
   ],
   'src/db/ledgers.ts': [
+    {
+      write: 'UPDATE settlement.coverage (ledgers)',
+      why: RECOUNTED,
+      lock: 'settlement.network_reading FOR UPDATE',
+    },
+    {
+      write: 'UPDATE settlement.watched_accounts (network_from)',
+      why: RECOUNTED,
+      lock: 'settlement.network_reading FOR UPDATE',
+    },
+    { write: 'UPSERT settlement.coverage (ledgers)', why: ONLY_GROWS },
+    {
+      write: 'DELETE settlement.recounted_ledgers',
+      why: 'Ledgers that are forgotten: nothing reads them again.',
+    },
     {
       write: 'UPDATE settlement.ledgers (prev_hash)',
       why: 'The first ledger that is kept becomes the beginning of the chain; forgetting twice is the same.',
@@ -179,6 +205,7 @@ const UNBOUND: Readonly<Record<string, readonly Unbound[]>> = {
     { write: 'DELETE settlement.coverage', why: RESET },
     { write: 'DELETE settlement.history_holes', why: RESET },
     { write: 'DELETE settlement.ledgers', why: RESET },
+    { write: 'DELETE settlement.recounted_ledgers', why: RESET },
     { write: 'UPDATE checkout_sessions (opened_after)', why: RESET },
     { write: 'UPDATE settlement.ledger_payments (placed_after)', why: RESET },
     {
@@ -280,8 +307,8 @@ const UNBOUND: Readonly<Record<string, readonly Unbound[]>> = {
   ],
   'src/db/watching.ts': [
     {
-      write: 'UPDATE settlement.history_holes (asked_at)',
-      why: 'Says when a hole was last asked for; a later asking says so again.',
+      write: 'UPDATE settlement.history_holes (asked_at, ledgers)',
+      why: 'Says when a hole was last asked for, and only makes it smaller.',
     },
     {
       write: 'UPDATE settlement.watched_accounts (problem, read_at)',

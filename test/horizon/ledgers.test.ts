@@ -124,6 +124,31 @@ test('a page of headers never shrinks to the known one alone, which would look l
   expect(run?.headers.map(({ sequence }) => sequence)).toEqual([SEQUENCE + 1]);
 });
 
+test('a page of headers that had to shrink and is full shows no end, and dates no cancellation', async () => {
+  const hash = (n: number) => String(n).padStart(64, '0');
+  const chain = Array.from({ length: 150 }, (_, i) => ({
+    ...RECORDED,
+    sequence: SEQUENCE + i,
+    hash: hash(i),
+    prev_hash: hash(i - 1 < 0 ? 9_999 : i - 1),
+    paging_token: String(BigInt(SEQUENCE + i) << 32n),
+  }));
+  const { http } = over({ '/ledgers': chain });
+  const heavy: HorizonHttp = {
+    ...http,
+    get: async (path, query) => {
+      if (Number(query?.['limit']) > 100) throw new HorizonTooMuch('large', 'size');
+      return await http.get(path, query);
+    },
+  };
+  const ledgers = createLedgers(heavy);
+  const run = await ledgers.ledgersAfter({ sequence: SEQUENCE, hash: hash(0) });
+  expect(run?.headers).toHaveLength(99);
+  expect(run?.isWhole).toBe(false);
+  const rest = await ledgers.ledgersAfter({ sequence: SEQUENCE + 99, hash: hash(99) });
+  expect({ n: rest?.headers.length, isWhole: rest?.isWhole }).toEqual({ n: 50, isWhole: true });
+});
+
 describe('a whole ledger', () => {
   const CLOSED = new Date('2026-09-01T00:05:00Z');
   /** An operation of the ledger: what was recorded of another one, put into its place. */

@@ -3,6 +3,9 @@ import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { Memo } from '@stellar/stellar-sdk';
 import { openSession } from '../../src/activities/open-session.ts';
+import { audit } from '../../src/db/audit.ts';
+import { unseenSessions } from '../../src/db/care.ts';
+import { heldPayments } from '../../src/db/payments.ts';
 import { sessionsToClose } from '../../src/db/worklists.ts';
 import { insertMerchant } from '../support/database.ts';
 import { startReading, type Reading } from './reading.ts';
@@ -134,6 +137,109 @@ test('a deleted session is let go of within a turn', async () => {
   await reading.turn();
   expect(await reading.database.rows('SELECT FROM settlement.active_sessions')).toEqual([]);
 });
+
+/** Open questions about a session, by kind. */
+const questions = async (id: string) => {
+  const rows = await reading.database.rows<{ kind: string; detail: string }>(
+    'SELECT kind, detail FROM settlement.attention WHERE subject = $1 AND resolved_at IS NULL',
+    [id],
+  );
+  return Object.fromEntries(rows.map(({ kind, detail }) => [kind, detail]));
+};
+const edit = (id: string, set: string, ...values: unknown[]) =>
+  reading.database.rows(`UPDATE checkout_sessions SET ${set} WHERE id = $1`, [id, ...values]);
+const memoOf = async (id: string) => {
+  const [row] = await reading.database.rows<{ memo: string }>(
+    'SELECT memo FROM checkout_sessions WHERE id = $1',
+    [id],
+  );
+  return row?.memo ?? '';
+};
+
+test('a session as it was opened asks nobody about an edit', async () => {
+  const { sessionId } = await open(600);
+  await reading.turn();
+  expect(await unseenSessions(reading.database.db, '00000000-0000-0000-0000-000000000000')).toEqual(
+    [],
+  );
+  expect(await questions(sessionId)).toEqual({});
+});
+
+test('a price that is edited counts within a turn, and a person is asked', async () => {
+  const { sessionId, receivingAccount } = await open(600);
+  const customer = await reading.wallet();
+  await customer.pay(receivingAccount, '4', 'native', { memo: Memo.id(await memoOf(sessionId)) });
+  await reading.turn();
+  await edit(sessionId, 'amount = 4');
+  await reading.turn();
+  expect(await status(sessionId)).toBe('paid');
+  expect(await questions(sessionId)).toEqual({
+    edited: `The backend edited what the payer was asked for: it was 10.0000000 XLM to ${receivingAccount}, and is 4.0000000 XLM to ${receivingAccount}. The session goes on by the row as it is now.`,
+  });
+  expect((await audit(reading.database.db)).findings).toEqual([]);
+});
+
+test('an account that is edited is watched within a turn; what came to the old one is listed', async () => {
+  const { sessionId, receivingAccount } = await open(600);
+  const memo = Memo.id(await memoOf(sessionId));
+  const [customer, other] = [await reading.wallet(), await reading.wallet()];
+  await customer.pay(receivingAccount, '6', 'native', { memo });
+  await reading.turn();
+  await edit(sessionId, 'receiving_account = $2', other.address);
+  await reading.turn();
+  await customer.pay(other.address, '10', 'native', { memo });
+  await reading.turn();
+  expect(await status(sessionId)).toBe('paid');
+  expect(Object.keys(await questions(sessionId))).toEqual(['edited']);
+  expect(await heldPayments(reading.database.db)).toContainEqual(
+    expect.objectContaining({ reason: 'session_gone', amount: '6.0000000', sessionId }),
+  );
+  // The row that the old money was judged for says something else now; the audit names it until a person answers.
+  expect((await audit(reading.database.db)).findings).toMatchObject([{ check: 'wrong_verdict' }]);
+});
+
+test('an asset that is edited: money in the old one no longer counts, and is held', async () => {
+  const { sessionId, receivingAccount } = await open(600);
+  const memo = Memo.id(await memoOf(sessionId));
+  const customer = await reading.wallet();
+  await customer.pay(receivingAccount, '6', 'native', { memo });
+  await reading.turn();
+  const issuer = (await reading.wallet()).address;
+  await edit(sessionId, `asset_code = 'USDC', asset_issuer = $2`, issuer);
+  await reading.turn();
+  await customer.pay(receivingAccount, '4', 'native', { memo });
+  await reading.turn();
+  expect(await status(sessionId)).toBe('pending');
+  expect(await verdicts()).toEqual(['wrong_asset', 'wrong_asset']);
+  // Put back, all of it counts: nothing was decided.
+  await edit(sessionId, `asset_code = 'XLM', asset_issuer = NULL`);
+  await reading.turn();
+  expect(await status(sessionId)).toBe('paid');
+  expect(await verdicts()).toEqual(['credited', 'credited']);
+  const { edited } = await questions(sessionId);
+  expect(edited?.split('The backend edited')).toHaveLength(3);
+  expect((await audit(reading.database.db)).findings).toEqual([]);
+});
+
+test('a session that is paid stays as it is, whatever is edited, and a person is asked', async () => {
+  const { sessionId, receivingAccount } = await open(600);
+  const memo = Memo.id(await memoOf(sessionId));
+  await (await reading.wallet()).pay(receivingAccount, '10', 'native', { memo });
+  await reading.turn();
+  await edit(sessionId, 'receiving_account = $2', (await reading.wallet()).address);
+  await reading.turn();
+  expect(await status(sessionId)).toBe('paid');
+  expect((await questions(sessionId))['edited']).toContain(
+    'The session was decided before that, and stays so.',
+  );
+});
+
+const verdicts = async () => {
+  const rows = await reading.database.rows<{ verdict: string }>(
+    'SELECT verdict FROM settlement.ledger_payments ORDER BY operation_id',
+  );
+  return rows.map(({ verdict }) => verdict);
+};
 
 const ended = async (id: string) => {
   const [row] = await reading.database.rows(

@@ -51,7 +51,7 @@ export async function readWholeLedgers(
     if (whole === 'unanswered') continue;
     if (whole === null) {
       if (newest.sequence - sequence > LONG_AGO) {
-        oldest = await noteMissing(deps, accounts, sequence);
+        oldest = await noteMissing(deps, accounts, sequence, newest);
       }
       continue;
     }
@@ -114,17 +114,22 @@ async function headersOf(
   return { headers: new Map(found.map((header) => [header.sequence, header])), isDone };
 }
 
-/** Returns the node's oldest ledger. */
+/**
+ * Notes a ledger as missing. The root document says how far its node's history is missing, too: a hint, which is never
+ * believed about the last hour of the chain. Returns the node's oldest ledger.
+ */
 async function noteMissing(
   deps: Deps,
   accounts: readonly string[],
   ledger: number,
+  newest: LedgerHeader,
 ): Promise<number> {
   const { oldestLedger } = await deps.source.head();
+  const mayBeGone = newest.sequence - LONG_AGO;
   await noteHole(
     deps.database.db,
     accounts,
-    { from: ledger, through: Math.max(ledger, oldestLedger - 1) },
+    { from: ledger, through: Math.max(ledger, Math.min(oldestLedger, mayBeGone) - 1) },
     oldestLedger > ledger
       ? `Horizon's history begins at ledger ${oldestLedger}.`
       : `Horizon does not show ledger ${ledger}, or not all of it.`,

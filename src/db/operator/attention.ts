@@ -47,6 +47,8 @@ const WHAT_TO_DO: Readonly<Record<AttentionKind | 'network_reset' | 'history_gap
     'Somebody wrote into the outbox what the ledger does not say, or the session was edited since: compare the event (settlement.events) with `settle session why`, find out who holds the app role, change its password, and resolve it. When the facts make the event, it is sent.',
   not_a_session:
     'Correct the row in checkout_sessions as the detail says; the watcher then takes it up and this closes by itself. If it was never meant to be paid, return what it received (`settle payments held`) and resolve this.',
+  edited:
+    'Ask the merchant what the payer was told. Put the row back, or cancel the session and open another one; return what was paid by other terms (`settle payments held`); then resolve this.',
   network_reset:
     'Point HORIZON_URL at the right network and resolve this; when a test network did begin anew, `settle network accept-reset`.',
 };

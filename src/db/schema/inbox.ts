@@ -134,20 +134,6 @@ export const networkReading = settlement.table(
   (t) => [check('network_reading_is_one_row', sql`${t.id} = 1`)],
 );
 
-/**
- * Ledgers that were read whole for an account while their header counted too few operations: they are read once more. A
- * work list; the row goes when the ledger is read by its present count.
- */
-export const recountedLedgers = settlement.table(
-  'recounted_ledgers',
-  {
-    ledger: ledgerNumber('ledger').notNull(),
-    account: text('account').notNull(),
-    notedAt: instant('noted_at').notNull().defaultNow(),
-  },
-  (t) => [primaryKey({ columns: [t.ledger, t.account] })],
-);
-
 /** The inbox: one row per movement into a watched account (P1), and the one meaning it has. */
 export const ledgerPayments = settlement.table(
   'ledger_payments',

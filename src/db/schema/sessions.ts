@@ -141,3 +141,17 @@ export const reconcileRuns = settlement.table('reconcile_runs', {
   /** Found, repaired and left, by class. */
   report: jsonb('report').notNull(),
 });
+
+/**
+ * Ledgers that were read whole for an account while their header counted too few operations: they are read once more. A
+ * work list; the row goes when the ledger is read by its present count.
+ */
+export const recountedLedgers = settlement.table(
+  'recounted_ledgers',
+  {
+    ledger: ledgerNumber('ledger').notNull(),
+    account: text('account').notNull(),
+    notedAt: instant('noted_at').notNull().defaultNow(),
+  },
+  (t) => [primaryKey({ columns: [t.ledger, t.account] })],
+);
