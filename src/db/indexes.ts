@@ -21,7 +21,11 @@ const INDEXES: readonly { name: string; ddl: string }[] = [
     name: 'payments_one_live_per_session',
     ddl: 'ON payments (session_id) WHERE superseded_by IS NULL',
   },
-  { name: 'webhook_deliveries_by_session', ddl: 'ON webhook_deliveries (session_id)' },
+  {
+    // Those of a session, the first and the last without the others.
+    name: 'webhook_deliveries_of_session',
+    ddl: 'ON webhook_deliveries (session_id, sequence, created_at)',
+  },
   {
     name: 'webhook_deliveries_one_per_endpoint',
     ddl: 'ON webhook_deliveries (event_id, endpoint_id) WHERE event_id IS NOT NULL',
@@ -79,6 +83,7 @@ const DROPPED = [
   'checkout_sessions_by_created_at',
   'checkout_sessions_wrong',
   'checkout_sessions_unseen',
+  'webhook_deliveries_by_session',
 ];
 
 /** Builds what is missing, and drops what earlier versions needed. Safe to stop and to run again. */

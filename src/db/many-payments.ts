@@ -20,8 +20,8 @@ import {
 import { storedExceptions } from './many-exceptions.ts';
 import { deadline } from './predicates.ts';
 
-/** A session with so many payments is still read whole, and judged from all of them: a page of Horizon. */
-export const READ_WHOLE = 200;
+/** A session with so many payments is still read whole, and judged from all of them: hardly any honest one has more. */
+export const READ_WHOLE = 50;
 /** Of a session with more, one settle judges so many: about 0.5 MB on the way. */
 export const PAYMENTS_AT_ONCE = 1_000;
 
@@ -123,6 +123,11 @@ async function payment(
   return row === undefined ? null : toInboxPayment(row.payment);
 }
 
+/** The totals of the session that the statement calls `s`, unless it was edited since; null where none are kept. */
+export const TOTALS_OF_SESSION = sql`(SELECT t.totals FROM settlement.session_totals t
+  WHERE t.session_id = s.id AND t.account = s.receiving_account AND t.reference IS NOT DISTINCT FROM s.memo
+    AND t.price = s.amount AND t.deadline = ${deadline('s')})`;
+
 type Lists = {
   stored: StoredTotals | null;
   undecided: RawPayment[];
@@ -132,16 +137,14 @@ type Lists = {
 };
 
 /** Payments that name the session and have no session yet, in the order of an index that has no others. */
-const WITHOUT_SESSION = sql`settlement.ledger_payments p
+export const WITHOUT_SESSION = sql`settlement.ledger_payments p
   WHERE p.account = s.receiving_account AND p.reference = s.memo AND p.session_id IS NULL AND p.assigned_to IS NULL`;
 
 async function readLists(db: Db, { session, paymentRow }: GatheredFacts): Promise<Lists> {
   const most = PAYMENTS_AT_ONCE + 1;
   const { rows } = await db.execute<{ lists: Lists }>(sql`
     SELECT json_build_object(
-      'stored', (SELECT t.totals FROM settlement.session_totals t
-        WHERE t.session_id = s.id AND t.account = s.receiving_account AND t.reference IS NOT DISTINCT FROM s.memo
-          AND t.price = s.amount AND t.deadline = ${deadline('s')}),
+      'stored', ${TOTALS_OF_SESSION},
       'undecided', (SELECT coalesce(json_agg(${INBOX_PAYMENT}), '[]') FROM (
         (SELECT p.* FROM ${WITHOUT_SESSION} AND p.verdict IS NULL
           ORDER BY p.verdict, p.operation_id, p.sub_index LIMIT ${most})

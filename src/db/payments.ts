@@ -1,7 +1,7 @@
 /** Ledger payments for operators: what is held, and what became of a transaction. Reads only. */
 import { sql } from 'drizzle-orm';
 import { explain, type ExplainContext, type Explanation } from '../domain/explain.ts';
-import { heldOf, type HeldReason } from '../domain/held.ts';
+import { heldOf, heldOfPayment, type HeldReason } from '../domain/held.ts';
 import type { InboxPayment } from '../domain/judge.ts';
 import { assetKey } from '../domain/asset.ts';
 import { ledgerPaymentKey, type LedgerPayment } from '../domain/ledger-payment.ts';
@@ -9,9 +9,14 @@ import { formatAmount, type Stroops } from '../domain/money.ts';
 import { judgementOf } from '../domain/judgement.ts';
 import type { SessionFacts } from '../domain/settle.ts';
 import type { Db } from './connection.ts';
-import { gatherFacts } from './facts.ts';
+import { gatherFacts, type GatheredFacts } from './facts.ts';
 import { ORPHANED, over } from './predicates.ts';
-import { INBOX_PAYMENT, toInboxPayment, type RawPayment } from './inbox-payment.ts';
+import {
+  INBOX_PAYMENT,
+  PAYMENTS_OF_SESSION,
+  toInboxPayment,
+  type RawPayment,
+} from './inbox-payment.ts';
 
 /** Why money is held; `session_gone`: the session it was judged for was deleted, or no longer names it. */
 export type ListedReason = HeldReason | 'session_gone';
@@ -46,6 +51,8 @@ export type ExplainedPayment = Explanation & {
 
 /** Sessions looked at in one statement. */
 const BATCH = 200;
+/** Payments of one session read in one statement. */
+const PAGE = 1_000;
 
 /** Everything that is held now, the oldest first; of one account, if given. */
 export async function heldPayments(db: Db, account: string | null = null): Promise<HeldPayment[]> {
@@ -61,8 +68,12 @@ export async function heldPayments(db: Db, account: string | null = null): Promi
   );
   const ids = await sessionsHolding(db, account);
   for (let i = 0; i < ids.length; i += BATCH) {
-    const facts = await gatherFacts(db, ids.slice(i, i + BATCH), 'whole');
+    const facts = await gatherFacts(db, ids.slice(i, i + BATCH));
     for (const [id, f] of facts) {
+      if (f.rest !== undefined) {
+        held.push(...(await heldAmongMany(db, f)));
+        continue;
+      }
       const found = heldOf(f.session, judgementOf(f), f.legacyEnding).filter(
         ({ reason }) => reason !== 'ambiguous',
       );
@@ -77,21 +88,16 @@ export async function explainPayments(db: Db, txHash: string): Promise<Explained
   const { rows } = await db.execute<{ id: string }>(sql`
     SELECT DISTINCT session_id AS id FROM settlement.ledger_payments
     WHERE (tx_hash = ${txHash} OR inner_tx_hash = ${txHash}) AND session_id IS NOT NULL`);
-  const ids = rows.map(({ id }) => id);
-  const facts = [...(await gatherFacts(db, ids, 'whole')).values()];
-  const ofSessions = facts.flatMap((f) => {
-    const judgement = judgementOf(f);
-    const held = new Map(
-      heldOf(f.session, judgement, f.legacyEnding).map((h) => [ledgerPaymentKey(h.payment), h]),
-    );
-    return f.payments
-      .filter((p) => isDecided(p) && [p.txHash, p.innerTxHash].includes(txHash))
-      .map((p) =>
-        explained(p, f, {
-          credited: judgement.credited,
-          held: held.get(ledgerPaymentKey(p)) ?? null,
-        }),
-      );
+  const facts = await gatherFacts(
+    db,
+    rows.map(({ id }) => id),
+  );
+  const judged = await paymentsOf(db, txHash);
+  const ofSessions = judged.flatMap(({ payment, owner }) => {
+    const f = owner === null ? undefined : facts.get(owner);
+    if (f === undefined || !isDecided(payment)) return [];
+    const { credited } = judgementOf(f);
+    return [explained(payment, f, { credited, held: heldOfPayment(f, payment) })];
   });
   const others = await strangers(db, null, txHash);
   return [
@@ -100,6 +106,41 @@ export async function explainPayments(db: Db, txHash: string): Promise<Explained
       explained(stranger.payment, null, { credited: 0n, held: null, ...stranger }),
     ),
   ];
+}
+
+/** What is held of a session with very many payments, read page by page. */
+async function heldAmongMany(db: Db, facts: GatheredFacts): Promise<HeldPayment[]> {
+  const { id } = facts.session;
+  const judgement = judgementOf(facts);
+  const held: HeldPayment[] = [];
+  let after: Pick<InboxPayment, 'operationId' | 'subIndex'> = { operationId: '0', subIndex: -1 };
+  for (let isMore = true; isMore;) {
+    const { rows } = await db.execute<{ payment: RawPayment }>(sql`
+      SELECT ${INBOX_PAYMENT} AS payment FROM (
+        SELECT p.* FROM checkout_sessions s, LATERAL ${PAYMENTS_OF_SESSION} p
+        WHERE s.id = ${id} AND (p.operation_id, p.sub_index) > (${after.operationId}::bigint, ${after.subIndex}::int)
+        ORDER BY p.operation_id, p.sub_index LIMIT ${PAGE}) lp`);
+    for (const { payment } of rows) {
+      const p = toInboxPayment(payment);
+      const found = isDecided(p) ? heldOfPayment(facts, p, judgement) : null;
+      if (found !== null) held.push(heldRow(p, found.reason, found.amount, id));
+    }
+    after = rows.at(-1)?.payment ?? after;
+    isMore = rows.length === PAGE;
+  }
+  return held;
+}
+
+/** The movements of a transaction, each with the session that it belongs to now. */
+async function paymentsOf(
+  db: Db,
+  txHash: string,
+): Promise<{ payment: InboxPayment; owner: string | null }[]> {
+  const { rows } = await db.execute<{ payment: RawPayment; owner: string | null }>(sql`
+    SELECT ${INBOX_PAYMENT} AS payment, CASE WHEN NOT ${ORPHANED} THEN lp.session_id END AS owner
+    FROM settlement.ledger_payments lp WHERE lp.tx_hash = ${txHash} OR lp.inner_tx_hash = ${txHash}
+    ORDER BY lp.operation_id, lp.sub_index`);
+  return rows.map(({ payment, owner }) => ({ payment: toInboxPayment(payment), owner }));
 }
 
 /** What has no session of its own is listed once, by `strangers`, though every session with its reference sees it. */

@@ -7,6 +7,7 @@ import { isOver, readInstant } from '../domain/terms.ts';
 import type { Db } from './connection.ts';
 import { PAYMENTS_OF_SESSION } from './inbox-payment.ts';
 import { confirmedWaits, firstAttemptAt, isOpen, openLines } from './lines.ts';
+import { TOTALS_OF_SESSION, WITHOUT_SESSION } from './many-payments.ts';
 import { over } from './predicates.ts';
 import { prepared } from './prepared.ts';
 import { ROW_TEXT } from './session-row.ts';
@@ -36,6 +37,7 @@ export type StoredView = {
     attempts: number;
     nextAt: Date | null;
   }[];
+  /** At most MOST_COUNTED. */
   readonly deliveryCount: number;
   readonly attention: string[];
   /** Deliveries that may be sent at `now`. */
@@ -75,6 +77,9 @@ type RawView = Omit<
 
 /** A view is written into the history with each look: it shows so many of the first and of the last. */
 export const SHOWN_AT_EACH_END = 5;
+
+/** What has no totals is counted up to this: webhooks of a session, and payments that wait for their judgement. */
+const MOST_COUNTED = 1_000;
 
 /** The rows of a query that are first and last by their `at` columns; `all` must be short or ordered by an index. */
 const ends = (all: (order: SQL) => SQL, [first, last]: readonly [SQL, SQL]): SQL => sql`(
@@ -122,21 +127,23 @@ const READ = prepared<{ view: RawView }>(
       'expiresAt', s.expires_at, 'cancelAt', s.cancel_at, 'finalDeadline', s.final_deadline,
       'closedThroughLedger', s.closed_through_ledger, 'processingSince', s.processing_since,
       'wakeAfter', a.wake_after::text, 'legacy', s.legacy IS TRUE, 'row', ${ROW_TEXT},
-      'credited', (SELECT coalesce(sum(lp.amount), 0.0000000)::text
-        FROM ${PAYMENTS_OF_SESSION} lp WHERE lp.verdict = 'credited' AND lp.resolved_at IS NULL),
+      'credited', coalesce(known.totals->>'credited', (SELECT coalesce(sum(lp.amount), 0.0000000)::text
+        FROM ${PAYMENTS_OF_SESSION} lp WHERE known.totals IS NULL AND lp.verdict = 'credited' AND lp.resolved_at IS NULL)),
       'paidBy', (SELECT p.tx_hash FROM payments p
         WHERE p.session_id = s.id AND p.superseded_by IS NULL LIMIT 1),
       'payments', (SELECT coalesce(json_agg(json_build_object(
           'payment', concat_ws(':', lp.tx_hash, lp.op_index, lp.sub_index),
           'verdict', coalesce(lp.verdict, 'undecided')) ORDER BY lp.operation_id, lp.sub_index), '[]')
         FROM ${PAYMENTS_SHOWN} lp),
-      'paymentCount', (SELECT count(*) FROM ${PAYMENTS_OF_SESSION} lp),
+      'paymentCount', CASE WHEN known.totals IS NULL THEN (SELECT count(*) FROM ${PAYMENTS_OF_SESSION} lp)
+        ELSE (SELECT sum(n::bigint) FROM jsonb_each_text(known.totals->'counts') AS c(verdict, n))
+          + (SELECT count(*) FROM (SELECT FROM ${WITHOUT_SESSION} LIMIT ${MOST_COUNTED}) w) END,
       'deliveries', (SELECT coalesce(json_agg(json_build_object('deliveryId', d.delivery_id,
           'event', d.event, 'status', d.status, 'attempts', d.attempts,
           'at', greatest(d.next_retry_at, e.paused_until)) ORDER BY d.sequence, d.created_at), '[]')
         FROM ${DELIVERIES_SHOWN} d LEFT JOIN settlement.endpoint_state e ON e.endpoint_id = d.endpoint_id),
-      'deliveryCount', (SELECT count(*) FROM webhook_deliveries d
-        WHERE d.session_id = s.id AND d.event_id IS NOT NULL),
+      'deliveryCount', (SELECT count(*) FROM (SELECT FROM webhook_deliveries d
+        WHERE d.session_id = s.id AND d.event_id IS NOT NULL LIMIT ${MOST_COUNTED}) counted),
       'heads', (SELECT coalesce(json_agg(json_build_object('event', d.event,
           'at', greatest(d.next_retry_at, e.paused_until), 'restsUntil', e.paused_until,
           'firstAttemptAt', ${firstAttemptAt('d')}, 'confirmedWaits', ${confirmedWaits('d')})), '[]')
@@ -151,6 +158,7 @@ const READ = prepared<{ view: RawView }>(
           OR (t.subject = s.receiving_account AND NOT ${over('s')})))
     ) AS view
     FROM checkout_sessions s LEFT JOIN settlement.active_sessions a ON a.session_id = s.id
+    CROSS JOIN LATERAL (SELECT ${TOTALS_OF_SESSION} AS totals) known
     WHERE s.id = ${sql.placeholder('sessionId')}`,
 );
 

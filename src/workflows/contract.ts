@@ -154,6 +154,7 @@ export type SessionView = {
     attempts: number;
     nextAt: string | null;
   }[];
+  /** How many there are, counted up to 1,000. Absent likewise. */
   deliveryCount?: number;
   attention: string[];
   /** Deliveries that are to be sent now. */

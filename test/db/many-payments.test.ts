@@ -1,8 +1,12 @@
 /** A session with very many payments is judged in portions, from totals: what comes of it is what all of them at once say. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { gatherFacts } from '../../src/db/facts.ts';
+import { heldPayments } from '../../src/db/payments.ts';
 import { lookTogether, settleOnce, settleTogether } from '../../src/db/settle.ts';
+import { heldOf } from '../../src/domain/held.ts';
+import { judgementOf } from '../../src/domain/judgement.ts';
 import { ledgerPaymentKey } from '../../src/domain/ledger-payment.ts';
+import { formatAmount } from '../../src/domain/money.ts';
 import { decide } from '../../src/domain/settle.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { FAKE_USDC, minute, USDC } from '../domain/build.ts';
@@ -158,6 +162,24 @@ describe('totals', () => {
     await settleTogether(database.pool, [session.id]);
     const { misjudged: _, ...after } = (await totals(session)) ?? {};
     expect(after).toEqual(before);
+  });
+
+  test('say what is held of each payment, as all payments together do', async () => {
+    const session = await insertSession(database);
+    await dust(database, session, { count: 300 });
+    await receive(database, session, '12', { closedAt: minute(5.5) });
+    await dust(database, session, { from: 1_000, count: 2, minutes: 6, ...USDC_DUST });
+    await settleTogether(database.pool, [session.id]);
+    const facts = await stored(session);
+    const whole = heldOf(facts.session, judgementOf(facts)).map(
+      ({ payment, amount, reason }) =>
+        `${ledgerPaymentKey(payment)} ${formatAmount(amount)} ${reason}`,
+    );
+    const listed = (await heldPayments(database.db, session.account)).map(
+      ({ payment, amount, reason }) => `${payment} ${amount} ${reason}`,
+    );
+    expect(listed.toSorted()).toEqual(whole.toSorted());
+    expect(whole.filter((one) => one.endsWith('overpaid'))).toHaveLength(1);
   });
 
   test('do not hide a payment whose verdict was taken away', async () => {

@@ -3,8 +3,8 @@ import { MuxedAccount, StrKey } from '@stellar/stellar-sdk';
 import { sql } from 'drizzle-orm';
 import { assetKey, sameAsset } from '../../domain/asset.ts';
 import { Refusal } from '../../domain/failure.ts';
-import { heldOf } from '../../domain/held.ts';
-import { judgementOf } from '../../domain/judgement.ts';
+import { heldOfPayment } from '../../domain/held.ts';
+import type { InboxPayment } from '../../domain/judge.ts';
 import { isTxHash, ledgerPaymentKey, type LedgerPayment } from '../../domain/ledger-payment.ts';
 import type { Found, LedgerSource } from '../../domain/ledger-source.ts';
 import { formatAmount, type Stroops } from '../../domain/money.ts';
@@ -60,7 +60,7 @@ export async function provenReturn(
   const { value } = await serializable(pool, async (tx) => {
     const row = await lockWithSession(tx, key);
     refuseResolved(claim.payment, row);
-    const held = await heldOfPayment(tx, claim.payment, row);
+    const held = await heldOfRow(tx, claim.payment, row);
     const proof = await firstUnused(tx, claim.txHash, movements, held);
     await writeReturn(tx, key, { proof, payee, by });
     const result: ProvenReturn = {
@@ -155,13 +155,13 @@ async function lockWithSession(tx: Db, key: Parameters<typeof findPayment>[1]): 
   return findPayment(tx, key, true);
 }
 
-async function heldOfPayment(tx: Db, name: string, row: InboxRow): Promise<Stroops> {
+async function heldOfRow(tx: Db, name: string, row: InboxRow): Promise<Stroops> {
   const { payment, sessionId, orphaned } = row;
   if (payment.verdict === null) {
     throw no(`${name} has not been judged yet: the watcher's next turn does it. Ask again then.`);
   }
   const held =
-    sessionId === null || orphaned ? payment.amount : await heldBySession(tx, name, sessionId);
+    sessionId === null || orphaned ? payment.amount : await heldBySession(tx, payment, sessionId);
   if (held > 0n) return held;
   const why =
     payment.verdict === 'credited'
@@ -170,11 +170,9 @@ async function heldOfPayment(tx: Db, name: string, row: InboxRow): Promise<Stroo
   throw no(`Nothing of ${name} is held: ${why}.`);
 }
 
-async function heldBySession(tx: Db, name: string, sessionId: string): Promise<Stroops> {
-  const facts = (await gatherFacts(tx, [sessionId], 'whole')).get(sessionId);
-  if (facts === undefined) return 0n;
-  const held = heldOf(facts.session, judgementOf(facts), facts.legacyEnding);
-  return held.find((h) => ledgerPaymentKey(h.payment) === name)?.amount ?? 0n;
+async function heldBySession(tx: Db, payment: InboxPayment, sessionId: string): Promise<Stroops> {
+  const facts = (await gatherFacts(tx, [sessionId], 'locked')).get(sessionId);
+  return (facts && heldOfPayment(facts, payment)?.amount) ?? 0n;
 }
 
 /** The smallest movement that is enough and has not proven another return. */

@@ -9,7 +9,6 @@ import {
   foreignKey,
   index,
   integer,
-  jsonb,
   numeric,
   primaryKey,
   smallint,
@@ -195,21 +194,6 @@ export const ledgerPayments = settlement.table(
     ),
   ],
 );
-
-/**
- * Running totals over the judged payments of a session that has too many to read them all (db/many-payments.ts). A
- * row that is gone is computed anew; a trigger deletes it when a payment that was judged is changed by anything but the settle
- * that writes the totals.
- */
-export const sessionTotals = settlement.table('session_totals', {
-  sessionId: uuid('session_id').primaryKey(),
-  /** Account, reference, price and deadline by which they were judged: another one makes the totals void. */
-  account: text('account').notNull(),
-  reference: text('reference'),
-  price: numeric('price').notNull(),
-  deadline: instant('deadline').notNull(),
-  totals: jsonb('totals').notNull(),
-});
 
 /** Work list: ledger payments that no settle has judged yet. Narrow, so that judging updates no index of the inbox. */
 export const undecidedPayments = settlement.table(

@@ -5,6 +5,7 @@ import {
   index,
   integer,
   jsonb,
+  numeric,
   primaryKey,
   text,
   uniqueIndex,
@@ -49,6 +50,21 @@ export const cancelRequests = settlement.table('cancel_requests', {
   sessionId: uuid('session_id').primaryKey(),
   requestedAt: instant('requested_at').notNull().defaultNow(),
   actor: text('actor').notNull(),
+});
+
+/**
+ * Running totals over the judged payments of a session that has too many to read them all (db/many-payments.ts). A
+ * row that is gone is computed anew; a trigger deletes it when a payment that was judged is changed by anything but the settle
+ * that writes the totals.
+ */
+export const sessionTotals = settlement.table('session_totals', {
+  sessionId: uuid('session_id').primaryKey(),
+  /** Account, reference, price and deadline by which they were judged: another one makes the totals void. */
+  account: text('account').notNull(),
+  reference: text('reference'),
+  price: numeric('price').notNull(),
+  deadline: instant('deadline').notNull(),
+  totals: jsonb('totals').notNull(),
 });
 
 /** The references we gave out: unique per account, so no two sessions of ours can claim one payment. */
