@@ -55,7 +55,7 @@ export function notPublic(text: string): string | null {
     if (!address.match(GIVEN_IPV6)) return reasonOutside(address);
     return IPV6.find(({ range }) => address.match(range))?.what ?? byLibrary(address);
   }
-  const v4 = address as ipaddr.IPv4;
+  const v4 = address;
   return IPV4.find(({ range }) => v4.match(range))?.what ?? byLibrary(v4);
 }
 

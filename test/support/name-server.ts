@@ -1,7 +1,6 @@
 /** A name server on loopback that answers as a merchant's may: with what a test says, differently each time, or never. */
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
 import ipaddr from 'ipaddr.js';
 
 /** What is said to one question: addresses (of any family; only those that were asked for are sent), or nothing at all. */
@@ -35,7 +34,7 @@ export async function startNameServer(
   socket.bind(0, '127.0.0.1');
   await once(socket, 'listening');
   return {
-    address: `127.0.0.1:${(socket.address() as AddressInfo).port}`,
+    address: `127.0.0.1:${socket.address().port}`,
     asked,
     askedTimes: async (n) => {
       while (asked.length < n) await once(socket, 'asked');
