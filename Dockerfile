@@ -1,4 +1,5 @@
 # The settle command in an image: built with everything, run with what it needs.
+# The base is named by version, not by digest; pin it before you run this with money (SECURITY.md).
 FROM node:22.23-bookworm-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./

@@ -30,3 +30,14 @@ test('every package in the lock has its hash, and comes from the registry that i
   expect(unhashed.map(([path]) => path)).toEqual([]);
   expect(packages.filter(([, { resolved, link }]) => resolved !== undefined || link)).toEqual([]);
 });
+
+test('no package runs a script when it is installed, wherever `npm ci` is run', () => {
+  for (const folder of ['', 'bench/', 'examples/nestjs/']) {
+    expect(read(`${folder}.npmrc`).split('\n')).toContain('ignore-scripts=true');
+    // npm runs what is not listed there, too: a list enforces nothing.
+    expect(JSON.parse(read(`${folder}package.json`))).not.toHaveProperty('allowScripts');
+  }
+  for (const [, copied = ''] of read('Dockerfile').matchAll(/^COPY (package\.json.*)$/gm)) {
+    expect(copied).toContain('.npmrc');
+  }
+});

@@ -12,7 +12,7 @@ describe('DATABASE_URL', () => {
     ['sslmode', 'an empty parameter "sslmode"'],
     ['sslmode=REQUIRE', 'an unknown "sslmode"'],
     ['sslmode=allow', 'an unknown "sslmode"'],
-    ['sslmode=require&sslmode=disable', '"sslmode" more than once'],
+    ['sslmode=require&sslmode=disable', 'the parameter "sslmode" more than once'],
     ['SSLMODE=require', 'the parameter "SSLMODE"'],
     ['ssl=false', 'the parameter "ssl"'],
     ['options=-c%20synchronous_commit%3Doff', 'the parameter "options"'],

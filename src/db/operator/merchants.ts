@@ -115,6 +115,9 @@ async function isStored(tx: Db, merchant: NewMerchant, secret: string | null): P
   return rows.length > 0;
 }
 
+/** Endpoints of one merchant. Every event is made, stored and sent once for each, so their number multiplies all of it. */
+const MOST_ENDPOINTS = 20;
+
 /** A new endpoint of a merchant. */
 export type NewEndpoint = {
   readonly endpointId: string;
@@ -126,7 +129,7 @@ export type NewEndpoint = {
 
 /**
  * Makes an endpoint, with a secret of its own. It gets the events that are made from now on. @throws Refusal
- * MerchantNotFound; InvalidInput when that merchant's events go to this address already
+ * MerchantNotFound; InvalidInput when that merchant's events go to this address already, or it has the most endpoints
  */
 export async function addEndpoint(
   pool: Pool,
@@ -144,6 +147,14 @@ export async function addEndpoint(
         'InvalidInput',
         `Endpoint ${same.endpointId} is this address already.`,
         'url',
+      );
+    }
+    const isNew = others.every((other) => other.endpointId !== endpointId);
+    if (isNew && others.length >= MOST_ENDPOINTS) {
+      throw new Refusal(
+        'InvalidInput',
+        `Merchant ${merchantId} has ${others.length} endpoints; ${MOST_ENDPOINTS} is the most.`,
+        'merchant',
       );
     }
     const { rowCount } = await tx.execute(sql`
