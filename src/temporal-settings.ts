@@ -22,7 +22,10 @@ export function temporalSettings(env: NodeJS.ProcessEnv = process.env): Temporal
   const { set, problems } = withSecretFiles(env);
   const ours = problems.filter((problem) => problem.startsWith('TEMPORAL_'));
   if (ours.length > 0) throw new ConfigError(ours);
-  return { ...loadClientConnectConfig({ overrideEnvVars: set }), ...converters(codecKeys(set)) };
+  return {
+    ...loadClientConnectConfig({ overrideEnvVars: set }),
+    ...converters(codecKeys(set), readsPlaintext(set)),
+  };
 }
 
 function codecKeys(set: Readonly<Record<string, string>>): KeyRing | null {
@@ -35,10 +38,22 @@ function codecKeys(set: Readonly<Record<string, string>>): KeyRing | null {
   }
 }
 
-function converters(keys: KeyRing | null): Pick<TemporalSettings, 'client' | 'worker'> {
+/** The switch for turning encryption on while histories from before are left. */
+function readsPlaintext(set: Readonly<Record<string, string>>): boolean {
+  const switched = set['TEMPORAL_CODEC_PLAINTEXT'] ?? 'refuse';
+  if (switched !== 'read' && switched !== 'refuse') {
+    throw new ConfigError(['TEMPORAL_CODEC_PLAINTEXT is neither `read` nor `refuse`']);
+  }
+  return switched === 'read';
+}
+
+function converters(
+  keys: KeyRing | null,
+  plaintext: boolean,
+): Pick<TemporalSettings, 'client' | 'worker'> {
   const payloadConverterPath = codeFile('./payload-converter', import.meta.url);
   if (keys === null) return { client: {}, worker: { dataConverter: { payloadConverterPath } } };
-  const codec = encryptionCodec(keys);
+  const codec = encryptionCodec(keys, { readsPlaintext: plaintext });
   const failureConverterPath = codeFile('./failure-converter', import.meta.url);
   return {
     client: { dataConverter: { payloadCodecs: [codec] } },

@@ -38,7 +38,8 @@ export async function runSettle(args: readonly string[]): Promise<void> {
   }
 }
 
-function program(): Command {
+/** The commands, as a tree; each leaf has its options. Runs nothing. */
+export function program(): Command {
   const settle = new Command('settle')
     .description('Exactly-once settlement of Stellar checkout payments.')
     .option('--json', 'print JSON, one document, for programs')

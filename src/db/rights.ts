@@ -87,8 +87,9 @@ export const APP_RIGHTS: Readonly<Record<Table, string>> = {
   'settlement.network': 'SELECT, UPDATE (reset_at, discovered_after, adopted_at)',
   'settlement.network_reading': WORK_LIST,
   'settlement.operator_journal': 'SELECT, INSERT (actor, action, subject, reason, detail)',
+  // Decisions about them lock the table, which takes the right to update all of it.
   'settlement.parked_records':
-    'SELECT, INSERT (account, operation_id, ledger, raw, problem), UPDATE (resolved_at, resolved_by, resolution)',
+    'SELECT, INSERT (account, operation_id, ledger, raw, problem), UPDATE',
   'settlement.reconcile_runs': 'SELECT, INSERT, DELETE',
   'settlement.recounted_ledgers': WORK_LIST,
   'settlement.reported_payments': ROWS_THAT_CHANGE,

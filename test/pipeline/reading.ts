@@ -4,6 +4,7 @@ import type { Deps } from '../../src/activities/deps.ts';
 import { createBell } from '../../src/activities/bell.ts';
 import { takeTurn, type TurnReport } from '../../src/activities/watch/turn.ts';
 import { createSettleQueue } from '../../src/db/settle-queue.ts';
+import { connect } from '../../src/db/connection.ts';
 import type { ReadStrategy } from '../../src/db/watching.ts';
 import type { LedgerSource } from '../../src/domain/ledger-source.ts';
 import { createHorizonSource } from '../../src/horizon/source.ts';
@@ -34,6 +35,8 @@ export async function startReading(
   given: TestDatabase | null = null,
 ): Promise<Reading> {
   const database = given ?? (await createTestDatabase());
+  // Workers have no more rights than these. A database that a test brings along may have no roles.
+  const ours = given === null ? connect(database.appUrl) : database;
   let time = Date.now() - minutesAgo * 60_000;
   const ledger = await startSandboxLedger({ closeEveryMs: null, clock: () => new Date(time) });
   const network = {
@@ -48,9 +51,9 @@ export async function startReading(
   );
   const counters = countingCounters();
   const deps: Deps = {
-    database,
+    database: ours,
     secretKeys: null,
-    queue: createSettleQueue(database),
+    queue: createSettleQueue(ours),
     source,
     sender: createWebhookSender({ allowPrivate: [] }),
     wake: () => Promise.resolve(),
@@ -83,6 +86,7 @@ export async function startReading(
     },
     close: async () => {
       await Promise.all([source.close(), deps.sender.close(), ledger.stop()]);
+      if (ours !== database) await ours.close();
       await database.close();
     },
   };

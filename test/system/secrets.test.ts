@@ -21,7 +21,11 @@ const AT_REST = secret();
 const CODEC = secret();
 const API_KEY = `apiKeyOfThisTest${randomBytes(12).toString('hex')}`;
 const SECRETS = { WEBHOOK_SECRET, AT_REST, CODEC, API_KEY, ROLE_PASSWORD };
-const CODEC_KEYS = { TEMPORAL_CODEC_KEYS: `codec:${CODEC}` };
+/** The watcher's history is older than the keys: that is what the switch is for. */
+const CODEC_KEYS = {
+  TEMPORAL_CODEC_KEYS: `codec:${CODEC}`,
+  TEMPORAL_CODEC_PLAINTEXT: 'read',
+};
 
 let system: System;
 let env: NodeJS.ProcessEnv;
@@ -132,7 +136,7 @@ test('with keys for Temporal: histories are illegible, older runs go on, and who
   const worker = await system.worker({ ...env, ...CODEC_KEYS });
   Object.assign(process.env, CODEC_KEYS);
   const client = await connectSettlement({ address: system.temporal.address });
-  delete process.env['TEMPORAL_CODEC_KEYS'];
+  for (const name of Object.keys(CODEC_KEYS)) delete process.env[name];
   const id = randomUUID();
   const request = {
     ...tenLumens(system.merchantId, system.shop.address),

@@ -47,8 +47,8 @@ export async function endpoints(db: Db): Promise<Endpoint[]> {
   const { rows: states } = await db.execute<State>(sql`
     SELECT s.endpoint_id, s.consecutive_failures, s.disabled_reason, s.disabled_at IS NOT NULL AS disabled,
       CASE WHEN s.paused_until > now() THEN s.paused_until::text END AS paused_until,
-      CASE WHEN s.previous_secret_until > now() AND s.previous_secret IS NOT NULL
-        THEN s.previous_secret_until::text END AS old_secret_until
+      -- The old secret is not asked for: the read role does not see it. It is forgotten together with its time.
+      CASE WHEN s.previous_secret_until > now() THEN s.previous_secret_until::text END AS old_secret_until
     FROM settlement.endpoint_state s WHERE s.endpoint_id = ANY(${ids}::uuid[])`);
   const { rows: lines } = await db.execute<{ endpoint_id: string; waiting: number }>(sql`
     SELECT endpoint_id, count(*)::int AS waiting FROM webhook_deliveries
