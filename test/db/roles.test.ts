@@ -130,6 +130,7 @@ describe('the role of workers', () => {
       'settlement.recounted_ledgers',
       'settlement.session_references',
       'settlement.session_totals',
+      'settlement.set_aside',
       'settlement.undecided_payments',
     ]);
   });

@@ -41,3 +41,30 @@ test('the watcher is replaced as fast after the tenth death in a stretch as afte
   expect(pauses).toHaveLength(10);
   expect(Math.max(...pauses)).toBeLessThan(1_000);
 });
+
+test("a run that an earlier version started on the sessions' queue goes on on the watcher's", async () => {
+  const { nativeConnection: connection } = env;
+  const workflowBundle = { codePath: process.env['WORKFLOW_BUNDLE'] ?? '' };
+  let stretches = 0;
+  const watchLedger = () => {
+    stretches += 1;
+    if (stretches === 1) return Promise.resolve({ turns: 1 });
+    throw ApplicationFailure.nonRetryable('Enough was seen.');
+  };
+  const old = await Worker.create({ connection, taskQueue: SETTLEMENT_QUEUE, workflowBundle });
+  const own = await Worker.create({
+    connection,
+    taskQueue: WATCHER_QUEUE,
+    workflowBundle,
+    activities: { watchLedger },
+  });
+  const watcher = env.client.workflow.execute('ledgerWatcher', {
+    workflowId: 'moved',
+    taskQueue: SETTLEMENT_QUEUE,
+    args: [{ network: 'sandbox' }],
+  });
+  await old.runUntil(own.runUntil(watcher.catch(() => undefined)));
+  expect(stretches).toBe(2);
+  const { taskQueue } = await env.client.workflow.getHandle('moved').describe();
+  expect(taskQueue).toBe(WATCHER_QUEUE);
+});
