@@ -35,7 +35,8 @@ export function planOf(only: readonly string[]): Planned[] {
   const every: Planned[] = Object.entries(ACTORS).flatMap(([name, attacks]) => {
     const actor = name as ActorName;
     const each = Object.keys(attacks);
-    return [{ actor, attacks: each }, ...each.map((attack) => ({ actor, attacks: [attack] }))];
+    const single = each.length > 1 ? each.map((attack) => ({ actor, attacks: [attack] })) : [];
+    return [{ actor, attacks: each }, ...single];
   });
   const names = every.map(nameOf);
   for (const name of only) {

@@ -74,7 +74,7 @@ export async function play(before: Before, planned: Planned | null): Promise<Pha
   const lost = new Set(measured.lost);
   const promises = await broken(
     stage,
-    paid.filter((session) => !lost.has(session) && session.shop === stage.quiet),
+    paid.filter((session) => !lost.has(session) && session.shop !== stage.hostile),
   );
   const seen: Seen = {
     commit: measured.commit,
@@ -125,7 +125,7 @@ function attackBy(before: Before, { actor, attacks }: Planned, over: AbortSignal
     breach: (what) => void breaches.push(what),
     atTheEnd: (count) => void counts.push(count),
     victim: async (whose = {}) => {
-      const session = await openQuiet(stage, { ...whose, attacked: true });
+      const session = await openQuiet(stage, { shop: stage.attacked, ...whose, attacked: true });
       victims.push(session);
       return session;
     },

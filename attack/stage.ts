@@ -14,8 +14,10 @@ import { startQuietReceiver, type QuietReceiver } from './receiver.ts';
 /** Everything of a run. */
 export type Stage = {
   readonly stack: Stack;
-  /** The quiet merchant: nothing of the attacker's is on its account unless an attack is aimed at it. */
+  /** The quiet merchant: no attack is aimed at its account. */
   readonly quiet: Shop;
+  /** Another one that did nothing, whose account and sessions are attacked: late perhaps, but it must hear of everything. */
+  readonly attacked: Shop;
   /** A merchant that is attacked by payers of its own, or attacks. */
   readonly hostile: Shop;
   readonly receiver: QuietReceiver;
@@ -43,7 +45,7 @@ const KEEP_ALIVE_MS = 300;
 const NAME_SERVER = '127.66.0.53';
 const HORIZON_NAME = 'horizon.attack.test';
 /** `addShop` gives an even index one endpoint, an odd one a second that wants every exception. */
-const [QUIET, HOSTILE] = [100, 101];
+const [QUIET, HOSTILE, ATTACKED] = [100, 101, 102];
 
 /** Starts everything. `bundle` is the workflows' code. */
 export async function startStage(bundle: string): Promise<Stage> {
@@ -62,13 +64,14 @@ export async function startStage(bundle: string): Promise<Stage> {
     ...(names === null ? {} : { execPath: withNames(folder, names.address) }),
   });
   await keepCommitTimes(stack);
-  const [quietWallet, hostileWallet] = [stack.shops[0]?.wallet, stack.shops[1]?.wallet];
-  if (!quietWallet || !hostileWallet) throw new Error('The stack has no shops.');
+  const [first, second, third] = stack.shops;
+  if (!first || !second || !third) throw new Error('The stack has no shops.');
   const rows = (statement: string, values?: unknown[]) => stack.rows(statement, values);
   return {
     stack,
-    quiet: await addShop(quietWallet, QUIET, receiver, rows),
-    hostile: await addShop(hostileWallet, HOSTILE, stack.merchant, rows),
+    quiet: await addShop(first.wallet, QUIET, receiver, rows),
+    attacked: await addShop(third.wallet, ATTACKED, receiver, rows),
+    hostile: await addShop(second.wallet, HOSTILE, stack.merchant, rows),
     receiver,
     bad,
     mallory: await rich(stack),

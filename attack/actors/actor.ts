@@ -19,7 +19,7 @@ export type Scene = {
   breach(what: string): void;
   /** Called when the phase is over, to count what came of it meanwhile. */
   atTheEnd(count: () => void): void;
-  /** A session that is to be attacked, the quiet merchant's unless it is said; its merchant must hear of its payment. */
+  /** A session that is to be attacked, of the attacked merchant unless it is said; its merchant must hear of its payment. */
   victim(whose?: Omit<Wanted, 'attacked'>): Promise<QuietSession>;
 };
 

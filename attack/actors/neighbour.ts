@@ -40,7 +40,7 @@ async function starts(scene: Scene): Promise<void> {
   }
 }
 
-/** Messages of shapes that no version has: half a JSON, another key, other types. They go to an open session of the quiet merchant. */
+/** Messages of shapes that no version has: half a JSON, another key, other types. They go to open sessions of the attacked merchant. */
 async function messages(scene: Scene): Promise<void> {
   const { temporal } = scene.stage.stack;
   const send = async (id: string, signalName: string, encoding: string, data: string) => {

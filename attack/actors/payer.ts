@@ -48,10 +48,10 @@ async function rain(scene: Scene, to: string, memo: string, payments: number): P
 
 /**
  * Transactions of a hundred path payments, each as large as it can be: Horizon shows the whole transaction beside each of
- * its operations, so that a page grows with their square. They go to the quiet merchant's own account.
+ * its operations, so that a page grows with their square. They go to the account of an attacked merchant, who waits for a session of its own behind them.
  */
 async function giants(scene: Scene): Promise<void> {
-  const { stack, mallory, quiet } = scene.stage;
+  const { stack, mallory, attacked } = scene.stage;
   const victim = await scene.victim();
   const hops = Array.from({ length: 5 }, (_, i) => new Asset(`GIANT000000${i}`, mallory.address));
   const path = [Asset.native(), ...hops, Asset.native()].map(String);
@@ -61,7 +61,7 @@ async function giants(scene: Scene): Promise<void> {
   const operation = Operation.pathPaymentStrictReceive({
     sendAsset: Asset.native(),
     sendMax: '1',
-    destination: muxed(quiet.wallet.address),
+    destination: muxed(attacked.wallet.address),
     destAsset: Asset.native(),
     destAmount: STROOP,
     path: hops,
@@ -74,7 +74,7 @@ async function giants(scene: Scene): Promise<void> {
   }
   await stack.ledger.chain.nextLedger();
   await payQuiet(scene.stage, victim);
-  const page = `/accounts/${quiet.wallet.address}/payments?limit=200&order=desc&join=transactions`;
+  const page = `/accounts/${attacked.wallet.address}/payments?limit=200&order=desc&join=transactions`;
   const bytes = (await (await fetch(stack.ledger.url + page)).arrayBuffer()).byteLength;
   scene.reached('MB in the last page of the account', Math.round(bytes / 2 ** 20));
 }
@@ -96,8 +96,8 @@ const MEMOS: readonly (string | Buffer)[] = [
 
 /** Memos with control characters, half characters and NUL. */
 async function memos(scene: Scene): Promise<void> {
-  const { stack, mallory, quiet } = scene.stage;
-  const destination = quiet.wallet.address;
+  const { stack, mallory, attacked } = scene.stage;
+  const destination = attacked.wallet.address;
   const payment = Operation.payment({ destination, asset: Asset.native(), amount: STROOP });
   for (let n = 0; n < size(scene, 3, 20) && !scene.over.aborted; n += 1) {
     for (const memo of MEMOS) {
