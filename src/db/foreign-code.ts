@@ -24,10 +24,17 @@ const OUR_TRIGGERS: Readonly<Record<string, string>> = {
   'attention_decided_now on settlement.attention': 'settlement.decided_now',
   'ledger_payments_decided_now on settlement.ledger_payments': 'settlement.decided_now',
   'parked_records_decided_now on settlement.parked_records': 'settlement.decided_now',
+  'ledger_payments_inserted on settlement.ledger_payments': 'settlement.forget_totals',
+  'ledger_payments_updated on settlement.ledger_payments': 'settlement.forget_totals',
+  'ledger_payments_deleted on settlement.ledger_payments': 'settlement.forget_totals',
 };
 
 /** Our functions, all of the schema settlement. */
-const OUR_FUNCTIONS = ['settlement.refuse_change()', 'settlement.decided_now()'];
+const OUR_FUNCTIONS = [
+  'settlement.refuse_change()',
+  'settlement.decided_now()',
+  'settlement.forget_totals()',
+];
 
 /** Each thing as `what name on table: what it runs`; without those that are trusted. Works before the first migration, too. */
 export async function foreignCode(
