@@ -162,8 +162,7 @@ export async function noteRead(db: Db, account: string): Promise<void> {
 }
 
 /**
- * When any account was last read, how long ago by the same clock, and what is wrong with one; null when none is watched or
- * none was ever read.
+ * When any account was last read (null: never), how long ago by the same clock, and what is wrong with one.
  */
 export async function newestReading(
   db: Db,

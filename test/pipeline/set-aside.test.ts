@@ -22,7 +22,7 @@ const statusOf = async (id: string) =>
 async function refuse(ids: readonly string[]): Promise<void> {
   await reading.database.rows('CREATE TABLE broken (id uuid PRIMARY KEY)');
   await reading.database.rows('INSERT INTO broken SELECT unnest($1::uuid[])', [ids]);
-  await reading.database.rows(`CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+  await reading.database.rows(`CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
     BEGIN IF EXISTS (SELECT FROM broken b WHERE b.id = NEW.id) THEN RAISE 'This row is broken.'; END IF;
     RETURN NEW; END $$`);
   await reading.database.rows(`CREATE TRIGGER broken BEFORE UPDATE ON checkout_sessions FOR EACH ROW
