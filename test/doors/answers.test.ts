@@ -57,7 +57,7 @@ test.each<[string, object, object?]>([
     { memo: 'A-17', memoType: 'text', muxedAccount: null, paymentUri: uri(shop, 'A-17') },
     { memo: 'A-17' },
   ],
-])('an answer %s is believed', (_, changes, asked) => {
+])('an answer %s is believed', (_, changes, asked = {}) => {
   expect(opened(changes, asked)).toEqual({ ...right, ...changes });
 });
 
@@ -78,7 +78,7 @@ test.each<[string, object, object?]>([
   ['paymentUri', { paymentUri: uri(thief) }],
   ['paymentUri', { paymentUri: `${uri(shop)}&destination=${thief}` }],
   ['paymentUri', { paymentUri: undefined }],
-])('an answer with another %s is not', (field, changes, asked) => {
+])('an answer with another %s is not', (field, changes, asked = {}) => {
   expect(() => opened(changes, asked)).toThrow(
     expect.objectContaining({ name: 'AnswerDiffers', field }),
   );
