@@ -71,7 +71,7 @@ export const APP_RIGHTS: Readonly<Record<Table, string>> = {
     'SELECT, INSERT (id, merchant_id, url, events, secret), UPDATE (secret)',
   'settlement.active_sessions': WORK_LIST,
   'settlement.attention':
-    'SELECT, INSERT (subject, kind, detail), UPDATE (resolved_at, resolved_by, reason)',
+    'SELECT, INSERT (subject, kind, detail), UPDATE (detail, resolved_at, resolved_by, reason)',
   'settlement.cancel_requests': WORK_LIST,
   'settlement.coverage': WORK_LIST,
   'settlement.delivery_attempts': ROWS_THAT_CHANGE,

@@ -22,4 +22,5 @@ const STATUS = {
   DeliveryNotFound: 404,
   SessionExistsWithOtherBody: 409,
   ReferenceInUse: 409,
+  CannotBeSettled: 409,
 } as const satisfies Record<Refusal['code'], number>;
