@@ -202,20 +202,6 @@ export const undecidedPayments = settlement.table(
   (t) => [primaryKey({ columns: [t.txHash, t.opIndex, t.subIndex] })],
 );
 
-/** What failed by itself, and when it is tried again. A success forgets it. */
-export const setAside = settlement.table(
-  'set_aside',
-  {
-    kind: text('kind').notNull(),
-    subject: text('subject').notNull(),
-    failures: integer('failures').notNull().default(1),
-    until: instant('until').notNull(),
-    failedAt: instant('failed_at').notNull().defaultNow(),
-    error: text('error').notNull(),
-  },
-  (t) => [primaryKey({ columns: [t.kind, t.subject] })],
-);
-
 /** What an operator sent back: the outgoing movement is proof for one ledger payment only. */
 export const returnedPayments = settlement.table(
   'returned_payments',
