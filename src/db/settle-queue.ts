@@ -7,8 +7,11 @@ import { lookTogether, settleOnce, type Settled } from './settle.ts';
 /** Sessions in one commit. A full page of Horizon (200 payments) then costs one. */
 export const MAX_TOGETHER = 200;
 
-/** A commit of 200 sessions takes some 60 ms. One that takes this long, in milliseconds for each statement, is taken apart. */
-const TOGETHER_MS = 2_500;
+/**
+ * A commit of 200 sessions takes some 60 ms. One that takes this long, in milliseconds for each statement, is taken apart.
+ * Shorter than lock_timeout (connection.ts), which is tried again: a foreign lock on one row must not hold the queue.
+ */
+const TOGETHER_MS = 1_500;
 /** What one of its sessions may take then, before it is tried beside the queue, within the connection's own limit. */
 const ALONE_MS = 1_000;
 /** Slow sessions in one commit; with more of them, the database is slow, and the rest fails and is tried again later. */
@@ -96,7 +99,7 @@ export function createSettleQueue(
       knownSlow.add(sessionId);
       const error = await settleTo(same, null);
       if (error !== null) for (const w of same) w.reject(error);
-      if (error === null || classify(error) !== 'too_slow') knownSlow.delete(sessionId);
+      if (error === null || classify(error) === 'unknown') knownSlow.delete(sessionId);
       const [oldest = ''] = knownSlow;
       if (knownSlow.size > MOST_KNOWN_SLOW) knownSlow.delete(oldest);
     }

@@ -5,7 +5,7 @@ import { settleDue } from '../../src/activities/watch/settle-due.ts';
 import { storeFindings } from '../../src/db/inbox.ts';
 import { sessionsToClose, sessionsWithUndecided } from '../../src/db/worklists.ts';
 import { insertMerchant } from '../support/database.ts';
-import { insertSession, paymentFor, receive } from '../db/build.ts';
+import { insertSession, newAccount, paymentFor, receive } from '../db/build.ts';
 import { minute } from '../domain/build.ts';
 import { startReading, type Reading } from './reading.ts';
 
@@ -22,7 +22,8 @@ const statusOf = async (id: string) =>
 async function refuse(ids: readonly string[]): Promise<void> {
   await reading.database.rows('CREATE TABLE broken (id uuid PRIMARY KEY)');
   await reading.database.rows('INSERT INTO broken SELECT unnest($1::uuid[])', [ids]);
-  await reading.database.rows(`CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+  await reading.database
+    .rows(`CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
     BEGIN IF EXISTS (SELECT FROM broken b WHERE b.id = NEW.id) THEN RAISE 'This row is broken.'; END IF;
     RETURN NEW; END $$`);
   await reading.database.rows(`CREATE TRIGGER broken BEFORE UPDATE ON checkout_sessions FOR EACH ROW
@@ -76,12 +77,13 @@ test('two thousand payments of a session that cannot be settled take one place i
 test('1,050 sessions that cannot end do not keep another from ending', async () => {
   const { database, deps } = reading;
   const merchantId = await insertMerchant(database);
+  const account = newAccount();
   const poison: string[] = [];
   for (let i = 0; i < 1_050; i += 1) {
     const session = await insertSession(database, {
       merchantId,
       covered: i === 0 ? [-1, 31] : null,
-      account: 'GPOISON',
+      account,
       reference: `${i}`,
       expiresAt: minute(20),
     });
@@ -93,6 +95,7 @@ test('1,050 sessions that cannot end do not keep another from ending', async () 
   await settleDue(deps);
   expect(await statusOf(other.id)).toEqual({ status: 'expired' });
   expect(await sessionsToClose(database.db)).toEqual([]);
+  expect(reading.counted.get('set aside settle')).toBe(1_050);
 }, 120_000);
 
 test('a step of a turn that fails for a reason of its own keeps nothing else from being read', async () => {

@@ -4,3 +4,4 @@ export { settlement } from './columns.ts';
 export * from './inbox.ts';
 export * from './outbox.ts';
 export * from './sessions.ts';
+export * from './set-aside.ts';

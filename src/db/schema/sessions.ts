@@ -171,17 +171,3 @@ export const recountedLedgers = settlement.table(
   },
   (t) => [primaryKey({ columns: [t.ledger, t.account] })],
 );
-
-/** What failed by itself, and when it is tried again. A success forgets it. */
-export const setAside = settlement.table(
-  'set_aside',
-  {
-    kind: text('kind').notNull(),
-    subject: text('subject').notNull(),
-    failures: integer('failures').notNull().default(1),
-    until: instant('until').notNull(),
-    failedAt: instant('failed_at').notNull().defaultNow(),
-    error: text('error').notNull(),
-  },
-  (t) => [primaryKey({ columns: [t.kind, t.subject] })],
-);
