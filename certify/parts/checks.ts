@@ -12,6 +12,7 @@ import { outcome } from './outcome.ts';
 import { expected } from './rest.ts';
 import type { Stack } from './stack.ts';
 import { collect, type Part, type Violation } from './violation.ts';
+import { OF_WORKERS } from './worker.ts';
 import type { RoundSession, Workload } from './workload.ts';
 
 /** Makes every check; `counted` says how many single facts were looked at. */
@@ -132,8 +133,8 @@ async function runs({ temporal }: Stack, sessions: readonly RoundSession[]): Pro
   return part;
 }
 
-/** The pool of a worker, unless a cell makes it smaller. */
-const POOL_MOST = 10;
+/** Ten connections for sessions, unless a cell makes them fewer, and six of the reader. */
+const POOL_MOST = 16;
 
 /** What the workers' processes must not show: an end, a failed replay, a stuck or a surplus connection. */
 export async function processes(stack: Stack): Promise<Part> {
@@ -143,7 +144,7 @@ export async function processes(stack: Stack): Promise<Part> {
   const replay = /nondeterminism|TMPRL1100/i.exec(stack.logged());
   part.must(replay === null, 'process', `A worker's log says ${replay?.[0]}.`);
   const stuck = await stack.rows<{ query: string }>(
-    `SELECT query FROM pg_stat_activity WHERE application_name = 'settlement worker'
+    `SELECT query FROM pg_stat_activity WHERE ${OF_WORKERS}
        AND state LIKE 'idle in transaction%' AND state_change < now() - interval '2 seconds'`,
   );
   part.must(
@@ -156,7 +157,7 @@ export async function processes(stack: Stack): Promise<Part> {
   let open = 0;
   for (const end = Date.now() + 10_000; Date.now() < end; await sleep(200)) {
     const [row] = await stack.rows<{ n: number }>(
-      `SELECT count(*)::int AS n FROM pg_stat_activity WHERE application_name = 'settlement worker'`,
+      `SELECT count(*)::int AS n FROM pg_stat_activity WHERE ${OF_WORKERS}`,
     );
     open = row?.n ?? 0;
     if (open <= most) break;

@@ -9,6 +9,9 @@ const PRELOAD = new URL('preload.ts', import.meta.url).href;
 /** A cold start on two busy cores takes some 5 s. */
 const READY_WITHIN_MS = 180_000;
 
+/** The connections of workers, as PostgreSQL's list of them shows: of what sessions ask for, and of the reader. */
+export const OF_WORKERS = `application_name IN ('settlement worker', 'settlement reader')`;
+
 /** A running worker. */
 export type CertifiedWorker = {
   readonly pid: number;

@@ -4,7 +4,7 @@ import { Refusal } from '../../../src/client.ts';
 import { describeSchedule, reconcileNow } from '../../../src/schedule.ts';
 import {
   reconcileScheduleId,
-  SETTLEMENT_QUEUE,
+  WATCHER_QUEUE,
   watcherWorkflowId,
 } from '../../../src/workflows/contract.ts';
 import { within } from '../deadline.ts';
@@ -102,7 +102,7 @@ export const TWICE: readonly Cell[] = [
     strike: async ({ stack, over }) => {
       const handle = await stack.temporal.workflow.start('ledgerWatcher', {
         workflowId: `${watcherWorkflowId(stack.network)}:second`,
-        taskQueue: SETTLEMENT_QUEUE,
+        taskQueue: WATCHER_QUEUE,
         args: [{ network: stack.network }],
         workflowTaskTimeout: '5 seconds',
       });

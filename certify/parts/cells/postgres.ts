@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import type { CommitFault } from '../postgres-proxy.ts';
 import type { Stack } from '../stack.ts';
+import { OF_WORKERS } from '../worker.ts';
 import { soon, until, type Cell } from './scene.ts';
 
 function commitMeets(fault: CommitFault, times: number): Cell {
@@ -141,7 +142,7 @@ function inTransactions(row: string, does: 'pg_terminate_backend' | 'pg_cancel_b
       for (const end = Date.now() + 3_000; (Date.now() < end || struck === 0) && !over.aborted;) {
         const met = await stack.rows(
           `SELECT ${does}(pid) FROM pg_stat_activity
-           WHERE application_name = 'settlement worker' AND xact_start IS NOT NULL`,
+           WHERE ${OF_WORKERS} AND xact_start IS NOT NULL`,
         );
         struck += met.length;
         await sleep(15);
@@ -153,9 +154,7 @@ function inTransactions(row: string, does: 'pg_terminate_backend' | 'pg_cancel_b
 
 /** Cuts every connection of the workers. */
 const cutWorkersOff = (stack: Stack) =>
-  stack.rows(
-    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'settlement worker'`,
-  );
+  stack.rows(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE ${OF_WORKERS}`);
 
 /** Takes every connection that PostgreSQL has left for ordinary roles. */
 async function hoardConnections(url: string): Promise<Client[]> {
@@ -191,7 +190,7 @@ async function holdLock(stack: Stack, statement: string, until: Promise<unknown>
     for (; lock.isHeld; await sleep(100)) {
       const { rows } = await counter.query<{ n: number }>(
         `SELECT count(*)::int AS n FROM pg_stat_activity
-         WHERE application_name = 'settlement worker' AND wait_event_type = 'Lock'`,
+         WHERE ${OF_WORKERS} AND wait_event_type = 'Lock'`,
       );
       waited = Math.max(waited, rows[0]?.n ?? 0);
     }
