@@ -36,7 +36,7 @@ describe('a watched account', () => {
     expect(await watchedAccount(database.db, account)).toEqual({
       account,
       start: { afterLedger: 50, known: 'r50' },
-      readAt: null,
+      msSinceRead: null,
       openSessions: 0,
       assets: [],
       readThrough: 50,
@@ -47,7 +47,7 @@ describe('a watched account', () => {
     await register(account, 20, 'r20');
     expect(await watchedAccount(database.db, account)).toMatchObject({
       start: { afterLedger: 20, known: 'r20' },
-      readAt: null,
+      msSinceRead: null,
     });
   });
 
