@@ -57,12 +57,11 @@ describe('P1: a ledger payment has the meaning that its facts allow', () => {
   });
 
   test('lumens that are held as another asset, though the price is in lumens', () => {
-    const found = settled({
+    const found = facts({
       session: session({ asset: NATIVE }),
-      ...DEADLINE_PASSED,
       payments: [pay(1, '4', { asset: NATIVE, verdict: 'wrong_asset' })],
     });
-    expect(problems(found)).toEqual([expect.stringMatching(/it is the right one/)]);
+    expect(problems(found)).toContainEqual(expect.stringMatching(/it is the right one/));
   });
 
   test('the payment is named, with its amount', () => {
