@@ -38,10 +38,11 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: 'src/db/settle.ts',
-        from: 'if (changed.length > 0) await write(tx, changed);\n    return answers(decided);\n  });',
+        from: 'if (changed.length > 0) await write(tx, changed);\n    return answers(decided);\n  };\n  return serializable(pool, settle, statementMs);',
         to: `if (changed.length > 0) await write(tx, changed, ['events', 'deliveries']);
     return { answer: answers(decided), changed };
-  }).then(async ({ value: { answer, changed }, retries }) => {
+  };
+  return serializable(pool, settle, statementMs).then(async ({ value: { answer, changed }, retries }) => {
     const later = ['sessions', 'verdicts', 'payments', 'journal', 'attention', 'gone'];
     if (changed.length > 0) await serializable(pool, (tx) => write(tx, changed, later));
     return { value: answer, retries };

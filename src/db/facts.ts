@@ -1,11 +1,8 @@
 import { sql, type SQL } from 'drizzle-orm';
 import type { EventType } from '../domain/event.ts';
-import type { SessionStatus } from '../domain/session.ts';
 import type { SessionFacts } from '../domain/settle.ts';
 import type { Coverage } from '../domain/coverage.ts';
-import { carriedMetadata } from '../domain/metadata.ts';
 import { problemOfRow, type SessionRowText } from '../domain/row-check.ts';
-import { readInstant, readPrice } from '../domain/terms.ts';
 import type { Db } from './connection.ts';
 import { ASSET_KEY, firstLedgerAfter, isHole, proven, readOnly, through } from './coverage.ts';
 import { merchantEndpointId } from './ids.ts';
@@ -13,7 +10,14 @@ import { deadline, looksLikeSession } from './predicates.ts';
 import { READ_WHOLE, withRest } from './many-payments.ts';
 import { paymentRowFacts, type RawPaymentRow } from './payment-row.ts';
 import { prepared } from './prepared.ts';
-import { METADATA_TOO_LONG } from './session-row.ts';
+import {
+  date,
+  dateOrNull,
+  RAW_SESSION,
+  RAW_SESSION_METADATA,
+  toSession,
+  type RawSession,
+} from './raw-session.ts';
 import {
   INBOX_PAYMENT,
   PAYMENTS_OF_SESSION,
@@ -61,14 +65,7 @@ export async function gatherFacts(
 
 const factsOf = (payments: SQL): SQL => sql`
     SELECT json_build_object(
-      'id', s.id, 'merchantId', s.merchant_id, 'price', s.amount::text,
-      'assetCode', s.asset_code, 'assetIssuer', s.asset_issuer,
-      'receivingAccount', s.receiving_account, 'memo', s.memo, 'status', s.status,
-      'metadata', CASE WHEN NOT meta.too_long THEN s.metadata END, 'metadataTooLong', meta.too_long,
-      'expiresAt', s.expires_at, 'createdAt', s.created_at,
-      'cancelAt', s.cancel_at, 'closedThroughLedger', s.closed_through_ledger,
-      'finalDeadline', s.final_deadline,
-      'processingSince', s.processing_since, 'now', clock_timestamp(),
+      ${RAW_SESSION}, 'now', clock_timestamp(),
       'legacyEnding', s.legacy IS TRUE,
       'historyFrom', (SELECT n.history_from FROM settlement.network n),
       'payments', (SELECT json_agg(${INBOX_PAYMENT}) FROM ${payments} lp),
@@ -124,8 +121,7 @@ const factsOf = (payments: SQL): SQL => sql`
     ) AS facts
     FROM checkout_sessions s
     LEFT JOIN LATERAL (SELECT ${firstLedgerAfter(deadline('s'), sql`s.opened_after`)} AS ledger) over ON true
-    -- OFFSET: asked once, though it stands in two places.
-    CROSS JOIN LATERAL (SELECT ${METADATA_TOO_LONG} AS too_long OFFSET 0) meta
+    ${RAW_SESSION_METADATA}
     -- Behind a SELECT, how many they are is no reason to plan anew.
     WHERE s.id = ANY((SELECT ${sql.placeholder('sessionIds')}::uuid[])::uuid[]) ORDER BY s.id`;
 
@@ -140,23 +136,7 @@ const READ = {
   whole: prepared<{ facts: RawFacts }>('facts whole', factsOf(PAYMENTS_OF_SESSION)),
 };
 
-type RawFacts = {
-  id: string;
-  merchantId: string;
-  price: string;
-  assetCode: string;
-  assetIssuer: string | null;
-  receivingAccount: string;
-  memo: string | null;
-  status: SessionStatus;
-  metadata: unknown;
-  metadataTooLong: boolean;
-  expiresAt: string;
-  createdAt: string;
-  cancelAt: string | null;
-  closedThroughLedger: number | null;
-  finalDeadline: string | null;
-  processingSince: string | null;
+type RawFacts = RawSession & {
   now: string;
   payments: RawPayment[] | null;
   legacyEnding: boolean;
@@ -174,9 +154,6 @@ type RawFacts = {
   sequences: Record<string, number> | null;
 };
 
-const date = (text: string) => readInstant(text).at;
-const dateOrNull = (text: string | null) => (text === null ? null : date(text));
-
 function rowText(raw: RawFacts): SessionRowText {
   return { ...raw, payment: raw.paymentRow };
 }
@@ -184,22 +161,7 @@ function rowText(raw: RawFacts): SessionRowText {
 function toFacts(raw: RawFacts): GatheredFacts {
   const attention = raw.attention ?? [];
   return {
-    session: {
-      id: raw.id,
-      merchantId: raw.merchantId,
-      price: readPrice(raw.price) ?? 0n,
-      asset: { code: raw.assetCode, issuer: raw.assetIssuer },
-      receivingAccount: raw.receivingAccount,
-      reference: raw.memo,
-      status: raw.status,
-      processingSince: dateOrNull(raw.processingSince),
-      createdAt: date(raw.createdAt),
-      expiresAt: date(raw.expiresAt),
-      cancelAt: dateOrNull(raw.cancelAt),
-      closedThroughLedger: raw.closedThroughLedger,
-      finalDeadline: dateOrNull(raw.finalDeadline),
-      ...carriedMetadata(raw.metadata, raw.metadataTooLong),
-    },
+    session: toSession(raw),
     rowProblem: problemOfRow(rowText(raw)),
     payments: (raw.payments ?? []).map(toInboxPayment),
     ...paymentRowFacts(raw.paymentRow),

@@ -1,4 +1,3 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pool, PoolClient } from 'pg';
 import { onClient, type Db } from './connection.ts';
@@ -38,13 +37,6 @@ export class CommitRefused extends Error {
   }
 }
 
-const statementLimits = new AsyncLocalStorage<number>();
-
-/** Runs `work`; each statement of the transactions in it has this many milliseconds, where the connection's own limit is longer. */
-export function limitingStatements<T>(ms: number, work: () => T): T {
-  return statementLimits.run(ms, work);
-}
-
 /** What one call cost: how often the transaction was run again, for the metrics and for bench. */
 export type Committed<T> = { readonly value: T; readonly retries: number };
 
@@ -56,13 +48,13 @@ export type Committed<T> = { readonly value: T; readonly retries: number };
  * unknown (a lost connection). The re-run waits for the row lock of the transaction in doubt, so it sees whether that
  * one happened. Drizzle's own `transaction()` is not used on a pool: it masks a connection lost in COMMIT and
  * leaks the client when BEGIN fails (drizzle-orm #6023, #6114). A statement above its time limit is not tried again
- * here: with the same work it takes as long again.
+ * here: with the same work it takes as long again. `statementMs` is that limit in milliseconds; null: the connection's own.
  */
 export async function serializable<T>(
   pool: Pool,
   work: (tx: Db) => Promise<T>,
+  statementMs: number | null = null,
 ): Promise<Committed<T>> {
-  const statementMs = statementLimits.getStore() ?? null;
   for (let attempt = 1; ; attempt += 1) {
     try {
       return { value: await runOnce(pool, work, statementMs), retries: attempt - 1 };

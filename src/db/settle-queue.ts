@@ -1,6 +1,5 @@
 import type { Pool } from 'pg';
 import type { Db } from './connection.ts';
-import { limitingStatements } from './serializable.ts';
 import { classify } from './sqlstate.ts';
 import { lookTogether, settleOnce, type Settled } from './settle.ts';
 
@@ -62,9 +61,7 @@ export function createSettleQueue(
   let isDrainingSlow = false;
 
   const enqueue = (sessionId: string): Promise<Settled | null> =>
-    new Promise((resolve, reject) => {
-      line({ sessionId, portions: 0, resolve, reject });
-    });
+    new Promise((resolve, reject) => line({ sessionId, portions: 0, resolve, reject }));
 
   function line(request: Waiting): void {
     waiting.push(request);
@@ -111,10 +108,7 @@ export function createSettleQueue(
     try {
       const started = performance.now();
       const ids = batch.map((w) => w.sessionId);
-      const commit = () => settleOnce(pool, ids);
-      const { value, retries } = await (statementMs === null
-        ? commit()
-        : limitingStatements(statementMs, commit));
+      const { value, retries } = await settleOnce(pool, ids, statementMs);
       onCommit({ sessions: batch.length, retries, ms: performance.now() - started });
       for (const w of batch) answer(w, value.get(w.sessionId) ?? null);
       return null;

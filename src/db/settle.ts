@@ -62,14 +62,16 @@ export async function settleTogether(
 /**
  * Settles up to a few hundred sessions in one SERIALIZABLE transaction: locks their rows in id order, computes each
  * one's right state from facts, writes the difference, commits. Five round trips, however many sessions.
- * Sessions that do not exist are left out of the answer. Running it again changes nothing.
+ * Sessions that do not exist are left out of the answer. Running it again changes nothing. `statementMs` limits each
+ * statement (db/serializable.ts).
  */
 export async function settleOnce(
   pool: Pool,
   sessionIds: readonly string[],
+  statementMs: number | null = null,
 ): Promise<Committed<Map<string, Settled>>> {
   const ids = [...new Set(sessionIds)].sort();
-  return serializable(pool, async (tx) => {
+  const settle = async (tx: Db) => {
     await tx
       .select({ id: checkoutSessions.id })
       .from(checkoutSessions)
@@ -81,7 +83,8 @@ export async function settleOnce(
     const changed = decided.filter(({ decision }) => decision.changes);
     if (changed.length > 0) await write(tx, changed);
     return answers(decided);
-  });
+  };
+  return serializable(pool, settle, statementMs);
 }
 
 /**

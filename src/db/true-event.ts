@@ -1,9 +1,6 @@
 /** The facts of one stored event, read in one statement, and what they make of it; domain/true-event.ts compares. */
 import { sql } from 'drizzle-orm';
-import { readInstant, readPrice } from '../domain/terms.ts';
-import { carriedMetadata } from '../domain/metadata.ts';
 import type { EventType } from '../domain/event.ts';
-import type { SessionStatus } from '../domain/session.ts';
 import { paymentOf, trueEvent, type EventEvidence } from '../domain/true-event.ts';
 import type { Db } from './connection.ts';
 import { eventId, merchantEndpointId } from './ids.ts';
@@ -15,7 +12,14 @@ import {
   type RawPayment,
 } from './inbox-payment.ts';
 import { prepared } from './prepared.ts';
-import { METADATA_TOO_LONG } from './session-row.ts';
+import {
+  date,
+  dateOrNull,
+  RAW_SESSION,
+  RAW_SESSION_METADATA,
+  toSession,
+  type RawSession,
+} from './raw-session.ts';
 
 /** What may be signed instead of what is stored; equal to it for every event that this system made. */
 export type TrueEvent = {
@@ -88,22 +92,7 @@ const STORED = prepared<Stored>(
         WHERE w.id = ${sql.placeholder('endpointId')} AND w.merchant_id = ${sql.placeholder('merchantId')}))`,
 );
 
-type RawEvidence = {
-  id: string;
-  merchantId: string;
-  price: string;
-  assetCode: string;
-  assetIssuer: string | null;
-  receivingAccount: string;
-  memo: string | null;
-  status: SessionStatus;
-  metadata: unknown;
-  metadataTooLong: boolean;
-  createdAt: string;
-  expiresAt: string;
-  cancelAt: string | null;
-  finalDeadline: string | null;
-  closedThroughLedger: number | null;
+type RawEvidence = RawSession & {
   row: {
     txHash: string;
     amount: string;
@@ -121,11 +110,7 @@ const EVIDENCE = prepared<{ evidence: RawEvidence }>(
   'event evidence',
   sql`
     SELECT json_build_object(
-      'id', s.id, 'merchantId', s.merchant_id, 'price', s.amount::text, 'assetCode', s.asset_code,
-      'assetIssuer', s.asset_issuer, 'receivingAccount', s.receiving_account, 'memo', s.memo, 'status', s.status,
-      'metadata', CASE WHEN NOT meta.too_long THEN s.metadata END, 'metadataTooLong', meta.too_long,
-      'createdAt', s.created_at, 'expiresAt', s.expires_at, 'cancelAt', s.cancel_at,
-      'finalDeadline', s.final_deadline, 'closedThroughLedger', s.closed_through_ledger,
+      ${RAW_SESSION},
       'row', (SELECT json_build_object('txHash', p.tx_hash, 'amount', p.amount::text, 'sender', p.sender_address,
           'confirmedAt', p.confirmed_at, 'isOlder', p.created_at < n.created_at,
           'isProven', EXISTS (SELECT FROM settlement.ledger_payments l
@@ -147,33 +132,16 @@ const EVIDENCE = prepared<{ evidence: RawEvidence }>(
           lp.placed_after, lp.seen_at FROM ${PAYMENTS_OF_SESSION} lp LIMIT ${sql.raw(String(MOST_SUMMED + 1))}) few),
       'endClosedAt', (SELECT l.closed_at FROM settlement.ledgers l WHERE l.sequence = s.closed_through_ledger)
     ) AS evidence
-    FROM checkout_sessions s CROSS JOIN LATERAL (SELECT ${METADATA_TOO_LONG} AS too_long OFFSET 0) meta
+    FROM checkout_sessions s ${RAW_SESSION_METADATA}
     WHERE s.id = ${sql.placeholder('sessionId')}`,
 );
 
 function toEvidence(raw: RawEvidence, told: bigint | null): EventEvidence {
   const { row, payment, sums } = raw;
-  const date = (text: string) => readInstant(text).at;
-  const dateOrNull = (text: string | null) => (text === null ? null : date(text));
   const isSummed = sums.summed <= MOST_SUMMED;
-  const price = readPrice(raw.price) ?? 0n;
+  const session = toSession(raw);
   return {
-    session: {
-      id: raw.id,
-      merchantId: raw.merchantId,
-      price,
-      asset: { code: raw.assetCode, issuer: raw.assetIssuer },
-      receivingAccount: raw.receivingAccount,
-      reference: raw.memo,
-      status: raw.status,
-      processingSince: null,
-      createdAt: date(raw.createdAt),
-      expiresAt: date(raw.expiresAt),
-      cancelAt: dateOrNull(raw.cancelAt),
-      closedThroughLedger: raw.closedThroughLedger,
-      finalDeadline: dateOrNull(raw.finalDeadline),
-      ...carriedMetadata(raw.metadata, raw.metadataTooLong),
-    },
+    session,
     row:
       row === null
         ? null
@@ -189,7 +157,7 @@ function toEvidence(raw: RawEvidence, told: bigint | null): EventEvidence {
     credited: isSummed ? parseStored(sums.credited) : null,
     receivedByEnd: isSummed
       ? [parseStored(sums.placed), parseStored(sums.seen)]
-      : told !== null && told < price
+      : told !== null && told < session.price
         ? [told]
         : [],
     endClosedAt: dateOrNull(raw.endClosedAt),
