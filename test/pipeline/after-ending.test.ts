@@ -1,11 +1,9 @@
-import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { Memo } from '@stellar/stellar-sdk';
 import { MockActivityEnvironment } from '@temporalio/testing';
-import { openSession } from '../../src/activities/open-session.ts';
 import { proveReport } from '../../src/activities/prove-report.ts';
 import { requestCancel as cancelSession } from '../../src/activities/request-cancel.ts';
-import { insertMerchant } from '../support/database.ts';
+import { openFor } from './opened.ts';
 import { startReading, type Reading } from './reading.ts';
 
 /** Money that Horizon shows only after an ending: a node that filtered it out, headers and all, and fills it in later. */
@@ -18,19 +16,7 @@ afterEach(() => reading.close());
 /** A session that was paid in time, by a transaction that every node leaves out until its history is filled in. */
 async function paidUnseen(end: (sessionId: string) => Promise<void>) {
   const [shop, customer] = [await reading.wallet(), await reading.wallet()];
-  const sessionId = randomUUID();
-  const { closedAt } = reading.ledger.chain.history.latest();
-  const { memo } = await openSession(reading.deps, {
-    sessionId,
-    now: new Date(closedAt * 1000).toISOString(),
-    request: {
-      merchantId: await insertMerchant(reading.database),
-      amount: '10',
-      asset: { code: 'XLM', issuer: null },
-      receivingAccount: shop.address,
-      expiresAt: new Date((closedAt + 60) * 1000).toISOString(),
-    },
-  });
+  const { sessionId, memo } = await openFor(reading, 60, shop.address);
   const bystander = await reading.wallet();
   reading.ledger.nodes.set([{ name: 'filters', filter: { accounts: [bystander.address] } }]);
   const { hash } = await customer.pay(shop.address, '10', 'native', { memo: Memo.id(memo) });

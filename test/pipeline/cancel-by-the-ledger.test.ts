@@ -1,10 +1,8 @@
 /** A payment is on the ledger and not read yet when its session is cancelled. No clock of ours says whether it is late. */
-import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { Memo } from '@stellar/stellar-sdk';
-import { openSession } from '../../src/activities/open-session.ts';
 import { requestCancel } from '../../src/activities/request-cancel.ts';
-import { insertMerchant } from '../support/database.ts';
+import { openFor } from './opened.ts';
 import { startReading, type Reading } from './reading.ts';
 
 let reading: Reading;
@@ -17,20 +15,8 @@ test.each([0, 5, 3_600, -3_600])(
   'nothing that is on the ledger becomes late by a cancellation, with a workflow %i s behind',
   async (behind) => {
     const [shop, customer] = [await reading.wallet(), await reading.wallet()];
-    const sessionId = randomUUID();
     reading.pass(5);
-    const { closedAt } = reading.ledger.chain.history.latest();
-    const { memo } = await openSession(reading.deps, {
-      sessionId,
-      now: new Date(closedAt * 1000).toISOString(),
-      request: {
-        merchantId: await insertMerchant(reading.database),
-        amount: '10',
-        asset: { code: 'XLM', issuer: null },
-        receivingAccount: shop.address,
-        expiresAt: new Date((closedAt + 600) * 1000).toISOString(),
-      },
-    });
+    const { sessionId, memo } = await openFor(reading, 600, shop.address);
     await reading.turn(true);
     reading.pass(10);
     await customer.pay(shop.address, '10', 'native', { memo: Memo.id(memo) }); // on the ledger now

@@ -1,11 +1,9 @@
-import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { Keypair, Memo } from '@stellar/stellar-sdk';
-import { openSession } from '../../src/activities/open-session.ts';
 import { auditDatabase } from '../../src/db/audit.ts';
 import type { Fault } from '../../src/sandbox/ledger/faults.ts';
 import type { SandboxWallet } from '../../src/sandbox/ledger/wallet.ts';
-import { insertMerchant } from '../support/database.ts';
+import { openFor } from './opened.ts';
 import { startReading, type Reading } from './reading.ts';
 
 /** Horizon as it really is: whatever it does, nobody is late by it, nothing ends by it, and nothing is lost. */
@@ -24,19 +22,7 @@ afterEach(async () => {
 
 /** A session of 10 lumens that lasts a minute of the ledger. */
 async function open(account = shop.address) {
-  const { closedAt } = reading.ledger.chain.history.latest();
-  const id = randomUUID();
-  const { memo } = await openSession(reading.deps, {
-    sessionId: id,
-    now: new Date(closedAt * 1000).toISOString(),
-    request: {
-      merchantId: await insertMerchant(reading.database),
-      amount: '10',
-      asset: { code: 'XLM', issuer: null },
-      receivingAccount: account,
-      expiresAt: new Date((closedAt + 60) * 1000).toISOString(),
-    },
-  });
+  const { sessionId: id, memo } = await openFor(reading, 60, account);
   return { id, memo };
 }
 const pay = (memo: string) => customer.pay(shop.address, '10', 'native', { memo: Memo.id(memo) });

@@ -1,7 +1,5 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { randomUUID } from 'node:crypto';
-import { openSession } from '../../src/activities/open-session.ts';
-import { insertMerchant } from '../support/database.ts';
+import { openFor } from './opened.ts';
 import { startReading, type Reading } from './reading.ts';
 
 /** A test network that was reset: the same passphrase, and ledgers from the beginning. */
@@ -12,19 +10,7 @@ beforeEach(async () => {
 afterEach(() => reading.close());
 
 async function openOne(): Promise<string> {
-  const sessionId = randomUUID();
-  const { closedAt } = reading.ledger.chain.history.latest();
-  await openSession(reading.deps, {
-    sessionId,
-    now: new Date(closedAt * 1000).toISOString(),
-    request: {
-      merchantId: await insertMerchant(reading.database),
-      amount: '10',
-      asset: { code: 'XLM', issuer: null },
-      receivingAccount: (await reading.wallet()).address,
-      expiresAt: new Date((closedAt + 60) * 1000).toISOString(),
-    },
-  });
+  const { sessionId } = await openFor(reading, 60, (await reading.wallet()).address);
   return sessionId;
 }
 

@@ -1,15 +1,13 @@
 /** What is not read never counts as read: not when a worker dies, a node lags, an account joins, or two ledgers share a second. */
-import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { Memo } from '@stellar/stellar-sdk';
 import type { PoolClient } from 'pg';
-import { openSession } from '../../src/activities/open-session.ts';
 import { requestCancel } from '../../src/activities/request-cancel.ts';
 import { readLedgers } from '../../src/activities/watch/read-ledgers.ts';
 import { takeTurn } from '../../src/activities/watch/turn.ts';
 import type { Deps } from '../../src/activities/deps.ts';
 import { SandboxWallet } from '../../src/sandbox/ledger/wallet.ts';
-import { insertMerchant } from '../support/database.ts';
+import { openFor } from './opened.ts';
 import { startReading, type Reading } from './reading.ts';
 
 let reading: Reading;
@@ -24,21 +22,7 @@ afterEach(() => reading.close());
 const head = () => reading.ledger.chain.history.latest();
 
 /** Opens a session of 10 XLM that lasts for so many seconds of the ledger. */
-async function open(seconds: number): Promise<{ sessionId: string; memo: string }> {
-  const sessionId = randomUUID();
-  const { memo } = await openSession(reading.deps, {
-    sessionId,
-    now: new Date(head().closedAt * 1000).toISOString(),
-    request: {
-      merchantId: await insertMerchant(reading.database),
-      amount: '10',
-      asset: { code: 'XLM', issuer: null },
-      receivingAccount: shop.address,
-      expiresAt: new Date((head().closedAt + seconds) * 1000).toISOString(),
-    },
-  });
-  return { sessionId, memo };
-}
+const open = (seconds: number) => openFor(reading, seconds, shop.address);
 
 async function statusOf(sessionId: string): Promise<string | undefined> {
   const rows = await reading.database.rows<{ status: string }>(

@@ -1,12 +1,10 @@
 /** A node that filters shows a ledger with too few operations, and counts them so. Another one shows the whole ledger later. */
-import { randomUUID } from 'node:crypto';
 import { afterEach, expect, test } from '@jest/globals';
 import { Memo } from '@stellar/stellar-sdk';
-import { openSession } from '../../src/activities/open-session.ts';
 import { requestCancel } from '../../src/activities/request-cancel.ts';
 import { wholeLedger } from '../../src/activities/watch/whole-ledgers.ts';
 import { ledgerHeaders } from '../../src/db/ledgers.ts';
-import { insertMerchant } from '../support/database.ts';
+import { openFor } from './opened.ts';
 import { startReading, type Reading } from './reading.ts';
 
 let reading: Reading;
@@ -38,18 +36,7 @@ test.each`
       await reading.wallet(),
       await reading.wallet(),
     ];
-    const sessionId = randomUUID();
-    const { memo } = await openSession(reading.deps, {
-      sessionId,
-      now: new Date(head().closedAt * 1000).toISOString(),
-      request: {
-        merchantId: await insertMerchant(reading.database),
-        amount: '10',
-        asset: { code: 'XLM', issuer: null },
-        receivingAccount: shop.address,
-        expiresAt: new Date((head().closedAt + 60) * 1000).toISOString(),
-      },
-    });
+    const { sessionId, memo } = await openFor(reading, 60, shop.address);
     await reading.turn(true);
     reading.pass(5);
     await reading.turn(true);

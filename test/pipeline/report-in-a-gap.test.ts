@@ -1,11 +1,9 @@
 /** A report of a transaction that every page leaves out: the node lacks its ledger, and the page goes on behind it. */
-import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { Memo } from '@stellar/stellar-sdk';
 import { MockActivityEnvironment } from '@temporalio/testing';
-import { openSession } from '../../src/activities/open-session.ts';
 import { proveReport } from '../../src/activities/prove-report.ts';
-import { insertMerchant } from '../support/database.ts';
+import { openFor } from './opened.ts';
 import { startReading, type Reading } from './reading.ts';
 
 let reading: Reading;
@@ -16,19 +14,7 @@ afterEach(() => reading.close());
 
 test('is answered with `unknown` while no node shows its ledger, and with `paid` once one does', async () => {
   const [shop, customer] = [await reading.wallet(), await reading.wallet()];
-  const sessionId = randomUUID();
-  const { closedAt } = reading.ledger.chain.history.latest();
-  const { memo } = await openSession(reading.deps, {
-    sessionId,
-    now: new Date(closedAt * 1000).toISOString(),
-    request: {
-      merchantId: await insertMerchant(reading.database),
-      amount: '10',
-      asset: { code: 'XLM', issuer: null },
-      receivingAccount: shop.address,
-      expiresAt: new Date((closedAt + 600) * 1000).toISOString(),
-    },
-  });
+  const { sessionId, memo } = await openFor(reading, 600, shop.address);
   await customer.pay(shop.address, '1');
   await reading.turn(true);
   const { hash } = await customer.pay(shop.address, '10', 'native', { memo: Memo.id(memo) });

@@ -1,12 +1,11 @@
 /** Reports of transactions that do not exist: a session has a few of them, and a report never waits in its slot. */
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Memo } from '@stellar/stellar-sdk';
 import { MockActivityEnvironment } from '@temporalio/testing';
-import { openSession } from '../../src/activities/open-session.ts';
 import { proveReport, UNSEEN_PER_SESSION } from '../../src/activities/prove-report.ts';
 import type { ReportAnswer } from '../../src/workflows/contract.ts';
-import { insertMerchant } from '../support/database.ts';
+import { openFor } from './opened.ts';
 import { startReading, type Reading } from './reading.ts';
 
 let reading: Reading;
@@ -21,22 +20,7 @@ const report = async (sessionId: string, txHash: string, wait = false) =>
   )) as ReportAnswer;
 const nonsense = () => randomBytes(32).toString('hex');
 
-async function open(address: string) {
-  const sessionId = randomUUID();
-  const { closedAt } = reading.ledger.chain.history.latest();
-  const { memo } = await openSession(reading.deps, {
-    sessionId,
-    now: new Date(closedAt * 1000).toISOString(),
-    request: {
-      merchantId: await insertMerchant(reading.database),
-      amount: '10',
-      asset: { code: 'XLM', issuer: null },
-      receivingAccount: address,
-      expiresAt: new Date((closedAt + 600) * 1000).toISOString(),
-    },
-  });
-  return { sessionId, memo };
-}
+const open = (address: string) => openFor(reading, 600, address);
 
 test('more of them are neither looked for nor kept, and the payment is seen all the same', async () => {
   const [shop, customer] = [await reading.wallet(), await reading.wallet()];

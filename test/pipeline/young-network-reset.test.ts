@@ -1,8 +1,6 @@
-import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { Memo } from '@stellar/stellar-sdk';
-import { openSession } from '../../src/activities/open-session.ts';
-import { insertMerchant } from '../support/database.ts';
+import { openFor } from './opened.ts';
 import { startReading, type Reading } from './reading.ts';
 
 /** A reset of a network so young that its new head is not far below the old one, and no old ledger can be compared yet. */
@@ -13,19 +11,7 @@ beforeEach(async () => {
 afterEach(() => reading.close());
 
 async function openOne(account: string): Promise<{ id: string; memo: string }> {
-  const id = randomUUID();
-  const { closedAt } = reading.ledger.chain.history.latest();
-  const { memo } = await openSession(reading.deps, {
-    sessionId: id,
-    now: new Date(closedAt * 1000).toISOString(),
-    request: {
-      merchantId: await insertMerchant(reading.database),
-      amount: '10',
-      asset: { code: 'XLM', issuer: null },
-      receivingAccount: account,
-      expiresAt: new Date((closedAt + 60) * 1000).toISOString(),
-    },
-  });
+  const { sessionId: id, memo } = await openFor(reading, 60, account);
   return { id, memo };
 }
 
