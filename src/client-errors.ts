@@ -1,13 +1,8 @@
 /** What a backend sees when Temporal, or a worker, does not answer. */
 import { isGrpcServiceError, WorkflowUpdateFailedError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
-import { Refusal, type RefusalCode } from './domain/failure.ts';
+import { NotAnswered, Refusal, type RefusalCode } from './domain/failure.ts';
 import { AnswerDiffers } from './doors/answers.ts';
-
-/** No worker answered in time. The request may still be carried out: ask `sessionState`, or ask again. */
-export class NotAnswered extends Error {
-  override readonly name = 'NotAnswered';
-}
 
 /** What the SDK says of a payload in a form that it does not know. */
 const UNREADABLE = 'Unknown encoding: binary/encrypted';

@@ -6,7 +6,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection, WithStartWorkflowOperation } from '@temporalio/client';
 import type { Workflow } from '@temporalio/common';
-import { asCallerSeesIt, isPassing, NotAnswered } from './client-errors.ts';
+import { asCallerSeesIt, isPassing } from './client-errors.ts';
 import {
   cancelUpdate,
   lookUpdate,
@@ -25,7 +25,7 @@ import {
   type ReportAnswer,
   type SessionView,
 } from './workflows/contract.ts';
-import { Refusal, type RefusalCode } from './domain/failure.ts';
+import { NotAnswered, Refusal, type RefusalCode } from './domain/failure.ts';
 import { AnswerDiffers, requireFits, requireOpened } from './doors/answers.ts';
 import { partOf, readTxHash, readUuid } from './doors/messages.ts';
 import { readOpenRequest } from './doors/open-request.ts';

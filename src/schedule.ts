@@ -6,8 +6,8 @@ import {
   type Client,
   type ScheduleDescription,
 } from '@temporalio/client';
-import { NotAnswered } from './client.ts';
 import type { ReconcileReport } from './domain/discrepancy.ts';
+import { NotAnswered } from './domain/failure.ts';
 import { reconcileScheduleId, WATCHER_QUEUE } from './workflows/contract.ts';
 
 /** A run that could not start for this long is not made up for: the next one finds the same. */

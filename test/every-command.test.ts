@@ -134,8 +134,10 @@ function leaves(command: Command, path: readonly string[] = []): string[] {
   return command.commands.flatMap((one) => leaves(one, [...path, one.name()]));
 }
 
+const everything = await program();
+
 test('every command of the program has its role', () => {
-  expect(Object.keys(COMMANDS)).toEqual(expect.arrayContaining(leaves(program())));
+  expect(Object.keys(COMMANDS)).toEqual(expect.arrayContaining(leaves(everything)));
 });
 
 describe('as its role', () => {
@@ -143,7 +145,7 @@ describe('as its role', () => {
     how === null ? [] : [{ name, how }],
   );
   const existing = run.filter(
-    ({ name, how: [role] }) => role !== 'temporal' && leaves(program()).includes(name),
+    ({ name, how: [role] }) => role !== 'temporal' && leaves(everything).includes(name),
   );
   test.each(existing)(
     '$name lacks no right',

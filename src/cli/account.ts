@@ -1,12 +1,12 @@
 import { Command } from 'commander';
-import { Refusal } from '../client.ts';
+import { Refusal } from '../domain/failure.ts';
 import { accounts, addAccount, showAccount, type Account } from '../db/operator/accounts.ts';
 import { isAccount } from '../horizon/address.ts';
 import { by, reasoned, withDatabase, withLedger, type Reasoned } from './operator.ts';
 import { fields, print } from './output.ts';
 
 /** `settle account add|list|show` */
-export function accountCommand(): Command {
+export function accountCommand(top: Command): Command {
   const list = new Command('list')
     .description('the accounts that are read, how far that is proven, and which cannot be read')
     .action(async (_options: unknown, command: Command) => {
@@ -43,11 +43,7 @@ export function accountCommand(): Command {
         a.isNew ? inWords(a) : `It was watched already.\n${inWords(a)}`,
       );
     });
-  return new Command('account')
-    .description('the receiving accounts that are read')
-    .addCommand(list)
-    .addCommand(show)
-    .addCommand(reasoned(add));
+  return top.addCommand(list).addCommand(show).addCommand(reasoned(add));
 }
 
 function address(text: string): string {

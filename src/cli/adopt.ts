@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import { loadDatabaseConfig } from '../config.ts';
 import { checkAdoption, type Adoption } from '../db/adopt.ts';
 import { isoDay, isoInstant } from '../doors/text.ts';
@@ -9,11 +9,8 @@ import { fields, print } from './output.ts';
 const SHOWN = 10;
 
 /** `settle adopt --check` */
-export function adoptCommand(): Command {
-  return new Command('adopt')
-    .description(
-      "what adopting an older backend's database would do; exit 1 when something would stop it",
-    )
+export function adoptCommand(top: Command): Command {
+  return top
     .requiredOption(
       '--check',
       'only look (adopting itself is `settle migrate` and a worker: docs/adoption.md)',

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { Refusal } from '../client.ts';
+import { Refusal } from '../domain/failure.ts';
 import {
   openAttention,
   resolveAttention,
@@ -10,7 +10,7 @@ import { by, reasoned, withDatabase, type Reasoned } from './operator.ts';
 import { print } from './output.ts';
 
 /** `settle attention list|resolve` */
-export function attentionCommand(): Command {
+export function attentionCommand(top: Command): Command {
   const list = new Command('list')
     .description('what needs a person, the oldest first, and what to do about it')
     .action(async (_options: unknown, command: Command) => {
@@ -31,10 +31,7 @@ export function attentionCommand(): Command {
         print(command, done, ({ kind, subject }) => `Resolved: ${kind} of ${subject}.`);
       },
     );
-  return new Command('attention')
-    .description('what needs a person')
-    .addCommand(list)
-    .addCommand(reasoned(resolve));
+  return top.addCommand(list).addCommand(reasoned(resolve));
 }
 
 function inWords({ id, since, kind, subject, detail, whatToDo }: OpenAttention): string {

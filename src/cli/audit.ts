@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Command } from 'commander';
-import { NotAnswered, Refusal } from '../client.ts';
+import type { Command } from 'commander';
+import { NotAnswered, Refusal } from '../domain/failure.ts';
 import { loadConfig } from '../config.ts';
 import { audit, PATIENCE_MS, type AuditReport } from '../db/audit.ts';
 import type { Finding, Found } from '../db/audit-findings.ts';
@@ -35,9 +35,8 @@ type Options = {
 type Whole = AuditReport & { readonly horizon?: HorizonReport; readonly runs?: RunsReport };
 
 /** `settle audit` */
-export function auditCommand(): Command {
-  return new Command('audit')
-    .description('check the promises P1–P4 against the database; exit 1 when one is broken')
+export function auditCommand(top: Command): Command {
+  return top
     .option('--horizon', 'also read the accounts anew from Horizon, and compare the inbox with it')
     .option('--from-ledger <N>', 'with --horizon: from this ledger on', ledgerNumber)
     .option('--to-ledger <N>', 'with --horizon: through this ledger', ledgerNumber)

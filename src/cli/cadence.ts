@@ -1,7 +1,7 @@
 import { loadCadence, loadDatabaseConfig } from '../config.ts';
 import { settledNetwork } from '../db/check.ts';
 import { connect } from '../db/connection.ts';
-import { WrongNetwork } from '../db/migrate.ts';
+import { WrongNetwork } from '../db/wrong-network.ts';
 
 /**
  * Whose reconciliation is meant, and how often it runs. Where DATABASE_URL is set, it must be the network of that

@@ -1,15 +1,12 @@
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import { EXIT } from './errors.ts';
 import { printLines } from './output.ts';
 
 const TESTNET = 'https://horizon-testnet.stellar.org';
 
 /** `settle demo` */
-export function demoCommand(): Command {
-  return new Command('demo')
-    .description(
-      'play every kind of payment on a ledger of its own, kill the worker, audit the result',
-    )
+export function demoCommand(top: Command): Command {
+  return top
     .option('--stay', 'keep everything running at the end, to play with')
     .option('--testnet', `play on Stellar's test network (or set HORIZON_URL)`)
     .action(async (options: { stay?: boolean; testnet?: boolean }) => {

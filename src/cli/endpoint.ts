@@ -15,7 +15,7 @@ import { by, reasoned, withDatabase, type Reasoned } from './operator.ts';
 import { print } from './output.ts';
 
 /** `settle endpoint add|list|show|rotate-secret|pause|disable|resume|test` */
-export function endpointCommand(): Command {
+export function endpointCommand(top: Command): Command {
   const list = new Command('list')
     .description('where webhooks go, what rests and why, and how much waits')
     .option('--troubled', 'only what is not active, or failed last')
@@ -33,11 +33,10 @@ export function endpointCommand(): Command {
       print(command, asShown(found), endpointInWords);
     });
   const [add, rotate] = endpointSecretCommands();
-  const endpoint = new Command('endpoint').description('the receivers of webhooks');
   for (const command of [add, list, show, rotate, ...handCommands(), endpointTestCommand()]) {
-    if (command) endpoint.addCommand(command);
+    if (command) top.addCommand(command);
   }
-  return endpoint;
+  return top;
 }
 
 /** A person's hand on whether something is sent there. */

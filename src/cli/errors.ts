@@ -1,8 +1,7 @@
 import { shownText } from '../domain/shown.ts';
-import { isStatement, reasonOf } from '../domain/failure.ts';
-import { Refusal, NotAnswered } from '../client.ts';
-import { ConfigError } from '../config.ts';
-import { WrongNetwork } from '../db/migrate.ts';
+import { isStatement, NotAnswered, reasonOf, Refusal } from '../domain/failure.ts';
+import { ConfigError } from '../config-error.ts';
+import { WrongNetwork } from '../db/wrong-network.ts';
 import { UnfitRole } from '../db/roles.ts';
 import { errorCode } from '../db/sqlstate.ts';
 

@@ -1,5 +1,5 @@
 /** What is typed, as values. Each of these says what it wants when it gets something else. */
-import { Refusal } from '../client.ts';
+import { Refusal } from '../domain/failure.ts';
 import { DEFAULT_EVENTS, type EventType } from '../domain/event.ts';
 import { readUuid } from '../doors/messages.ts';
 import { isoInstant, quoted, textUpTo } from '../doors/text.ts';

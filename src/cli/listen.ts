@@ -1,14 +1,11 @@
-import { Command } from 'commander';
-import { Refusal } from '../client.ts';
+import type { Command } from 'commander';
+import { Refusal } from '../domain/failure.ts';
 import type { Heard } from '../sandbox/demo/listener.ts';
 import { printOneOf } from './output.ts';
 
 /** `settle listen` */
-export function listenCommand(): Command {
-  return new Command('listen')
-    .description(
-      'show the events of a running sandbox (SETTLE_SANDBOX), and hand them on, until ^C',
-    )
+export function listenCommand(top: Command): Command {
+  return top
     .option('--forward-to <url>', 'your receiver; it is sent each event as merchants get it')
     .action(async ({ forwardTo }: { forwardTo?: string }, command: Command) => {
       const to = forwardTo === undefined ? null : target(forwardTo);

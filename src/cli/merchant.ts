@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Command } from 'commander';
-import { Refusal } from '../client.ts';
+import { Refusal } from '../domain/failure.ts';
 import { loadSenderConfig, senderOptions } from '../config.ts';
 import { addMerchant, merchants, showMerchant, type Merchant } from '../db/operator/merchants.ts';
 import { shownUrl } from '../domain/shown-url.ts';
@@ -21,7 +21,7 @@ type AddOptions = Reasoned & {
 };
 
 /** `settle merchant add|list|show` */
-export function merchantCommand(): Command {
+export function merchantCommand(top: Command): Command {
   const list = new Command('list')
     .description('every merchant, with what is open and what was given up')
     .action(async (_options: unknown, command: Command) => {
@@ -62,11 +62,7 @@ export function merchantCommand(): Command {
           `${inWords(shown)}${shown.secret === null ? '' : `\nsecret   ${shown.secret} (shown this once)`}`,
       );
     });
-  return new Command('merchant')
-    .description('who is paid')
-    .addCommand(list)
-    .addCommand(show)
-    .addCommand(reasoned(add));
+  return top.addCommand(list).addCommand(show).addCommand(reasoned(add));
 }
 
 function read({ id, name, email, wallet, webhookUrl: url }: AddOptions) {

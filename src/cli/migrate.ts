@@ -1,4 +1,4 @@
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import { loadMigrationConfig } from '../config.ts';
 import { migrate } from '../db/migrate.ts';
 import { rightsProblems } from '../db/rights-check.ts';
@@ -32,9 +32,8 @@ async function checkRights(
 }
 
 /** `settle migrate` */
-export function migrateCommand(): Command {
-  return new Command('migrate')
-    .description('bring the database of DATABASE_URL to this version (safe to repeat)')
+export function migrateCommand(top: Command): Command {
+  return top
     .option(
       '--history-from <instant>',
       'what an older backend has ended since is judged anew, what it ended before stands by its row; the first migration stores it (30 days ago, unless given)',

@@ -5,7 +5,7 @@ import { by, reasoned, withLedger, type Reasoned } from './operator.ts';
 import { print } from './output.ts';
 
 /** `settle network accept-reset` */
-export function networkCommand(): Command {
+export function networkCommand(top: Command): Command {
   const acceptResetCommand = new Command('accept-reset')
     .description('read a test network that began anew from its first ledger')
     .action(async (options: Reasoned, command: Command) => {
@@ -14,9 +14,7 @@ export function networkCommand(): Command {
       );
       print(command, accepted, inWords);
     });
-  return new Command('network')
-    .description('the network that the database belongs to')
-    .addCommand(reasoned(acceptResetCommand));
+  return top.addCommand(reasoned(acceptResetCommand));
 }
 
 function inWords({ network, fromLedger, fromTime, accounts, unprovable }: AcceptedReset): string {

@@ -1,14 +1,13 @@
 /** What the commands have in common by which an operator decides something: who, why, and with what in hand. */
 import { userInfo } from 'node:os';
 import type { Command } from 'commander';
-import { NotAnswered, Refusal } from '../client.ts';
+import { NotAnswered, Refusal } from '../domain/failure.ts';
 import { line, REASON_BYTES } from './input.ts';
 import { loadConfig, loadDatabaseConfig } from '../config.ts';
 import { connect, type Database } from '../db/connection.ts';
 import { decidedBy, type By } from '../db/operator/decision.ts';
 import type { LedgerSource } from '../domain/ledger-source.ts';
 import { HorizonRateLimited, HorizonRefused, HorizonUnavailable } from '../horizon/errors.ts';
-import { createHorizonSource } from '../horizon/source.ts';
 
 /** The options of a decision, as they are typed. */
 export type Reasoned = { readonly reason: string; readonly by?: string };
@@ -54,6 +53,7 @@ export async function withLedger<T>(
   ask: (database: Database, source: LedgerSource) => Promise<T>,
 ): Promise<T> {
   const config = loadConfig(process.env);
+  const { createHorizonSource } = await import('../horizon/source.ts');
   const source = createHorizonSource({
     url: config.HORIZON_URL,
     requestsPerHour: config.HORIZON_REQUESTS_PER_HOUR,

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { Refusal } from '../client.ts';
+import { Refusal } from '../domain/failure.ts';
 import {
   explainPayments,
   heldPayments,
@@ -13,7 +13,7 @@ import { fields, print } from './output.ts';
 import { parkedRecordsCommands } from './parked-records.ts';
 
 /** `settle payments held|why|assign|returned|parked|re-decode|dismiss` */
-export function paymentsCommand(): Command {
+export function paymentsCommand(top: Command): Command {
   const held = new Command('held')
     .description('money that was received and not used, with the reason')
     .option('--account <G…>', 'only what one account received')
@@ -37,14 +37,11 @@ export function paymentsCommand(): Command {
       }
       print(command, payments, (shown) => shown.map(whyInWords).join('\n\n'));
     });
-  const payments = new Command('payments')
-    .description('look into what was received, and deal with what is held')
-    .addCommand(held)
-    .addCommand(why);
+  top.addCommand(held).addCommand(why);
   for (const command of [...heldMoneyCommands(), ...parkedRecordsCommands()]) {
-    payments.addCommand(command);
+    top.addCommand(command);
   }
-  return payments;
+  return top;
 }
 
 function heldInWords(p: HeldPayment): string {

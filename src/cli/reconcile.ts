@@ -1,4 +1,4 @@
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import { reconcileNow } from '../schedule.ts';
 import { reportInWords } from '../domain/discrepancy.ts';
 import { cadenceOf } from './cadence.ts';
@@ -7,11 +7,8 @@ import { print } from './output.ts';
 import { withTemporal } from './temporal.ts';
 
 /** `settle reconcile` */
-export function reconcileCommand(): Command {
-  return new Command('reconcile')
-    .description(
-      'look for what is inconsistent now, repair it, and print the report; exit 1 when something is left',
-    )
+export function reconcileCommand(top: Command): Command {
+  return top
     .option('--dry-run', 'only say what there is')
     .action(async ({ dryRun = false }: { dryRun?: boolean }, command: Command) => {
       const { networkName } = await cadenceOf(process.env);

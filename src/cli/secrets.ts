@@ -7,7 +7,7 @@ import { EXIT } from './errors.ts';
 import { isWatched, print, printProgress } from './output.ts';
 
 /** `settle secrets list|encrypt|decrypt` */
-export function secretsCommand(): Command {
+export function secretsCommand(top: Command): Command {
   const list = new Command('list')
     .description('how many webhook secrets are plain, and how many are under which key')
     .action(async (_options: unknown, command: Command) => {
@@ -23,11 +23,7 @@ export function secretsCommand(): Command {
   const decrypt = new Command('decrypt')
     .description('make every webhook secret plain again, for a backend that must read them')
     .action((_options: unknown, command: Command) => rewrite(command, 'plain'));
-  return new Command('secrets')
-    .description('webhook secrets at rest')
-    .addCommand(list)
-    .addCommand(encrypt)
-    .addCommand(decrypt);
+  return top.addCommand(list).addCommand(encrypt).addCommand(decrypt);
 }
 
 async function rewrite(command: Command, to: 'first key' | 'plain'): Promise<void> {

@@ -14,7 +14,7 @@ import { EXIT } from './errors.ts';
 import { fields, print } from './output.ts';
 
 /** `settle session open|show|report|cancel` */
-export function sessionCommand(): Command {
+export function sessionCommand(top: Command): Command {
   const show = new Command('show')
     .description('what is known of a session')
     .argument('<session id>')
@@ -39,12 +39,7 @@ export function sessionCommand(): Command {
       print(command, answer, cancelInWords);
       if (answer.kind === 'refused') process.exitCode = EXIT.failed;
     });
-  return new Command('session')
-    .description('open, show, report to or cancel a checkout session')
-    .addCommand(openCommand())
-    .addCommand(show)
-    .addCommand(report)
-    .addCommand(cancel);
+  return top.addCommand(openCommand()).addCommand(show).addCommand(report).addCommand(cancel);
 }
 
 type OpenOptions = {

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { Command } from 'commander';
+import type { Command } from 'commander';
 import { loadDatabaseConfig } from '../config.ts';
 import { connect } from '../db/connection.ts';
 import { lastRun } from '../db/reconcile-runs.ts';
@@ -15,28 +15,24 @@ import { askTemporal, type Runs } from './status-temporal.ts';
 type Versions = DatabaseVersion & { readonly settle: string };
 
 /** `settle status` */
-export function statusCommand(): Command {
-  return new Command('status')
-    .description(
-      'one screen: what waits, what is wrong, what needs a person; exit 1 when something is wrong',
-    )
-    .action(async (_options: unknown, command: Command) => {
-      const { DATABASE_URL } = loadDatabaseConfig(process.env);
-      const { networkName } = await cadenceOf(process.env);
-      const database = connect(DATABASE_URL, { max: 2, applicationName: 'settle status' });
-      try {
-        const standing = await readStanding(database.db);
-        const reconciled = await lastRun(database.db);
-        const runs = await askTemporal(networkName);
-        const versions = { settle: ownVersion(), ...(await databaseVersion(database.db)) };
-        const wrong = problemsOf(standing, runs, versions, reconciled?.report ?? null);
-        const found = { network: networkName, ...standing, versions, temporal: runs, reconciled };
-        print(command, { ...found, wrong }, inWords);
-        if (wrong.length > 0) process.exitCode = EXIT.failed;
-      } finally {
-        await database.close();
-      }
-    });
+export function statusCommand(top: Command): Command {
+  return top.action(async (_options: unknown, command: Command) => {
+    const { DATABASE_URL } = loadDatabaseConfig(process.env);
+    const { networkName } = await cadenceOf(process.env);
+    const database = connect(DATABASE_URL, { max: 2, applicationName: 'settle status' });
+    try {
+      const standing = await readStanding(database.db);
+      const reconciled = await lastRun(database.db);
+      const runs = await askTemporal(networkName);
+      const versions = { settle: ownVersion(), ...(await databaseVersion(database.db)) };
+      const wrong = problemsOf(standing, runs, versions, reconciled?.report ?? null);
+      const found = { network: networkName, ...standing, versions, temporal: runs, reconciled };
+      print(command, { ...found, wrong }, inWords);
+      if (wrong.length > 0) process.exitCode = EXIT.failed;
+    } finally {
+      await database.close();
+    }
+  });
 }
 
 function ownVersion(): string {

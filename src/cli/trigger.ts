@@ -1,4 +1,4 @@
-import { Argument, Command } from 'commander';
+import { Argument, type Command } from 'commander';
 import type { Case } from '../sandbox/demo/cases.ts';
 import { CASES } from '../sandbox/demo/cases.ts';
 import type { Outcome } from '../sandbox/demo/trigger.ts';
@@ -6,12 +6,9 @@ import { EXIT } from './errors.ts';
 import { fields, print, printProgress } from './output.ts';
 
 /** `settle trigger <case>` */
-export function triggerCommand(): Command {
+export function triggerCommand(top: Command): Command {
   const list = Object.entries(CASES).map(([name, what]) => `  ${name.padEnd(13)} ${what}`);
-  return new Command('trigger')
-    .description(
-      'make a case happen on a running sandbox (SETTLE_SANDBOX), with signed transactions',
-    )
+  return top
     .addArgument(new Argument('<case>', 'what happens').choices(Object.keys(CASES)))
     .addHelpText('after', `\nCases:\n${list.join('\n')}`)
     .action(async (name: Case, _options: unknown, command: Command) => {

@@ -1,5 +1,5 @@
 import type { senderOptions } from '../config.ts';
-import { Refusal } from '../client.ts';
+import { Refusal } from '../domain/failure.ts';
 import { httpUrl, quoted, URL_BYTES } from '../doors/text.ts';
 import { AddressRefused, judgeUrl } from '../webhook/guard.ts';
 

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { Refusal } from '../client.ts';
+import { Refusal } from '../domain/failure.ts';
 import { redeliverAll, type Redelivered } from '../db/operator/redeliver.ts';
 import {
   deliveries,
@@ -25,7 +25,7 @@ type Filter = {
 };
 
 /** `settle webhook list|show|redeliver` */
-export function webhookCommand(): Command {
+export function webhookCommand(top: Command): Command {
   const list = new Command('list')
     .description(
       'events on their way to endpoints, the newest first; those that did not arrive unless --status says more',
@@ -69,8 +69,7 @@ export function webhookCommand(): Command {
         print(command, { dryRun, ...done }, (shown) => doneInWords(shown, dryRun));
       },
     );
-  return new Command('webhook')
-    .description('events on their way to merchants')
+  return top
     .addCommand(filtered(list, 'pending,failed,dead'))
     .addCommand(show)
     .addCommand(filtered(reasoned(redeliver), 'failed,dead'));

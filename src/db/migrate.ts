@@ -8,6 +8,7 @@ import { refuseForeignCode } from './foreign-code.ts';
 import { grantRights, refuseUnfitRoles, type Roles } from './roles.ts';
 import { ensureIndexes, supersedeDoubledPayments, validateForeignKey } from './indexes.ts';
 import { errorCode } from './sqlstate.ts';
+import { WrongNetwork } from './wrong-network.ts';
 
 const MIGRATIONS_FOLDER = fileURLToPath(new URL('../../drizzle', import.meta.url));
 
@@ -19,17 +20,6 @@ const LOCK_TRIES = 30;
  * Tables of the session come last, so that none can stand for one of ours; a policy that would hide rows is an error.
  */
 const MIGRATION_SETTINGS = `${SEARCH_PATH},pg_temp -c row_security=off`;
-
-/** The database belongs to another Stellar network; nothing was changed. */
-export class WrongNetwork extends Error {
-  override readonly name = 'WrongNetwork';
-  constructor(found: string, wanted: string) {
-    super(
-      `This database settles the network "${found}", not "${wanted}". ` +
-        'Use another database, or set NETWORK_PASSPHRASE to the network it belongs to.',
-    );
-  }
-}
 
 /** For which network, and how far back what an older backend has ended is judged anew. */
 export type MigrationOptions = {

@@ -23,6 +23,11 @@ export class Refusal extends Error {
   }
 }
 
+/** No answer in time. The request may still be carried out: ask `sessionState`, or ask again. */
+export class NotAnswered extends Error {
+  override readonly name = 'NotAnswered';
+}
+
 /**
  * What happened, in words that may be shown, logged, stored, and kept in a workflow's history. Drizzle's errors are the whole
  * statement with its parameters; what PostgreSQL itself said is their cause.

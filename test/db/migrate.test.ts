@@ -1,7 +1,8 @@
 import { afterAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { ADDED_COLUMNS } from '../../src/db/adopt-schema.ts';
 import { schemaProblems } from '../../src/db/check.ts';
-import { migrate, WrongNetwork } from '../../src/db/migrate.ts';
+import { migrate } from '../../src/db/migrate.ts';
+import { WrongNetwork } from '../../src/db/wrong-network.ts';
 import { settleTogether } from '../../src/db/settle.ts';
 import { createTestDatabase, insertMerchant, type TestDatabase } from '../support/database.ts';
 import { minute, PAYER, txHash, USDC } from '../domain/build.ts';
