@@ -1,6 +1,6 @@
 /**
  * How long what happens to a session takes, from when the watcher looks (or the caller asks) to the commit, by strategy
- * and number of watched accounts, each with an open session; beside 100 accounts and more they are rows only. The ledger,
+ * and number of watched accounts, each with an open session. The others exist on the ledger and are quiet. The ledger,
  * PostgreSQL with fsync and this process share the machine. The time that the watcher waits between two turns is not in it.
  *   node_modules/.bin/node bench/ledger-latency.ts [--against CHECKOUT] [--rounds N] [--strategy S] [accounts …]
  * With `--against`, another checkout that has this file and ledger-stage.ts in its bench/ takes turns with this one, in
@@ -94,7 +94,12 @@ async function sample(strategy: ReadStrategy, accounts: number): Promise<Samples
   };
   try {
     await stage.turn();
+    // The network is read from here on: the others can join only a reading that has begun.
+    await stage.open(stage.shops[0] ?? '', DAY_S);
+    await nextTurn(stage);
+    await nextTurn(stage);
     await addAccounts(stage, strategy, accounts - 1);
+    await nextTurn(stage);
     await nextTurn(stage);
     const few = strategy === 'ledgers' ? 3 : 1;
     await play(stage, timed, accounts >= MANY ? few : 8);
@@ -105,7 +110,7 @@ async function sample(strategy: ReadStrategy, accounts: number): Promise<Samples
   return samples;
 }
 
-/** Accounts that nobody has funded: each costs what a quiet one costs. */
+/** Quiet accounts with an open session each: a turn asks for their entries, and for nothing more. */
 async function addAccounts(
   stage: LedgerStage,
   strategy: ReadStrategy,
@@ -114,13 +119,23 @@ async function addAccounts(
   if (accounts === 0) return;
   const { pool } = stage.deps.database;
   await watchAccounts(pool, { accounts, open: accounts, readTo: stage.ledgers() });
-  if (strategy === 'accounts') return;
-  // They have joined the reading of the network. Before there was a column for that, being read was enough.
-  const joined = await pool.query(
-    `SELECT FROM information_schema.columns WHERE table_name = 'watched_accounts' AND column_name = 'network_from'`,
+  const { rows } = await pool.query<{ account: string }>(
+    'SELECT account FROM settlement.watched_accounts WHERE account <> $1',
+    [stage.shops[0]],
   );
-  const from = joined.rowCount === 0 ? '' : `, network_from = ${stage.ledgers() + 1}`;
-  await pool.query(`UPDATE settlement.watched_accounts SET read_at = now()${from}`);
+  const names = rows.map(({ account }) => account);
+  if (strategy === 'ledgers') {
+    // They have joined the reading of the network. Before there was a column for that, being read was enough.
+    const joined = await pool.query(
+      `SELECT FROM information_schema.columns WHERE table_name = 'watched_accounts' AND column_name = 'network_from'`,
+    );
+    const from = joined.rowCount === 0 ? '' : `, network_from = ${stage.ledgers() + 1}`;
+    await pool.query(
+      `UPDATE settlement.watched_accounts SET read_at = now()${from} WHERE account = ANY($1)`,
+      [names],
+    );
+  }
+  await stage.fund(names);
   await pool.query('ANALYZE');
 }
 

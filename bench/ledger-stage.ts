@@ -1,6 +1,6 @@
 /** A sandbox ledger with an hour behind it, sessions on it, and turns of the watcher taken by hand; requests are counted. */
 import { randomUUID } from 'node:crypto';
-import { Memo } from '@stellar/stellar-sdk';
+import { Keypair, Memo, Operation } from '@stellar/stellar-sdk';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { pino } from 'pino';
 import type { Deps } from '../src/activities/deps.ts';
@@ -35,6 +35,8 @@ export type LedgerStage = {
   adopt(): Promise<Opened>;
   /** Pays a session, or its account without a memo; closes a ledger. Returns the transaction. */
   pay(session: Opened, withMemo?: boolean): Promise<string>;
+  /** Creates accounts on the ledger, a hundred in each; until it moves, an account costs a turn its entry. */
+  fund(accounts: readonly string[]): Promise<void>;
   report(session: Opened, txHash: string): Promise<string>;
   status(session: Opened): Promise<string>;
   /** Moves the ledger's clock, and closes a ledger. */
@@ -96,6 +98,10 @@ export async function startLedgerStage(
     await ledger.fund(made.address, '10000');
     return made;
   };
+  const root = new SandboxWallet(
+    { url, networkPassphrase, closeLedger: () => ledger.closeLedger() },
+    Keypair.fromSecret(ledger.rootSecret),
+  );
   const payer = await wallet();
   const old = { id: randomUUID(), account: (await wallet()).address, memo: 'old' };
   const shops: string[] = [];
@@ -140,6 +146,14 @@ export async function startLedgerStage(
         [old.id, merchantId, old.account, old.memo],
       );
       return old;
+    },
+    fund: async (names) => {
+      for (let i = 0; i < names.length; i += 100) {
+        const some = names.slice(i, i + 100);
+        await root.run(
+          some.map((destination) => Operation.createAccount({ destination, startingBalance: '1' })),
+        );
+      }
     },
     report: async ({ id }, txHash) => {
       const input = { sessionId: id, txHash, wait: false };
