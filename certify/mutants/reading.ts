@@ -3,6 +3,7 @@ import type { TestedMutant } from './settlement.ts';
 
 const CHAIN = 'src/activities/watch/chain.ts';
 const CARE = 'src/activities/watch/care.ts';
+const WHOLE = 'src/activities/watch/whole-ledgers.ts';
 
 const longChain = (name: string) => ({ file: 'test/pipeline/long-chain.test.ts', name });
 const edited = (name: string) => ({ file: 'test/pipeline/edited-by-the-backend.test.ts', name });
@@ -119,5 +120,73 @@ export const READING_MUTANTS: readonly TestedMutant[] = [
       },
     ],
     test: edited('an asset that is edited: money in the old one no longer counts'),
+  },
+  {
+    name: 'a page of another network says how wide a hole is',
+    edits: [{ file: 'src/domain/not-shown.ts', from: ' && shown.hash === known.hash', to: '' }],
+    test: {
+      file: 'test/domain/not-shown.test.ts',
+      name: 'begins with another ledger of that number',
+    },
+  },
+  {
+    name: 'no ledger of a hole is asked for by itself',
+    edits: [{ file: WHOLE, from: 'const PROBES = 5;', to: 'const PROBES = 0;' }],
+    test: {
+      file: 'test/pipeline/holes.test.ts',
+      name: 'headers of a node with a short history hide no payment',
+    },
+  },
+  {
+    name: 'a hole stays as it is when one of its ledgers is shown',
+    edits: [
+      {
+        file: 'src/db/inbox.ts',
+        from: 'await endHoles(tx, [...whole.accounts], sequence);',
+        to: '',
+      },
+    ],
+    test: { file: 'test/db/coverage.test.ts', name: 'ends before a ledger that is shown' },
+  },
+  {
+    name: 'one node with a gap begins the chain anew',
+    edits: [{ file: CHAIN, from: 'const ASKED_AGAIN = 3;', to: 'const ASKED_AGAIN = 0;' }],
+    test: longChain('begins no new chain while another one shows it'),
+  },
+  {
+    name: 'a price that is edited pays what has ended',
+    edits: [
+      {
+        file: 'src/domain/settle.ts',
+        from: ' && mayBecomePaid(session, judgement)',
+        to: '',
+      },
+    ],
+    test: edited('a session that has ended stays so'),
+  },
+  {
+    name: 'what a session was paid with is given to another',
+    edits: [
+      {
+        file: 'src/db/operator/assign.ts',
+        from: 'if (orphaned && !paidWith) return;',
+        to: 'if (orphaned) return;',
+      },
+    ],
+    test: edited('a session that is paid stays as it is, whatever is edited'),
+  },
+  {
+    name: 'the first ledger of a chain is asked for behind one that nobody knows',
+    edits: [
+      {
+        file: WHOLE,
+        from: 'deps.source.ledgersBefore(header)',
+        to: 'deps.source.ledgersAfter({ sequence: header.sequence - 1, hash: header.previousHash })',
+      },
+    ],
+    test: {
+      file: 'test/pipeline/recounted-ledger.test.ts',
+      name: 'the first ledger of the chain, which names none before it',
+    },
   },
 ];

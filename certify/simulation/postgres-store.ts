@@ -241,6 +241,7 @@ function chainDeps(database: Database, ask: () => ToyNode): ChainDeps {
     wholeLedger: refuse,
     accountPage: refuse,
     ledger: refuse,
+    firstLedgerFrom: refuse,
     lastRecord: refuse,
     page: refuse,
     transaction: refuse,

@@ -12,6 +12,7 @@ import { formatAmount } from '../domain/money.ts';
 import { storableJson } from '../domain/text.ts';
 import { onClient, type Db } from './connection.ts';
 import { addCoverage, EVERY_ASSET } from './coverage.ts';
+import { endHoles } from './holes.ts';
 import { CommitRefused, underContention } from './serializable.ts';
 import { classify } from './sqlstate.ts';
 
@@ -48,6 +49,7 @@ export async function storeWhole(pool: Pool, whole: WholeLedger): Promise<number
     const { sequence } = whole;
     if (await hasGrown(tx, whole)) return stored;
     await addCoverage(tx, [...whole.accounts], EVERY_ASSET, { from: sequence, through: sequence });
+    await endHoles(tx, [...whole.accounts], sequence);
     await tx.execute(sql`
       DELETE FROM settlement.recounted_ledgers
       WHERE ledger = ${sequence} AND account = ANY(${sql.param([...whole.accounts])}::text[])`);

@@ -220,28 +220,6 @@ export async function missingLedgers(db: Db, strategy: ReadStrategy): Promise<Mi
   return rows.map(({ account, ledgers }) => ({ account, ledgers: ledgers.map(Number) }));
 }
 
-/**
- * Writes down that a node does not show some ledgers, of which `from` was asked for. A later answer that begins earlier
- * makes the hole smaller, never larger. When it lasts (`HOLE_AFTER`), crediting goes on behind it, and a session across it waits for a person.
- */
-export async function noteHole(
-  db: Db,
-  accounts: readonly string[],
-  { from, through: to }: { from: number; through: number },
-  problem: string,
-): Promise<void> {
-  await db.execute(sql`
-    WITH known AS (
-      UPDATE settlement.history_holes h SET asked_at = now(),
-        ledgers = h.ledgers * int8range(NULL, ${to + 1})
-      WHERE h.account = ANY(${sql.param(accounts)}::text[]) AND h.ledgers @> ${from}::bigint RETURNING h.account)
-    INSERT INTO settlement.history_holes (account, ledgers, problem)
-    SELECT w.account, int8range(${from}, ${to + 1}), ${problem}
-    FROM unnest(${sql.param(accounts)}::text[]) AS w(account)
-    WHERE w.account NOT IN (SELECT account FROM known)
-    ON CONFLICT (account, ledgers) DO NOTHING`);
-}
-
 /** Remembers why an account cannot be read, for the operator; a page that is stored clears it. */
 export async function noteProblem(db: Db, account: string, problem: string): Promise<void> {
   await db.execute(sql`

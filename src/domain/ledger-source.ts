@@ -66,6 +66,8 @@ export type LedgerHints = {
   head(): Promise<Head>;
   /** A ledger's header as one node shows it now; null when it does not. */
   ledger(sequence: number): Promise<LedgerHeader | null>;
+  /** The first ledger that one node shows from a number on, and nothing before it; null when it shows none. */
+  firstLedgerFrom(sequence: number): Promise<LedgerHeader | null>;
   /** The paging token of the account's last record at or before the end of a ledger; null when there is none. */
   lastRecord(account: string, throughLedger: number): Promise<string | null>;
   /** The account's payments after the cursor, oldest first. An account that the node does not know is an empty page. */

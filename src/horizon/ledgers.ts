@@ -16,7 +16,7 @@ type Ledgers = Pick<
   LedgerEvidence,
   'newestLedger' | 'ledgersAfter' | 'ledgersBefore' | 'wholeLedger'
 > &
-  Pick<LedgerHints, 'ledger'>;
+  Pick<LedgerHints, 'ledger' | 'firstLedgerFrom'>;
 
 /** The known ledger, and one more at least: it alone would look like the end of the history. */
 const CHAINED = { limit: MOST, least: 2 };
@@ -49,6 +49,11 @@ export function createLedgers(http: HorizonHttp): Ledgers {
       const header = headerOf(answer.body);
       if (header?.sequence === sequence) return header;
       throw new HorizonUnavailable(`Horizon's answer about ledger ${sequence} cannot be read.`);
+    },
+    firstLedgerFrom: async (sequence) => {
+      const cursor = startOf(sequence) - 1n;
+      const { headers } = await readHeaders(http, { cursor, order: 'asc', limit: 1 });
+      return headers[0] ?? null;
     },
     wholeLedger: (header, accounts) => readWhole(http, header, accounts),
   };

@@ -4,11 +4,12 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { audit } from '../../src/db/audit.ts';
 import { openSession } from '../../src/db/sessions.ts';
 import { settleTogether } from '../../src/db/settle.ts';
-import { noteHole } from '../../src/db/watching.ts';
+import { noteHole } from '../../src/db/holes.ts';
 import { sessionsToClose } from '../../src/db/worklists.ts';
 import { parseAmount } from '../../src/domain/money.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { minute, USDC } from '../domain/build.ts';
+import { notShown } from '../domain/headers.ts';
 import { cancelAt, cover, insertSession, ledgerAt, receive, type StoredSession } from './build.ts';
 
 let database: TestDatabase;
@@ -99,8 +100,8 @@ describe('a session older than the watching of its account', () => {
   test('never ends by itself: it asks for a person, once no node shows what is missing', async () => {
     const session = await insertSession(database, { covered: [1, 31] });
     expect(await sessionsToClose(database.db)).not.toContain(session.id);
-    const missing = { from: ledgerAt(0), through: ledgerAt(1) };
-    await noteHole(database.db, [session.account], missing, 'No node shows it.');
+    const missing = notShown(ledgerAt(0), ledgerAt(1));
+    await noteHole(database.db, [session.account], missing);
     expect(await settle(session)).toMatchObject({ status: 'pending' });
     expect(
       await database.rows('SELECT FROM settlement.attention WHERE subject = $1', [session.id]),

@@ -10,6 +10,7 @@ import {
 } from '../../src/db/care.ts';
 import { connect, type Database } from '../../src/db/connection.ts';
 import { addCoverage, storeUnmoved } from '../../src/db/coverage.ts';
+import { endHoles, noteHole } from '../../src/db/holes.ts';
 import { storePage, storeWhole } from '../../src/db/inbox.ts';
 import {
   firstLedger,
@@ -28,16 +29,16 @@ import {
   isWatchedFrom,
   missingLedgers,
   movePageStart,
-  noteHole,
   noteRead,
   registerAccount,
   watchedAccounts,
 } from '../../src/db/watching.ts';
 import { sessionsToClose, sessionsWithUndecided } from '../../src/db/worklists.ts';
-import { HeaderRun, WholeLedger, type LedgerHeader } from '../../src/domain/evidence.ts';
+import { HeaderRun, WholeLedger } from '../../src/domain/evidence.ts';
 import { AccountPage } from '../../src/domain/account-page.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { minute, USDC } from '../domain/build.ts';
+import { headerOf, notShown } from '../domain/headers.ts';
 import { insertSession, ledgerAt, newAccount, paymentFor, stateOf } from './build.ts';
 
 let owner: TestDatabase;
@@ -51,13 +52,7 @@ afterAll(async () => {
   await owner.close();
 });
 
-const header = (minutes: number): LedgerHeader => ({
-  sequence: ledgerAt(minutes),
-  hash: `h${ledgerAt(minutes)}`,
-  previousHash: `h${ledgerAt(minutes) - 1}`,
-  closedAt: minute(minutes),
-  operationCount: 0,
-});
+const header = (minutes: number) => headerOf(ledgerAt(minutes));
 
 test('the chain, what is read of it, sessions of the backend, cancellations and endings', async () => {
   const { db, pool } = app;
@@ -102,7 +97,9 @@ test('the chain, what is read of it, sessions of the backend, cancellations and 
   await storeUnmoved(db, account, unmoved, ledgerAt(6));
   await movePageStart(db, account, page.next);
   await noteRead(db, account);
-  await noteHole(db, [account], { from: 1, through: 2 }, 'No node shows it.');
+  await noteHole(db, [account], notShown(1, 2));
+  await endHoles(db, [account], 2);
+  await endHoles(db, [account], 1);
   await beginNetworkReading(pool, ledgerAt(4));
   expect(await storeLedger(pool, whole(4 + 1 / 12))).toBe(true);
   await beginNetworkReading(pool, ledgerAt(6));

@@ -5,11 +5,13 @@ import * as fc from 'fast-check';
 import { addCoverage, proven, readOnly, storeUnmoved, through } from '../../src/db/coverage.ts';
 import { beginNetworkReading, networkReading, storeLedger } from '../../src/db/network-reading.ts';
 import { storeWhole } from '../../src/db/inbox.ts';
-import { registerAccount, noteHole } from '../../src/db/watching.ts';
+import { noteHole } from '../../src/db/holes.ts';
+import { registerAccount } from '../../src/db/watching.ts';
 import { AccountEntries, WholeLedger } from '../../src/domain/evidence.ts';
 import type { LedgerPayment } from '../../src/domain/ledger-payment.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { minute, USDC } from '../domain/build.ts';
+import { notShown } from '../domain/headers.ts';
 import { insertSession, ledgerAt, newAccount, paymentFor } from './build.ts';
 
 const ASSET = `${USDC.code}:${USDC.issuer}`;
@@ -143,7 +145,7 @@ describe('a hole', () => {
     const account = newAccount();
     await addCoverage(database.db, [account], ASSET, { from: 10, through: 20 });
     await addCoverage(database.db, [account], ASSET, { from: 24, through: 30 });
-    await noteHole(database.db, [account], { from: 21, through: 23 }, 'No node shows it.');
+    await noteHole(database.db, [account], notShown(21, 23));
     expect(await read(account, ASSET, 9)).toMatchObject({ read: '{}', reach: 20 });
     const age = (by: string) =>
       database.rows(
@@ -163,28 +165,28 @@ describe('a hole', () => {
   test('is not what was asked for again a minute later only, however long ago that was', async () => {
     const account = newAccount();
     await addCoverage(database.db, [account], ASSET, { from: 10, through: 20 });
-    const hole = { from: 21, through: 23 };
+    const hole = notShown(21, 23);
     const older = (by: string) =>
       database.rows(
         `UPDATE settlement.history_holes SET noted_at = noted_at - $2::interval, asked_at = asked_at - $2::interval
          WHERE account = $1`,
         [account, by],
       );
-    await noteHole(database.db, [account], hole, 'No node shows it.');
+    await noteHole(database.db, [account], hole);
     await older('1 minute');
-    await noteHole(database.db, [account], hole, 'No node shows it.');
+    await noteHole(database.db, [account], hole);
     await older('3 hours');
     expect(await read(account, ASSET, 9)).toMatchObject({ read: '{}', reach: 20 });
     // Asked for again, and not shown by then either.
-    await noteHole(database.db, [account], hole, 'No node shows it.');
+    await noteHole(database.db, [account], hole);
     expect(await read(account, ASSET, 9)).toMatchObject({ read: '{[21,24)}', reach: 23 });
   });
 
   test('is as wide as both answers say: what the later node has is asked for by itself', async () => {
     const account = newAccount();
-    await noteHole(database.db, [account], { from: 21, through: 90 }, 'History begins later.');
-    await noteHole(database.db, [account], { from: 21, through: 30 }, 'History begins later.');
-    await noteHole(database.db, [account], { from: 25, through: 60 }, 'History begins later.');
+    await noteHole(database.db, [account], notShown(21, 90));
+    await noteHole(database.db, [account], notShown(21, 30));
+    await noteHole(database.db, [account], notShown(25, 60));
     expect(
       await database.rows('SELECT ledgers::text FROM settlement.history_holes WHERE account = $1', [
         account,
@@ -192,10 +194,28 @@ describe('a hole', () => {
     ).toEqual([{ ledgers: '[21,31)' }]);
   });
 
+  test('ends before a ledger that is shown: those behind it are asked for again', async () => {
+    const [account, other] = [newAccount(), newAccount()];
+    await noteHole(database.db, [account, other], notShown(21, 30));
+    await noteHole(database.db, [account], notShown(40, 45));
+    const holes = () =>
+      database.rows(
+        `SELECT account = $1 AS own, ledgers::text FROM settlement.history_holes
+         WHERE account = ANY($2) ORDER BY own DESC, ledgers`,
+        [account, [account, other]],
+      );
+    await storeWhole(database.pool, whole(25, [account]));
+    await storeWhole(database.pool, whole(40, [account]));
+    expect(await holes()).toEqual([
+      { own: true, ledgers: '[21,25)' },
+      { own: false, ledgers: '[21,31)' },
+    ]);
+  });
+
   test('is noted once: later notes of it keep its age, and do not grow it', async () => {
     const account = newAccount();
     for (const to of [23, 25]) {
-      await noteHole(database.db, [account], { from: 21, through: to }, 'No node shows it.');
+      await noteHole(database.db, [account], notShown(21, to));
     }
     expect(
       await database.rows('SELECT ledgers::text FROM settlement.history_holes WHERE account = $1', [

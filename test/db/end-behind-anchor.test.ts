@@ -6,7 +6,8 @@ import { storeAnchor, storeRun } from '../../src/db/ledgers.ts';
 import { openSession } from '../../src/db/sessions.ts';
 import { settleTogether } from '../../src/db/settle.ts';
 import { registerAccount } from '../../src/db/watching.ts';
-import { HeaderRun, type LedgerHeader } from '../../src/domain/evidence.ts';
+import { HeaderRun } from '../../src/domain/evidence.ts';
+import { headerOf } from '../domain/headers.ts';
 import { startReading, type Reading } from '../pipeline/reading.ts';
 import { insertMerchant } from '../support/database.ts';
 
@@ -16,13 +17,8 @@ beforeAll(async () => {
 });
 afterAll(() => reading.close());
 
-const header = (sequence: number): LedgerHeader => ({
-  sequence,
-  hash: `ledger ${sequence}`,
-  previousHash: `ledger ${sequence - 1}`,
-  closedAt: new Date(Date.UTC(2026, 10, 28, 0, 55, sequence - 57)),
-  operationCount: 0,
-});
+const header = (sequence: number) =>
+  headerOf(sequence, { closedAt: new Date(Date.UTC(2026, 10, 28, 0, 55, sequence - 57)) });
 
 test('a session that was opened behind its deadline ends with the same ledger when the chain is read back', async () => {
   const { database } = reading.deps;

@@ -12,6 +12,7 @@ import {
 import { HeaderRun, type LedgerHeader } from '../../src/domain/evidence.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { minute } from '../domain/build.ts';
+import { headerOf, runAfter } from '../domain/headers.ts';
 import { insertSession } from './build.ts';
 
 const opened: TestDatabase[] = [];
@@ -22,27 +23,14 @@ beforeEach(async () => {
 });
 afterAll(() => Promise.all(opened.map((each) => each.close())));
 
-/** Ledger n of a network; one closes every 5 s, ledger 1000 in minute 0. */
-function header(n: number, fields: Partial<LedgerHeader> = {}): LedgerHeader {
-  return {
-    sequence: n,
-    hash: `hash of ${n}`,
-    previousHash: `hash of ${n - 1}`,
-    closedAt: minute((n - 1000) / 12),
-    operationCount: 7,
-    ...fields,
-  };
-}
+/** Ledger n; ledger 1000 closes in minute 0. */
+const header = (n: number, fields: Partial<LedgerHeader> = {}) =>
+  headerOf(n, { atZero: 1000, operationCount: 7, ...fields });
 
 const headers = (from: number, through: number) =>
   Array.from({ length: through - from + 1 }, (_, i) => header(from + i));
 
-/** A run as a node shows it behind a ledger that is known. */
-function after(tip: number, shown: readonly LedgerHeader[]): HeaderRun {
-  const run = HeaderRun.after(header(tip), [header(tip), ...shown]);
-  if (run === null) throw new Error('This is no run.');
-  return run;
-}
+const after = (tip: number, shown: readonly LedgerHeader[]) => runAfter(header(tip), shown);
 
 const stored = async () => {
   const rows = await database.rows<{ n: number }>(

@@ -12,9 +12,8 @@ import {
 } from '../../src/db/ledgers.ts';
 import { beginNetworkReading, networkReading, storeLedger } from '../../src/db/network-reading.ts';
 import { registerAccount } from '../../src/db/watching.ts';
-import { HeaderRun, WholeLedger, type LedgerHeader } from '../../src/domain/evidence.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
-import { minute } from '../domain/build.ts';
+import { headerOf, runAfter, wholeOf } from '../domain/headers.ts';
 import { newAccount } from './build.ts';
 
 const opened: TestDatabase[] = [];
@@ -27,33 +26,18 @@ beforeEach(async () => {
 });
 afterAll(() => Promise.all(opened.map((each) => each.close())));
 
-const header = (sequence: number, operationCount = 0): LedgerHeader => ({
-  sequence,
-  hash: `hash of ${sequence}`,
-  previousHash: `hash of ${sequence - 1}`,
-  closedAt: minute((sequence - 1000) / 12),
-  operationCount,
-});
+const header = (sequence: number, operationCount = 0) =>
+  headerOf(sequence, { atZero: 1000, operationCount });
 
 /** A node shows ledgers behind 1000, each with a count. */
 async function shown(...counts: readonly (readonly [sequence: number, count: number])[]) {
-  const answer = [header(1000), ...counts.map(([n, count]) => header(n, count))];
-  const run = HeaderRun.after(header(1000), answer);
-  if (run === null) throw new Error('This is no run.');
-  await storeRun(database, run);
+  const answer = counts.map(([n, count]) => header(n, count));
+  await storeRun(database, runAfter(header(1000), answer));
 }
 
 /** A ledger of so many operations, none of which moved anything, read whole. */
-function whole(sequence: number, operations: number, accounts: readonly string[]): WholeLedger {
-  const one = header(sequence, operations);
-  const counted = Array.from({ length: operations }, (_, i) => ({
-    id: (BigInt(sequence) << 32n) + BigInt(i + 1),
-    closedAt: one.closedAt,
-  }));
-  const made = WholeLedger.of(one, new Set(accounts), counted, { payments: [], undecoded: [] });
-  if (made === null) throw new Error('This ledger is not whole.');
-  return made;
-}
+const whole = (sequence: number, operations: number, accounts: readonly string[]) =>
+  wholeOf(header(sequence, operations), accounts);
 
 async function provenOf(account: string, asset = 'native'): Promise<string> {
   const { rows } = await database.db.execute<{ set: string }>(

@@ -308,11 +308,23 @@ export const UNBOUND: Readonly<Record<string, readonly Unbound[]>> = {
       why: 'Only a dead delivery, whose event is true by now; `redeliveries` counts up as for a person.',
     },
   ],
-  'src/db/watching.ts': [
+  'src/db/holes.ts': [
+    {
+      write: 'DELETE settlement.history_holes',
+      why: 'A ledger that is shown ends the hole that begins with it; what lies behind is asked for again.',
+      lock: 'FOR UPDATE',
+    },
     {
       write: 'UPDATE settlement.history_holes (asked_at, ledgers)',
       why: 'Says when a hole was last asked for, and only makes it smaller.',
     },
+    {
+      write: 'UPDATE settlement.history_holes (ledgers)',
+      why: 'Only makes a hole smaller: it ends before a ledger that is shown.',
+      lock: 'FOR UPDATE',
+    },
+  ],
+  'src/db/watching.ts': [
     {
       write: 'UPDATE settlement.watched_accounts (problem, read_at)',
       why: 'Shown to operators, never acted on; the next reading of the account writes its own.',

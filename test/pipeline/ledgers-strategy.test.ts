@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { Memo } from '@stellar/stellar-sdk';
+import { Keypair, Memo } from '@stellar/stellar-sdk';
 import { openSession } from '../../src/activities/open-session.ts';
 import { auditDatabase } from '../../src/db/audit.ts';
 import type { SandboxWallet } from '../../src/sandbox/ledger/wallet.ts';
 import { insertMerchant } from '../support/database.ts';
+import { openFor } from './opened.ts';
 import { startReading, type Reading } from './reading.ts';
 
 /** The network read ledger by ledger: one cursor, whatever the number of accounts. */
@@ -145,4 +146,15 @@ describe('reading the network ledger by ledger', () => {
     );
     expect(count).toEqual({ n: 1 });
   });
+});
+
+test('the first account of all joins without a gap: nothing is asked about it, though nobody has funded it', async () => {
+  await reading.turn();
+  reading.pass(5);
+  await openFor(reading, 600, Keypair.random().publicKey());
+  for (let i = 0; i < 4; i += 1) {
+    reading.pass(5);
+    await reading.turn();
+  }
+  expect([...reading.asked.keys()].toSorted()).toEqual(['ledgersAfter', 'wholeLedger']);
 });

@@ -6,7 +6,7 @@ import { createBell } from '../../src/activities/bell.ts';
 import { followBackend } from '../../src/activities/watch/care.ts';
 import { advanceChain, extendChainBack } from '../../src/activities/watch/chain.ts';
 import { readWholeLedgers } from '../../src/activities/watch/whole-ledgers.ts';
-import { firstLedger, newestLedger, storeAnchor } from '../../src/db/ledgers.ts';
+import { firstLedger, newestLedger, storeAnchor, storeRun } from '../../src/db/ledgers.ts';
 import { findSession, requestCancel } from '../../src/db/sessions.ts';
 import { createSettleQueue } from '../../src/db/settle-queue.ts';
 import { HeaderRun, WholeLedger, type LedgerHeader } from '../../src/domain/evidence.ts';
@@ -14,6 +14,7 @@ import type { Head, LedgerSource } from '../../src/domain/ledger-source.ts';
 import { createWebhookSender } from '../../src/webhook/post.ts';
 import { insertSession, newAccount } from '../db/build.ts';
 import { minute } from '../domain/build.ts';
+import { headerOf, runAfter } from '../domain/headers.ts';
 import { countingCounters } from '../support/counters.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 
@@ -24,14 +25,8 @@ beforeEach(async () => {
 afterEach(() => database.close());
 
 const NETWORK = 'A network of these tests';
-/** Ledger 10000 closes in minute 0, one every 5 s. */
-const header = (sequence: number): LedgerHeader => ({
-  sequence,
-  hash: `hash of ${sequence}`,
-  previousHash: `hash of ${sequence - 1}`,
-  closedAt: minute((sequence - 10_000) / 12),
-  operationCount: 0,
-});
+/** Ledger 10000 closes in minute 0. */
+const header = (sequence: number) => headerOf(sequence);
 const between = (from: number, through: number) =>
   Array.from({ length: Math.max(through - from + 1, 0) }, (_, i) => header(from + i));
 
@@ -55,6 +50,8 @@ function node(oldest: number, newest: number, passphrase = NETWORK) {
       const shown = between(Math.max(oldest, first.sequence - PAGE + 1), first.sequence);
       return Promise.resolve(HeaderRun.before(first, shown.toReversed()));
     },
+    firstLedgerFrom: (from) =>
+      Promise.resolve(from > newest ? null : header(Math.max(from, oldest))),
     head: (): Promise<Head> =>
       Promise.resolve({
         latestLedger: newest,
@@ -127,6 +124,27 @@ describe('a cancellation', () => {
   });
 });
 
+describe('a node that lacks the newest ledger of the chain', () => {
+  test('far behind, begins no new chain while another one shows it', async () => {
+    await storeAnchor(database.db, header(10_000));
+    const whole = node(1, 11_000);
+    let asked = 0;
+    const source: LedgerSource = {
+      ...whole.source,
+      ledgersAfter: (tip) =>
+        (asked += 1) <= 2 ? Promise.resolve(null) : whole.source.ledgersAfter(tip),
+    };
+    const deps = depsOver(source);
+    expect(await advanceChain(deps)).toMatchObject({
+      newest: { sequence: 10_000 },
+      isShown: false,
+    });
+    expect(await advanceChain(deps)).toMatchObject({ newest: { sequence: 11_000 }, isShown: true });
+    expect(await database.rows('SELECT kind FROM settlement.attention')).toEqual([]);
+    expect((await firstLedger(database.db))?.sequence).toBe(10_000);
+  });
+});
+
 describe('another network', () => {
   test('far ahead of the chain is a reset, not a gap behind which the chain begins anew', async () => {
     await storeAnchor(database.db, header(10_000));
@@ -164,10 +182,13 @@ describe('reading back', () => {
 
   test('waits for a node that lags, and ends where every history begins', async () => {
     await storeAnchor(database.db, header(10_000));
+    await storeRun(database, runAfter(header(10_000), between(10_001, 11_000)));
     const back = (oldest: number, newest: number) =>
       extendChainBack(depsOver(node(oldest, newest).source), minute(-10_000));
     expect(await back(1, 9_000)).toMatchObject({ isDone: false });
-    expect(await back(11_000, 12_000)).toMatchObject({ isDone: true });
+    // A node that begins behind the chain may be of another network.
+    expect(await back(11_500, 12_000)).toMatchObject({ isDone: false });
+    expect(await back(10_500, 12_000)).toMatchObject({ isDone: true });
     expect((await firstLedger(database.db))?.sequence).toBe(10_000);
   });
 });

@@ -2,6 +2,7 @@
 import { afterEach, expect, test } from '@jest/globals';
 import { Memo } from '@stellar/stellar-sdk';
 import { requestCancel } from '../../src/activities/request-cancel.ts';
+import { advanceChain } from '../../src/activities/watch/chain.ts';
 import { wholeLedger } from '../../src/activities/watch/whole-ledgers.ts';
 import { ledgerHeaders } from '../../src/db/ledgers.ts';
 import { openFor } from './opened.ts';
@@ -61,3 +62,21 @@ test.each`
     expect(await reading.database.rows('SELECT FROM settlement.recounted_ledgers')).toEqual([]);
   },
 );
+
+test('the first ledger of the chain, which names none before it, is counted again, too', async () => {
+  reading = await startReading('accounts');
+  const [shop, customer, bystander] = [
+    await reading.wallet(),
+    await reading.wallet(),
+    await reading.wallet(),
+  ];
+  reading.ledger.nodes.set([{ name: 'filters', filter: { accounts: [bystander.address] } }]);
+  await customer.pay(shop.address, '1');
+  await advanceChain(reading.deps);
+  const [header] = await ledgerHeaders(reading.database.db, [head().sequence]);
+  expect(header).toMatchObject({ previousHash: '', operationCount: 0 });
+  if (header === undefined) return;
+  reading.ledger.nodes.clear();
+  const whole = await wholeLedger(reading.deps, header, new Set([shop.address]));
+  expect(whole?.payments).toHaveLength(1);
+});

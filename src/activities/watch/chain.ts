@@ -1,14 +1,23 @@
-import { firstLedger, newestLedger, storeAnchor, storeRun } from '../../db/ledgers.ts';
+import {
+  firstLedger,
+  ledgerHeaders,
+  newestLedger,
+  storeAnchor,
+  storeRun,
+} from '../../db/ledgers.ts';
 import { noteBrokenChain, noteReset, readThroughAnywhere } from '../../db/checkpoint.ts';
 import { completeCancels, waitingCancels } from '../../db/sessions.ts';
 import type { HeaderRun, LedgerHeader } from '../../domain/evidence.ts';
 import { OtherChain } from '../../domain/ledger-errors.ts';
+import { NotShown } from '../../domain/not-shown.ts';
 import type { Deps } from '../deps.ts';
 
 /** A node may lag, but not by this many ledgers (an hour and a half). */
 const MOST_BEHIND = 1_000;
 /** Ledgers that the network goes on without any node showing the newest one of the chain, until the chain begins anew. */
 const MOST_AHEAD = 720;
+/** One node may lack the newest ledger of the chain, and the next one that answers show it: asked this often before that. */
+const ASKED_AGAIN = 3;
 /** Runs of 200 ledgers asked for at once: five hours and a half of the public network. */
 const RUNS_AT_ONCE = 20;
 
@@ -67,14 +76,24 @@ export async function extendChainBack(
     const run = await deps.source.ledgersBefore(first);
     if (run === null) {
       // A node that lags does not show it yet; one whose history begins later never will.
-      const { oldestLedger } = await deps.source.head();
-      return { first, isDone: oldestLedger >= first.sequence };
+      return { first, isDone: (await notShownFrom(deps, first.sequence)) !== null };
     }
     if (run.headers.length < 2) break;
     await storeRun(deps.database, run, { isAnchor: true });
     first = await firstLedger(db);
   }
   return { first, isDone: true };
+}
+
+/** What a node lacks from a ledger on, as one page of headers shows it; null when it shows no such thing. */
+export async function notShownFrom(
+  { database, source }: Pick<ChainDeps, 'database' | 'source'>,
+  asked: number,
+): Promise<NotShown | null> {
+  const shown = await source.firstLedgerFrom(asked);
+  if (shown === null) return null;
+  const [known] = await ledgerHeaders(database.db, [shown.sequence]);
+  return NotShown.before(shown, { asked, known });
 }
 
 /** A first ledger is believed as it is, but not one of another time than what earlier versions have read. */
@@ -142,6 +161,9 @@ async function beginAnew(
   newest: LedgerHeader,
 ): Promise<{ newest: LedgerHeader; isShown: boolean }> {
   const { db } = deps.database;
+  for (let times = 0; times < ASKED_AGAIN; times += 1) {
+    if ((await followed(deps, newest)) !== null) return { newest, isShown: false };
+  }
   const anchor = await deps.source.newestLedger();
   if (anchor.sequence <= newest.sequence + MOST_AHEAD || anchor.closedAt < newest.closedAt) {
     return { newest, isShown: false };

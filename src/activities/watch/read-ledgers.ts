@@ -24,9 +24,13 @@ export async function readLedgers(
   signal: AbortSignal,
 ): Promise<LedgersReading> {
   const reading: LedgersReading = { ledgers: 0, payments: 0, problem: null };
-  if (accounts.length === 0) return reading;
   const { db, pool } = deps.database;
   try {
+    // Nobody is read for: the reading stays at the newest ledger, so that the first account joins without a gap.
+    if (accounts.length === 0) {
+      await beginNetworkReading(pool, newest.sequence);
+      return reading;
+    }
     const after = await startingPoint(deps, newest.sequence);
     const last = Math.min(newest.sequence, after + LEDGERS_PER_TURN);
     const watched = new Set(accounts);

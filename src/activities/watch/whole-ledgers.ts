@@ -1,10 +1,12 @@
+import { randomInt } from 'node:crypto';
 import { storeWhole } from '../../db/inbox.ts';
 import { ledgerHeaders, storeRun } from '../../db/ledgers.ts';
-import { noteHole } from '../../db/watching.ts';
+import { noteHole } from '../../db/holes.ts';
 import type { LedgerHeader, WholeLedger } from '../../domain/evidence.ts';
 import { MoreThanCounted } from '../../domain/ledger-errors.ts';
+import { NotShown } from '../../domain/not-shown.ts';
 import type { Deps } from '../deps.ts';
-import { extendChainBack } from './chain.ts';
+import { extendChainBack, notShownFrom } from './chain.ts';
 
 /** A ledger that is this far behind and not shown may be gone for good: an hour of them. */
 const LONG_AGO = 720;
@@ -39,11 +41,13 @@ export async function readWholeLedgers(
   const read: LedgersRead = { ledgers: 0, payments: 0 };
   if (wanted.length === 0) return read;
   const { headers, isDone } = await headersOf(deps, wanted);
-  let oldest = 0;
+  const holes: { account: string; hole: NotShown }[] = [];
+  const isNoted = (sequence: number) => (account: string) =>
+    holes.some((h) => h.account === account && h.hole.through >= sequence);
   for (const { sequence, accounts } of wanted) {
     if (signal.aborted) break;
-    // A node that began later has just said so.
-    if (sequence < oldest) continue;
+    // Noted a moment ago, with a ledger in front of it.
+    if (accounts.every(isNoted(sequence))) continue;
     const header = headers.get(sequence);
     // The chain is still being read back to it.
     if (header === undefined && !isDone) continue;
@@ -51,15 +55,23 @@ export async function readWholeLedgers(
     if (whole === 'unanswered') continue;
     if (whole === null) {
       if (newest.sequence - sequence > LONG_AGO) {
-        oldest = await noteMissing(deps, accounts, sequence, newest);
+        const { hole, shown } = await findHole(deps, accounts, sequence, newest);
+        holes.push(...accounts.map((account) => ({ account, hole })));
+        for (const one of shown) read.payments += await storeOne(deps, one);
+        await noteHole(deps.database.db, accounts, hole);
       }
       continue;
     }
-    await storeWhole(deps.database.pool, whole);
+    read.payments += await storeOne(deps, whole);
     read.ledgers += 1;
-    read.payments += whole.payments.length;
   }
   return read;
+}
+
+/** Returns the payments that it has, new or not. */
+async function storeOne({ database }: Deps, whole: WholeLedger): Promise<number> {
+  await storeWhole(database.pool, whole);
+  return whole.payments.length;
 }
 
 /** One ledger that Horizon does not answer for keeps no other from being read. */
@@ -86,12 +98,10 @@ export async function wholeLedger(
     return await deps.source.wholeLedger(header, accounts);
   } catch (error) {
     if (!(error instanceof MoreThanCounted)) throw error;
-    const again = await deps.source.ledgersAfter({
-      sequence: header.sequence - 1,
-      hash: header.previousHash,
-    });
+    // Backwards, the answer begins with the ledger itself: the first one of a chain does not name the one before it.
+    const again = await deps.source.ledgersBefore(header);
     if (again === null) return null;
-    await storeRun(deps.database, again);
+    await storeRun(deps.database, again, { isAnchor: true });
     const grown = again.headers.find(({ sequence }) => sequence === header.sequence);
     if (grown === undefined || grown.operationCount <= header.operationCount) return null;
     return deps.source.wholeLedger(grown, accounts);
@@ -114,25 +124,30 @@ async function headersOf(
   return { headers: new Map(found.map((header) => [header.sequence, header])), isDone };
 }
 
+/** Ledgers of a hole that are asked for by themselves: another node may have what one page leaves out. */
+const PROBES = 5;
+
 /**
- * Notes a ledger as missing. The root document says how far its node's history is missing, too: a hint, which is never
- * believed about the last hour of the chain. Returns the node's oldest ledger.
+ * How far behind a ledger that is not shown others are missing: as far as one page of headers leaves them out, never into the
+ * last hour of the chain, and only up to the first that is shown when it is asked for by itself. `shown`: those.
  */
-async function noteMissing(
+async function findHole(
   deps: Deps,
   accounts: readonly string[],
   ledger: number,
   newest: LedgerHeader,
-): Promise<number> {
-  const { oldestLedger } = await deps.source.head();
-  const mayBeGone = newest.sequence - LONG_AGO;
-  await noteHole(
-    deps.database.db,
-    accounts,
-    { from: ledger, through: Math.max(ledger, Math.min(oldestLedger, mayBeGone) - 1) },
-    oldestLedger > ledger
-      ? `Horizon's history begins at ledger ${oldestLedger}.`
-      : `Horizon does not show ledger ${ledger}, or not all of it.`,
-  );
-  return oldestLedger;
+): Promise<{ hole: NotShown; shown: WholeLedger[] }> {
+  const found = (await notShownFrom(deps, ledger)) ?? NotShown.alone(ledger);
+  let hole = found.endingBefore(newest.sequence - LONG_AGO);
+  const shown: WholeLedger[] = [];
+  for (let probe = 0; probe < PROBES && hole.through > ledger; probe += 1) {
+    // The last one first: where a history begins, it is the most likely to be there.
+    const asked = probe === 0 ? hole.through : randomInt(ledger + 1, hole.through + 1);
+    const [header] = await ledgerHeaders(deps.database.db, [asked]);
+    const whole = header === undefined ? null : await wholeOrNull(deps, header, accounts);
+    if (whole === null || whole === 'unanswered') continue;
+    shown.push(whole);
+    hole = hole.endingBefore(asked);
+  }
+  return { hole, shown };
 }
