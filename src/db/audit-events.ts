@@ -5,6 +5,7 @@ import { possibleEvents } from '../domain/audit-due.ts';
 import type { Audited } from '../domain/audit-evidence.ts';
 import { auditTogether } from '../domain/audit-together.ts';
 import { DEFAULT_EVENTS, eventBody, type EventType } from '../domain/event.ts';
+import type { NamedExcuse } from './audit-excuses.ts';
 import type { Finding } from './audit-findings.ts';
 import type { Db } from './connection.ts';
 import type { GatheredFacts } from './facts.ts';
@@ -23,6 +24,7 @@ export type EventsAudited = {
   readonly events: number;
   readonly found: readonly Finding[];
   readonly unsent: readonly Unsent[];
+  readonly excused: readonly NamedExcuse[];
 };
 
 type StoredEvent = {
@@ -66,15 +68,21 @@ export async function auditEvents(
   const deliveriesOf = Map.groupBy(sent, (delivery) => delivery.session_id);
   const found: Finding[] = [];
   const unsent: Unsent[] = [];
+  const excused: NamedExcuse[] = [];
   for (const session of sessions) {
     const { id } = session;
     const [events, deliveries] = [eventsOf.get(id) ?? [], deliveriesOf.get(id) ?? []];
-    if (events.length > 0)
-      found.push(...auditBodies(session, events), ...auditDoubles(events, deliveries));
+    if (events.length > 0) {
+      const bodies = auditBodies(session, events);
+      // What was told keeps its bytes; the row that they are made from here says something else now.
+      if (!session.audited.ledger.isEditedSince) found.push(...bodies);
+      else excused.push(...bodies.map((one) => ({ reason: 'edited' as const, ...one })));
+      found.push(...auditDoubles(events, deliveries));
+    }
     found.push(...auditLines(deliveries));
     unsent.push(...unsentOf(session.facts, events, deliveries));
   }
-  return { events: stored.length, found, unsent };
+  return { events: stored.length, found, unsent, excused };
 }
 
 /** Id and bytes of every event are those that its fact makes. */

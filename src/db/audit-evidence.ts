@@ -3,6 +3,7 @@ import { sql } from 'drizzle-orm';
 import { assetKey } from '../domain/asset.ts';
 import type { LedgerEvidence } from '../domain/audit-evidence.ts';
 import { NOTHING_READ, provenLedgers, readAccountLedgers, readLedgers } from './audit-coverage.ts';
+import { DECIDED_BEFORE } from './care.ts';
 import type { Db } from './connection.ts';
 import type { GatheredFacts } from './facts.ts';
 import { paymentId } from './ids.ts';
@@ -22,6 +23,7 @@ type Row = {
   parked_from: string | null;
   ended_at: string | null;
   reset_at: string | null;
+  is_edited_since: boolean;
   seen: Record<string, string> | null;
 };
 
@@ -45,6 +47,8 @@ export async function readEvidence(
         WHERE r.account = s.receiving_account AND r.resolved_at IS NULL) AS parked_from,
       (SELECT min(j.at)::text FROM settlement.session_journal j WHERE j.session_id = s.id
         AND j.ledger = s.closed_through_ledger AND j.to_status IN ('expired', 'cancelled')) AS ended_at,
+      EXISTS (SELECT FROM settlement.attention t WHERE t.subject = s.id::text AND t.kind = 'edited'
+        AND strpos(t.detail, ${DECIDED_BEFORE}) > 0) AS is_edited_since,
       (SELECT json_object_agg(concat_ws(':', p.tx_hash, p.op_index, p.sub_index), p.seen_at) FROM (
         SELECT * FROM settlement.ledger_payments WHERE account = s.receiving_account AND reference = s.memo
         UNION SELECT * FROM settlement.ledger_payments WHERE assigned_to = s.id) p) AS seen
@@ -73,6 +77,7 @@ export async function readEvidence(
         endedAt: dateOrNull(row.ended_at),
         resetAt: dateOrNull(row.reset_at),
         isOwnRow: paymentRow !== null && paymentRowId === paymentId(row.id, paymentRow.txHash),
+        isEditedSince: row.is_edited_since,
         seenAt: new Map(Object.entries(row.seen ?? {}).map(([key, at]) => [key, new Date(at)])),
       };
       return [[row.id, evidence] as const];

@@ -65,9 +65,9 @@ export async function auditSessions(db: Db, ids: readonly string[]): Promise<Ses
       { id, facts: f, audited, marks: marks.get(id) ?? NO_MARKS, result: auditSession(audited) },
     ];
   });
-  const { events, found, unsent } = await auditEvents(db, sessions);
+  const { events, found, unsent, excused: ofEvents } = await auditEvents(db, sessions);
   const foreign: Named[] = [];
-  const excused: NamedExcuse[] = [];
+  const excused: NamedExcuse[] = [...ofEvents];
   const ofSessions = sessions.flatMap(({ id, facts: f, marks: mark, result }) => {
     const { status, closedThroughLedger } = f.session;
     const isKnown = f.legacyEnding || (status === 'paid' && (f.rowSettled || isWithAPerson(f)));

@@ -84,6 +84,7 @@ export async function audit(db: Db, options: AuditOptions = {}): Promise<AuditRe
   const ledgerPayments = await eachPage<PaymentKey>(collector, async (after) => {
     const page = await auditInbox(db, after);
     undecided.push(...page.undecided);
+    excuses.add(page.excused);
     if (undecided.length >= MOST_REMEMBERED) {
       waiting += await auditUndecided(db, undecided.splice(0), patienceMs, collector);
     }

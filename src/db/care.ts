@@ -104,7 +104,7 @@ export async function placeOpening(db: Db, sessionId: string, ledger: number): P
  * Takes sessions into account as their rows are now: what they say is what counts from here on. A session that is open, or
  * that the backend ended, enters the work list with its present deadline and is woken. A cancellation that the backend
  * wrote becomes a request. Terms that were edited (price, asset, account) ask a person: the payer may have been told the
- * old ones. Rows that are taken into account already, with their place in the work list, are not written.
+ * old ones; so does a memo, once money had come under the old one. Rows that are taken into account already, with their place in the work list, are not written.
  */
 export async function takeSeen(db: Db, sessionIds: readonly string[]): Promise<void> {
   if (sessionIds.length === 0) return;
@@ -121,25 +121,34 @@ export async function takeSeen(db: Db, sessionIds: readonly string[]): Promise<v
   });
 }
 
+/** How an attention `edited` says that the edit changed nothing; the audit knows by it that the row is not what was judged. */
+export const DECIDED_BEFORE = 'The session was decided before that, and stays so.';
+
 /** Characters of an attention about edits; a backend that edits again and again fills no table. */
 const MOST_TOLD = 2_000;
 
 async function take(db: Db, sessionIds: readonly string[], condition: SQL): Promise<void> {
   await db.execute(sql`
     WITH before AS (
-      SELECT id AS edited_id, seen_terms AS terms_before FROM checkout_sessions
+      SELECT id AS edited_id, seen_terms AS terms_before, seen_memo AS memo_before FROM checkout_sessions
       WHERE id = ANY(${sql.param(sessionIds)}::uuid[]) AND ${condition} ORDER BY id FOR UPDATE),
     seen AS (
       UPDATE checkout_sessions s SET seen_status = s.status, seen_expires_at = s.expires_at, seen_memo = s.memo,
         seen_terms = ${sql.raw(TERMS)}
-      FROM before WHERE s.id = before.edited_id RETURNING s.*, before.terms_before),
+      FROM before WHERE s.id = before.edited_id RETURNING s.*, before.terms_before, before.memo_before),
     edited AS (
       INSERT INTO settlement.attention AS t (subject, kind, detail)
-      SELECT s.id::text, 'edited', 'The backend edited what the payer was asked for: it was ' || s.terms_before
-        || ', and is ' || s.seen_terms || CASE WHEN ${over('s')}
-          THEN '. The session was decided before that, and stays so.'
-          ELSE '. The session goes on by the row as it is now.' END
-      FROM seen s WHERE s.terms_before <> s.seen_terms
+      SELECT s.id::text, 'edited', concat_ws(' ', told.terms, told.memo, CASE WHEN ${over('s')}
+          THEN ${DECIDED_BEFORE} ELSE 'The session goes on by the row as it is now.' END)
+      FROM seen s CROSS JOIN LATERAL (SELECT
+        CASE WHEN s.terms_before <> s.seen_terms THEN 'The backend edited what the payer was asked for: it was '
+          || s.terms_before || ', and is ' || s.seen_terms || '.' END AS terms,
+        CASE WHEN s.memo_before <> s.memo AND EXISTS (SELECT FROM settlement.ledger_payments lp
+            WHERE lp.reference = s.memo_before AND lp.session_id = s.id
+              AND lp.account IN (s.receiving_account, split_part(s.terms_before, ' to ', 2)))
+          THEN 'The backend edited the memo, and money had come under the old one: it was ' || s.memo_before
+          || ', and is ' || s.memo || '.' END AS memo) told
+      WHERE told.terms IS NOT NULL OR told.memo IS NOT NULL
       ON CONFLICT (subject, kind) WHERE resolved_at IS NULL
         DO UPDATE SET detail = left(t.detail || ' ' || excluded.detail, ${MOST_TOLD})),
     cancelled AS (

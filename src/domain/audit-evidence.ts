@@ -31,6 +31,8 @@ export type LedgerEvidence = {
   readonly resetAt: Date | null;
   /** Settle made the payments row: its id derives from the session and the transaction. */
   readonly isOwnRow: boolean;
+  /** The backend edited the row after the session was decided, and a person was asked. */
+  readonly isEditedSince: boolean;
   /** When each payment came into the inbox, by its key. */
   readonly seenAt: ReadonlyMap<string, Date>;
 };
@@ -52,6 +54,8 @@ export const EXCUSES = {
   earlier_version: 'verdicts and endings of versions that kept no chain of ledgers',
   before_reset: 'verdicts and endings of before an accepted reset of the network',
   found_after_ending: 'on-time payments that came into the inbox after the ending was written',
+  edited:
+    'what no longer agrees with a session that the backend edited after it was judged: a person is asked',
   forgotten:
     'verdicts and endings whose headers or coverage are so old that they are no longer kept',
   hole: 'payments credited behind ledgers that no node shows',

@@ -70,16 +70,32 @@ export function auditSession(found: Audited): SessionAudit {
     ambiguous: found.ambiguous,
   });
   const parts = [auditVerdicts(found, fold), auditPaid(found, fold), auditEnding(found, fold)];
+  const all = [
+    ...parts.flatMap(({ violations }) => violations),
+    ...auditEvents(found),
+    ...auditState(found, fold),
+  ];
+  // It was decided by a row that is no longer there.
+  const isExcused = ({ check }: Violation) => found.ledger.isEditedSince && BY_THE_ROW.has(check);
+  const edited = all
+    .filter(isExcused)
+    .map(({ problem }) => ({ reason: 'edited', problem }) as const);
   return {
-    violations: [
-      ...parts.flatMap(({ violations }) => violations),
-      ...auditEvents(found),
-      ...auditState(found, fold),
-    ],
-    excuses: parts.flatMap(({ excuses }) => excuses),
+    violations: all.filter((one) => !isExcused(one)),
+    excuses: [...parts.flatMap(({ excuses }) => excuses), ...edited],
     fold,
   };
 }
+
+/** What is judged by price, asset, account and memo of the row as it is now. */
+const BY_THE_ROW: ReadonlySet<Check> = new Set([
+  'paid',
+  'wrong_verdict',
+  'unread',
+  'ending',
+  'unsettled',
+  'event_missing',
+]);
 
 /** What one part of the audit of a session gives. */
 export type PartAudit = Pick<SessionAudit, 'violations' | 'excuses'>;

@@ -98,7 +98,7 @@ export function decide(facts: SessionFacts): Decision {
   if (facts.rowProblem !== null) return leaveAlone(facts, facts.rowProblem);
   const { session } = facts;
   const judgement = judgementOf(facts);
-  const enough = judgement.completing !== null;
+  const enough = judgement.completing !== null && mayBecomePaid(session, judgement);
   const paid = facts.paymentRow !== null || enough || facts.session.status === 'paid';
   const ending = paid || facts.rest?.isCut === true ? null : endingProven(session, facts);
   const { status, cause, processingSince } = nextStatus(session, facts, paid, ending);
@@ -108,7 +108,7 @@ export function decide(facts: SessionFacts): Decision {
   const settled: Session = { ...session, status, closedThroughLedger, finalDeadline };
   const verdicts = judgement.judged.filter((j) => j.verdict !== j.payment.verdict);
   const newPayment =
-    facts.paymentRow === null && judgement.completing !== null
+    facts.paymentRow === null && judgement.completing !== null && paid
       ? paymentFor(judgement.completing, judgement.completed)
       : null;
   const exceptions = untoldExceptions(settled, facts, judgement);
@@ -172,6 +172,12 @@ function endingProven(session: Session, { coverage, undecoded }: SessionFacts): 
   if (session.closedThroughLedger !== null) return session.closedThroughLedger;
   if (coverage === null || coverage.endLedger === null || undecoded) return null;
   return coverage.provenThrough >= coverage.endLedger - 1 ? coverage.endLedger : null;
+}
+
+/** What has ended is paid by money that is found, and not by a price that the backend edits to what had been received. */
+function mayBecomePaid({ status, closedThroughLedger }: Session, { judged }: Judgement): boolean {
+  if (status === 'paid' || closedThroughLedger === null) return true;
+  return judged.some((j) => j.verdict === 'credited' && j.payment.verdict !== 'credited');
 }
 
 function nextStatus(

@@ -43,6 +43,7 @@ export function audited(found: SessionFacts, more: Partial<LedgerEvidence> = {})
     endedAt: end === null ? null : minute(60),
     resetAt: null,
     isOwnRow: paymentRow !== null && payments.some((p) => p.txHash === paymentRow.txHash),
+    isEditedSince: false,
     seenAt: new Map(payments.map((p) => [ledgerPaymentKey(p), minute(60)])),
     ...more,
   };

@@ -5,6 +5,7 @@ import { Memo } from '@stellar/stellar-sdk';
 import { openSession } from '../../src/activities/open-session.ts';
 import { audit } from '../../src/db/audit.ts';
 import { unseenSessions } from '../../src/db/care.ts';
+import { assignPayment } from '../../src/db/operator/assign.ts';
 import { heldPayments } from '../../src/db/payments.ts';
 import { sessionsToClose } from '../../src/db/worklists.ts';
 import { insertMerchant } from '../support/database.ts';
@@ -194,8 +195,31 @@ test('an account that is edited is watched within a turn; what came to the old o
   expect(await heldPayments(reading.database.db)).toContainEqual(
     expect.objectContaining({ reason: 'session_gone', amount: '6.0000000', sessionId }),
   );
-  // The row that the old money was judged for says something else now; the audit names it until a person answers.
-  expect((await audit(reading.database.db)).findings).toMatchObject([{ check: 'wrong_verdict' }]);
+  // The row that the old money was judged for says something else now. A person was asked, so the audit only counts it.
+  expect(await audited()).toEqual({ findings: [], edited: 1 });
+  await reading.database.rows('DELETE FROM settlement.attention');
+  expect(await audited()).toEqual({ findings: ['wrong_verdict'], edited: 0 });
+});
+
+test('a memo that is edited after money had come under it: a person is asked, and the money is listed', async () => {
+  const { sessionId, receivingAccount } = await open(600);
+  const customer = await reading.wallet();
+  const memo = await memoOf(sessionId);
+  await customer.pay(receivingAccount, '6', 'native', { memo: Memo.id(memo) });
+  await reading.turn();
+  await edit(sessionId, `memo = 'order 9'`);
+  await reading.turn();
+  expect(await questions(sessionId)).toEqual({
+    edited: `The backend edited the memo, and money had come under the old one: it was ${memo}, and is order 9. The session goes on by the row as it is now.`,
+  });
+  expect(await heldPayments(reading.database.db)).toContainEqual(
+    expect.objectContaining({ reason: 'session_gone', amount: '6.0000000', sessionId }),
+  );
+  expect(await audited()).toEqual({ findings: [], edited: 1 });
+  // Nobody has paid under this one.
+  await edit(sessionId, `memo = 'order 10'`);
+  await reading.turn();
+  expect((await questions(sessionId))['edited']).not.toContain('order 10');
 });
 
 test('an asset that is edited: money in the old one no longer counts, and is held', async () => {
@@ -232,7 +256,49 @@ test('a session that is paid stays as it is, whatever is edited, and a person is
   expect((await questions(sessionId))['edited']).toContain(
     'The session was decided before that, and stays so.',
   );
+  expect((await audited()).findings).toEqual([]);
+  // What it was paid with pays nothing else.
+  const other = await open(600, undefined, receivingAccount);
+  const [held] = await heldPayments(reading.database.db);
+  const by = { actor: 'ann', reason: 'it looks free' };
+  await expect(
+    assignPayment(
+      reading.database.pool,
+      { payment: held?.payment ?? '', sessionId: other.sessionId },
+      by,
+    ),
+  ).rejects.toThrow(`is credited to session ${sessionId}`);
+  await reading.database.rows('DELETE FROM settlement.attention');
+  expect((await audited()).findings).toContain('paid');
 });
+
+test('a session that has ended stays so, though its price is edited to what it had received', async () => {
+  const { sessionId, receivingAccount } = await open(30);
+  const memo = Memo.id(await memoOf(sessionId));
+  await (await reading.wallet()).pay(receivingAccount, '4', 'native', { memo });
+  await reading.turn();
+  reading.pass(40);
+  await reading.turn(true);
+  await reading.turn(true);
+  expect(await ended(sessionId)).toEqual({ status: 'expired', proven: true });
+  const told = () =>
+    reading.database.rows('SELECT id, body FROM settlement.events WHERE session_id = $1', [
+      sessionId,
+    ]);
+  const before = await told();
+  await edit(sessionId, 'amount = 4');
+  await reading.turn(true);
+  await reading.turn(true);
+  expect(await ended(sessionId)).toEqual({ status: 'expired', proven: true });
+  expect(await told()).toEqual(before);
+  expect((await audited()).findings).toEqual([]);
+});
+
+/** What the audit found, and how much it let pass because the backend edited a row. */
+const audited = async () => {
+  const { findings, excused } = await audit(reading.database.db);
+  return { findings: findings.map(({ check }) => check), edited: excused.edited?.count ?? 0 };
+};
 
 const verdicts = async () => {
   const rows = await reading.database.rows<{ verdict: string }>(

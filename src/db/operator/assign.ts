@@ -72,7 +72,15 @@ async function accountOf(tx: Db, sessionId: string): Promise<string> {
 
 function refuse(
   payment: string,
-  { payment: p, sessionId: owner, orphaned, assignedTo, resolvedBy, resolution }: InboxRow,
+  {
+    payment: p,
+    sessionId: owner,
+    orphaned,
+    paidWith,
+    assignedTo,
+    resolvedBy,
+    resolution,
+  }: InboxRow,
   wanted: { sessionId: string; account: string },
 ): void {
   const no = (problem: string) => {
@@ -94,7 +102,7 @@ function refuse(
     );
   }
   // What it was judged for is gone: the judgement binds nobody.
-  if (orphaned) return;
+  if (orphaned && !paidWith) return;
   if (p.verdict === 'credited') {
     no(
       `is credited to session ${owner}: it is part of what that one was or will be paid with. \`settle payments why\` says more.`,

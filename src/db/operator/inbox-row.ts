@@ -34,6 +34,8 @@ export type InboxRow = {
   readonly sessionId: string | null;
   /** That session is gone: its row was deleted, or no longer names the payment. */
   readonly orphaned: boolean;
+  /** It is part of what that session was paid with, whatever its row says now. */
+  readonly paidWith: boolean;
   readonly assignedTo: string | null;
   readonly resolvedBy: string | null;
   readonly resolution: string | null;
@@ -45,11 +47,14 @@ export async function findPayment(db: Db, key: PaymentKey, lock: boolean): Promi
     payment: RawPayment;
     session_id: string | null;
     orphaned: boolean;
+    paid_with: boolean;
     assigned_to: string | null;
     resolved_by: string | null;
     resolution: string | null;
   }>(sql`
-    SELECT ${INBOX_PAYMENT} AS payment, lp.session_id, ${ORPHANED} AS orphaned, lp.assigned_to, lp.resolved_by, lp.resolution
+    SELECT ${INBOX_PAYMENT} AS payment, lp.session_id, ${ORPHANED} AS orphaned,
+      lp.verdict = 'credited' AND EXISTS (SELECT FROM checkout_sessions paid WHERE paid.id = lp.session_id AND paid.status = 'paid') AS paid_with,
+      lp.assigned_to, lp.resolved_by, lp.resolution
     FROM settlement.ledger_payments lp
     WHERE (lp.tx_hash, lp.op_index, lp.sub_index) = (${key.txHash}, ${key.opIndex}, ${key.subIndex})
     ${lock ? sql`FOR UPDATE` : sql``}`);
@@ -65,6 +70,7 @@ export async function findPayment(db: Db, key: PaymentKey, lock: boolean): Promi
     payment: toInboxPayment(row.payment),
     sessionId: row.session_id,
     orphaned: row.orphaned,
+    paidWith: row.paid_with,
     assignedTo: row.assigned_to,
     resolvedBy: row.resolved_by,
     resolution: row.resolution,
