@@ -155,11 +155,11 @@ function createDeps(
   return { sessions, reader: { ...sessions, database: ofReader } };
 }
 
-/** Reconciliation's share of the request budget of one interval, and never too little to read a page: its head, and itself. */
+/** Reconciliation's share of the request budget of one interval, and never too little to read a page: head, chain, and itself. */
 function requestsToReadAgain({ HORIZON_REQUESTS_PER_HOUR, RECONCILE_INTERVAL_MS }: Config): number {
   if (HORIZON_REQUESTS_PER_HOUR === 0) return Number.POSITIVE_INFINITY;
   const share = SHARES.reconciliation * HORIZON_REQUESTS_PER_HOUR;
-  return Math.max(2, Math.floor(share * (RECONCILE_INTERVAL_MS / 3_600_000)));
+  return Math.max(3, Math.floor(share * (RECONCILE_INTERVAL_MS / 3_600_000)));
 }
 
 /** Starts the watcher and makes the schedule now, and makes sure of both every minute. */

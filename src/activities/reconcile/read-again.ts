@@ -26,7 +26,7 @@ const ACCOUNTS = 50;
 /**
  * Reads once more what the watcher has read, account by account: Horizon may show in a ledger today what it did not show
  * when that was read (a gap filled in, a node that was wrong). A page is only a hint: the ledgers that it names are read
- * whole, and what is new is stored from them and settled. Fifty accounts a run, those read again the longest time ago first, within half of the
+ * whole, and what is new is stored from them and settled. Fifty accounts a run, those read again the longest time ago first, within a quarter of the
  * request budget; an account that is not finished goes on where it was in the next run.
  */
 export async function readAgain(
