@@ -130,12 +130,14 @@ async function ask(
   if (known !== null) return known;
   try {
     const found = await deps.source.transaction(txHash, new Set([account]));
-    const { newest } = await advanceChain(deps);
     if (found.kind === 'not_found') {
+      // Anybody can report what is nowhere: it costs one request. The chain is the watcher's to extend.
       const watched = await watchedAccount(deps.database.db, account);
-      return { kind: 'not_on_ledger', txHash, asOfLedger: watched?.readThrough ?? newest.sequence };
+      const asOfLedger = watched?.readThrough ?? (await advanceChain(deps)).newest.sequence;
+      return { kind: 'not_on_ledger', txHash, asOfLedger };
     }
     if (!found.successful) return { kind: 'failed', txHash };
+    const { newest } = await advanceChain(deps);
     const readThrough = await readForward(deps, sessionId, account, found.ledger, newest);
     if (readThrough >= found.ledger) await readOnceMore(deps, account, found, newest);
     const answer = await answerFromInbox(deps, sessionId, txHash, account);

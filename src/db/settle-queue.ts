@@ -17,8 +17,10 @@ const ALONE_MS = 1_000;
 const MOST_SLOW = 3;
 /** Slow sessions that are remembered; one that is forgotten is found out again. */
 const MOST_KNOWN_SLOW = 1_000;
-/** Portions of one session's payments that are settled before its caller is answered; the watcher's next turn goes on. */
+/** Portions of one session's payments that are settled before its caller is answered; the watcher goes on with it. */
 const MOST_PORTIONS = 20;
+/** Sessions with several portions that are remembered; one that is forgotten shares one commit with others again. */
+const MOST_KNOWN_LARGE = 1_000;
 
 /** What a settle transaction cost, for metrics and logs. */
 export type SettleCost = {
@@ -57,6 +59,9 @@ export function createSettleQueue(
   const slow: Waiting[] = [];
   /** Those that are tried there, or were too slow even there: they come into the queue again once they are settled. */
   const knownSlow = new Set<string>();
+  /** Requests for sessions that had several portions: one of these sessions has a commit of its own after each of the others'. */
+  const large: Waiting[] = [];
+  const knownLarge = new Set<string>();
   let isDraining = false;
   let isDrainingSlow = false;
 
@@ -64,7 +69,7 @@ export function createSettleQueue(
     new Promise((resolve, reject) => line({ sessionId, portions: 0, resolve, reject }));
 
   function line(request: Waiting): void {
-    waiting.push(request);
+    (knownLarge.has(request.sessionId) ? large : waiting).push(request);
     if (!isDraining) void drain();
   }
 
@@ -72,14 +77,24 @@ export function createSettleQueue(
     isDraining = true;
     // Let everything that is asked for in this turn of the event loop fall into the first commit.
     await Promise.resolve();
-    while (waiting.length > 0) {
+    while (waiting.length > 0 || large.length > 0) {
       const isSlow = new Set([...knownSlow, ...slow.map(({ sessionId }) => sessionId)]);
       const batch = takeDistinct(waiting, MAX_TOGETHER);
       setApart(batch.filter(({ sessionId }) => isSlow.has(sessionId)));
       const rest = batch.filter(({ sessionId }) => !isSlow.has(sessionId));
       if (rest.length > 0) await settleOrSplit(rest);
+      await settleLarge();
     }
     isDraining = false; // in the same step as the last look: what comes after it starts another one
+  }
+
+  /** The next portion of the session that has waited longest for one. */
+  async function settleLarge(): Promise<void> {
+    const [next] = large;
+    if (next === undefined) return;
+    const same = takeSession(large, next.sessionId);
+    if (knownSlow.has(next.sessionId)) setApart(same);
+    else await settleOrSplit(same);
   }
 
   function setApart(requests: readonly Waiting[]): void {
@@ -91,14 +106,11 @@ export function createSettleQueue(
     isDrainingSlow = true;
     for (let next = slow[0]; next !== undefined; next = slow[0]) {
       const { sessionId } = next;
-      const same = slow.filter((w) => w.sessionId === sessionId);
-      for (const w of same) slow.splice(slow.indexOf(w), 1);
-      knownSlow.add(sessionId);
+      const same = takeSession(slow, sessionId);
+      remember(knownSlow, sessionId, MOST_KNOWN_SLOW);
       const error = await settleTo(same, null);
       if (error !== null) for (const w of same) w.reject(error);
       if (error === null || classify(error) === 'unknown') knownSlow.delete(sessionId);
-      const [oldest = ''] = knownSlow;
-      if (knownSlow.size > MOST_KNOWN_SLOW) knownSlow.delete(oldest);
     }
     isDrainingSlow = false;
   }
@@ -119,7 +131,9 @@ export function createSettleQueue(
 
   /** One with very many payments goes behind the others with its next portion. */
   function answer(w: Waiting, settled: Settled | null): void {
-    if (settled?.isMore !== true || w.portions >= MOST_PORTIONS) return w.resolve(settled);
+    if (settled?.isMore !== true) return w.resolve(settled);
+    remember(knownLarge, w.sessionId, MOST_KNOWN_LARGE);
+    if (w.portions >= MOST_PORTIONS) return w.resolve(settled);
     line({ ...w, portions: w.portions + 1 });
   }
 
@@ -192,4 +206,18 @@ function takeDistinct(waiting: Waiting[], most: number): Waiting[] {
     taken += 1;
   }
   return waiting.splice(0, taken);
+}
+
+/** Takes all requests for one session. */
+function takeSession(requests: Waiting[], sessionId: string): Waiting[] {
+  const same = requests.filter((w) => w.sessionId === sessionId);
+  for (const w of same) requests.splice(requests.indexOf(w), 1);
+  return same;
+}
+
+/** Remembers one more, and forgets the oldest of too many. */
+function remember(known: Set<string>, one: string, most: number): void {
+  known.add(one);
+  const [oldest = ''] = known;
+  if (known.size > most) known.delete(oldest);
 }

@@ -12,8 +12,11 @@ import {
 
 /** Longer than any page takes on a healthy node, shorter than the 55 s after which Horizon itself gives up. */
 const ANSWER_WITHIN_MS = 10_000;
-/** A full page of 200 joined records has some 600 kB; a payer can make it 35 MB, which is then read in parts. */
-const LARGEST_ANSWER = 16 * 1024 * 1024;
+/**
+ * A full page of 200 joined records has some 600 kB, one record at the most about 1 MB; a payer can make a page 35 MB, which is
+ * then read in parts. With `CONNECTIONS`, it bounds the answers that a process has in memory: 24 of them, 96 MiB.
+ */
+export const LARGEST_ANSWER = 4 * 1024 * 1024;
 /** What a 429 without a word about when costs. */
 const DEFAULT_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 60_000;

@@ -85,5 +85,14 @@ export const CANCEL_WAIT = '15 seconds';
 export const FALLBACK_FIRST_MS = 10_000;
 export const FALLBACK_LAST_MS = 300_000;
 
+/**
+ * Which runs Temporal hands out first (Priority, from 1 to 5; 3 unless given), by why they were started. Between runs of one
+ * priority it hands out those of each account in turn, where its server has `matching.enableFairness`; one without it ignores both.
+ * - asked: somebody waits for the answer of an update, such as a customer for the opening.
+ * - woken: the database knows that there is something to do.
+ * - hinted: a backend, or anybody in the namespace, says so. What is true of it is found by reading.
+ */
+export const PRIORITIES = { asked: 2, woken: 3, hinted: 5 } as const;
+
 /** A workflow task is milliseconds of work. When its worker dies, another takes it after this. */
 export const WORKFLOW_TASK_TIMEOUT = '5 seconds';

@@ -2,22 +2,21 @@ import { deletedSessions, forgetSessions, placeOpenings } from '../../db/care.ts
 import { correctedSessions } from '../../db/session-row.ts';
 import type { Deps } from '../deps.ts';
 import { followBackend, takeIntoCare } from './care.ts';
-import { settleEach } from './settle-due.ts';
 
 /**
  * Follows what the backend wrote by itself since the last turn: new sessions, edits, deletions. `newestLedger` is the
- * newest one before this is asked. Returns how many sessions were settled for it.
+ * newest one before this is asked. Returns the sessions that are to be settled for it.
  */
 export async function discoverForeignSessions(
   deps: Deps,
   newestLedger: number,
   signal: AbortSignal = deps.draining,
-): Promise<number> {
+): Promise<string[]> {
   const { db } = deps.database;
   await placeOpenings(db, newestLedger);
   const followed = [...(await followBackend(deps, signal)), ...(await followCorrected(deps))];
   await forgetDeleted(deps);
-  return settleEach(deps, followed);
+  return followed;
 }
 
 /** Rows that were no sessions and are now. */

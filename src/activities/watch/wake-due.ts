@@ -18,8 +18,8 @@ export async function wakeDue(deps: Deps, signal: AbortSignal = deps.draining): 
   let woken = 0;
   for (let taken = 0; taken < WAKES_PER_TURN && !signal.aborted; taken += WAKES_AT_ONCE) {
     const due = await takeDueWakes(deps.database.db, WAKES_AT_ONCE);
-    const results = await Promise.allSettled(due.map((id) => deps.wake(id)));
-    const failed = due.filter((_, i) => results[i]?.status === 'rejected');
+    const results = await Promise.allSettled(due.map(({ id, account }) => deps.wake(id, account)));
+    const failed = due.flatMap(({ id }, i) => (results[i]?.status === 'rejected' ? [id] : []));
     woken += due.length - failed.length;
     if (failed.length > 0) {
       await returnWakes(deps.database.db, failed);
