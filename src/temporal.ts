@@ -81,7 +81,7 @@ export const SA_NAMES = { KEYWORD: 'Keyword', BOOL: 'Bool', DATETIME: 'Datetime'
 /** A wake that Temporal does not take within this is given up: the next turn of the watcher sends it again. */
 const WAKE_WITHIN_MS = 2_000;
 
-/** Wakes a session's workflow; starts a short run when none is there, with a part of the queue that its account's runs share. */
+/** Wakes a session's workflow, or starts a short run. Runs of one `account` share its part of the task queue. */
 export async function wakeSession(
   client: Client,
   sessionId: string,

@@ -33,9 +33,8 @@ import { createWorkers, type WorkerDeps } from './worker-queues.ts';
 import { sessionWorkflowId, watcherWorkflowId } from './workflows/contract.ts';
 
 /**
- * Connections of the reader, beside DATABASE_POOL: a turn, the accounts that it reads and those that are read on beside it, the
- * lists of what is due, the waker, the commit queue, and up to three runs of reconciliation, each with one statement at a time.
- * Nobody else takes one, so nobody waits for long here.
+ * Connections of the reader, in addition to DATABASE_POOL: one for each account that a turn reads, and one each for the turn, its
+ * background jobs, the commit queue, the waker, and up to three runs of reconciliation. No other work uses them.
  */
 const READER_CONNECTIONS = 8 + ACCOUNTS_AT_ONCE;
 /** How often watcher and schedule are made sure of: a Temporal store that was lost heals by itself. */

@@ -33,8 +33,8 @@ export type Deps = {
   /** Read encrypted webhook secrets; null: only plain ones are read. */
   readonly secretKeys: KeyRing | null;
   /**
-   * Signal-with-start of a session's workflow: "look again". Rejects quickly when Temporal is busy or away. Runs of one account
-   * share what Temporal hands out; those without one share it with each other.
+   * Signal-with-start of a session's workflow: "look again". Rejects quickly when Temporal is busy or away. `account` is the
+   * receiving account; accounts share the task queue in turn.
    */
   readonly wake: (sessionId: string, account?: string) => Promise<void>;
   /** Rings when sessions may have been settled beside their workflows: they are then woken without waiting for the next look. */

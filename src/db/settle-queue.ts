@@ -19,7 +19,7 @@ const MOST_SLOW = 3;
 const MOST_KNOWN_SLOW = 1_000;
 /** Portions of one session's payments that are settled before its caller is answered; the watcher goes on with it. */
 const MOST_PORTIONS = 20;
-/** Sessions with several portions that are remembered; one that is forgotten shares one commit with others again. */
+/** Large sessions that are remembered, the oldest is forgotten first. A forgotten one shares one commit with others again. */
 const MOST_KNOWN_LARGE = 1_000;
 
 /** What a settle transaction cost, for metrics and logs. */
@@ -59,7 +59,7 @@ export function createSettleQueue(
   const slow: Waiting[] = [];
   /** Those that are tried there, or were too slow even there: they come into the queue again once they are settled. */
   const knownSlow = new Set<string>();
-  /** Requests for sessions that had several portions: one of these sessions has a commit of its own after each of the others'. */
+  /** Requests for large sessions (those with several portions). Commits alternate: all other sessions, then one large one. */
   const large: Waiting[] = [];
   const knownLarge = new Set<string>();
   let isDraining = false;
@@ -88,7 +88,7 @@ export function createSettleQueue(
     isDraining = false; // in the same step as the last look: what comes after it starts another one
   }
 
-  /** The next portion of the session that has waited longest for one. */
+  /** Settles the next portion of the large session that has waited longest. */
   async function settleLarge(): Promise<void> {
     const [next] = large;
     if (next === undefined) return;
@@ -129,7 +129,7 @@ export function createSettleQueue(
     }
   }
 
-  /** One with very many payments goes behind the others with its next portion. */
+  /** The next portion of a large session waits behind other sessions. */
   function answer(w: Waiting, settled: Settled | null): void {
     if (settled?.isMore !== true) return w.resolve(settled);
     remember(knownLarge, w.sessionId, MOST_KNOWN_LARGE);

@@ -78,15 +78,15 @@ export async function sessionsToClose(db: Db, underWay = 0): Promise<string[]> {
   return rows.map(({ id }) => id);
 }
 
-/** Due sessions among which is chosen: with more of them, the oldest ones. */
+/** Due sessions that are considered, the oldest first: bounds the cost of one query. */
 const CHOSEN_AMONG = 5_000;
 
-/** A session that is to be woken, and the account that it is paid on. */
+/** A session to wake, and its receiving account. */
 export type DueWake = { readonly id: string; readonly account: string };
 
 /**
- * Takes up to `most` sessions that are to be woken now, and asks for the next wake in a minute if they do not come to rest. One of
- * each account after the other, the oldest first: thousands of one account keep no other waiting.
+ * Takes up to `most` sessions that are due for a wake, and schedules the next wake in a minute, in case they do not come to
+ * rest. Accounts take turns, the oldest session first, so that thousands of one account delay no other account.
  */
 export async function takeDueWakes(db: Db, most: number): Promise<DueWake[]> {
   const { rows } = await db.execute<{ id: string; account: string }>(sql`

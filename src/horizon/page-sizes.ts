@@ -1,30 +1,30 @@
-/** How many records of a path were not too much. It saves answers that would be thrown away; nothing depends on it. */
+/** Remembers the page size that each path could be read with, to save requests whose answers would be discarded. */
 import type { HorizonHttp } from './http.ts';
 
-/** Paths that are remembered; one that is forgotten is asked for by a full page again. */
+/** The oldest path is forgotten beyond this number; its next page starts with the full size. */
 const MOST_PATHS = 1_000;
-/** After so many pages, twice as many records are asked for. */
+/** The size is doubled after this many pages. */
 const PAGES_UNTIL_MORE = 8;
 
 type Size = { readonly limit: number; readonly pages: number };
 
 const all = new WeakMap<HorizonHttp, Map<string, Size>>();
 
-/** What is remembered of the pages of one Horizon. */
+/** The page sizes of one Horizon. */
 export function sizesOf(http: HorizonHttp) {
   const sizes = all.get(http) ?? new Map<string, Size>();
   all.set(http, sizes);
   return {
-    /** How many records to ask for; infinitely many where nothing is known. */
+    /** The size of the next page; infinite for an unknown path. */
     of: (path: string) => sizes.get(path)?.limit ?? Number.POSITIVE_INFINITY,
-    /** A page of this many was too much, so half of it comes next. */
+    /** Notes that a page was too large or too slow; `half` of its size is next. */
     wasTooMuch: (path: string, half: number) => {
       sizes.delete(path);
       sizes.set(path, { limit: Math.max(half, 1), pages: 0 });
       const [oldest = ''] = sizes.keys();
       if (sizes.size > MOST_PATHS) sizes.delete(oldest);
     },
-    /** A page of this many was not. */
+    /** Notes that a page of this size was read. */
     wasRead: (path: string, limit: number) => {
       const known = sizes.get(path);
       if (known === undefined || limit < known.limit) return;

@@ -1,5 +1,5 @@
 /** Pages of Horizon: the one place that walks by cursor, and that asks for less where an answer is too much. */
-import { withTransactions } from './apart.ts';
+import { withTransactions } from './separate-transactions.ts';
 import { HorizonTooMuch, HorizonUnavailable } from './errors.ts';
 import type { Answer, HorizonHttp } from './http.ts';
 import { sizesOf } from './page-sizes.ts';
@@ -31,11 +31,11 @@ export type RawPage = {
 };
 
 /**
- * One page behind a cursor; null for 404 and 410. Where an answer is too large with its transactions, these are asked for by
- * themselves, if they are few: Horizon repeats a transaction beside each of its operations, so that a page grows with their
- * square. Otherwise, and when it is too slow, half as many records are asked for, down to `least`. What was not too much is
- * remembered for the next page of the path. @throws HorizonUnavailable when the page does not lie behind the cursor or is out
- * of order: a node that repeats itself or goes back must not move us.
+ * One page behind a cursor; null for 404 and 410. Horizon repeats a transaction beside each of its operations, so a joined page
+ * grows with their square. Where it is too large, its transactions are fetched separately if they are few. Otherwise, and where
+ * it is too slow, the size is halved, down to `least`. The next page of the path starts with the size that worked.
+ * @throws HorizonUnavailable when the page does not lie behind the cursor or is out of order: a node that repeats itself or goes
+ * back must not move us.
  */
 export async function readPage(http: HorizonHttp, request: PageRequest): Promise<RawPage | null> {
   const found = await readRecords(http, request);
@@ -60,9 +60,9 @@ async function readRecords(http: HorizonHttp, request: PageRequest): Promise<Rec
   const { path, limit: most, least = 1, join } = request;
   const sizes = sizesOf(http);
   const known = join === undefined ? most : Math.max(Math.min(sizes.of(path), most), least);
-  let mayBeApart = join !== undefined;
-  const apart = async (): Promise<Records | null | 'many'> => {
-    mayBeApart = false;
+  let mayBeSeparate = join !== undefined;
+  const separately = async (): Promise<Records | null | 'many'> => {
+    mayBeSeparate = false;
     try {
       const answer = await ask(http, { ...request, join: null }, most);
       const records = answer && (await withTransactions(http, recordsOf(answer, path)));
@@ -72,8 +72,8 @@ async function readRecords(http: HorizonHttp, request: PageRequest): Promise<Rec
       throw error;
     }
   };
-  if (mayBeApart && known < most) {
-    const page = await apart();
+  if (mayBeSeparate && known < most) {
+    const page = await separately();
     if (page !== 'many') return page;
   }
   let isAlive = false;
@@ -88,8 +88,8 @@ async function readRecords(http: HorizonHttp, request: PageRequest): Promise<Rec
       if (error.limit === 'time' && !isAlive) await ask(http, request, least);
       isAlive = true;
       if (join !== undefined) sizes.wasTooMuch(path, Math.floor(limit / 2));
-      if (error.limit !== 'size' || !mayBeApart) continue;
-      const page = await apart();
+      if (error.limit !== 'size' || !mayBeSeparate) continue;
+      const page = await separately();
       if (page !== 'many') return page;
     }
   }

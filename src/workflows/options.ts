@@ -86,11 +86,11 @@ export const FALLBACK_FIRST_MS = 10_000;
 export const FALLBACK_LAST_MS = 300_000;
 
 /**
- * Which runs Temporal hands out first (Priority, from 1 to 5; 3 unless given), by why they were started. Between runs of one
- * priority it hands out those of each account in turn, where its server has `matching.enableFairness`; one without it ignores both.
- * - asked: somebody waits for the answer of an update, such as a customer for the opening.
- * - woken: the database knows that there is something to do.
- * - hinted: a backend, or anybody in the namespace, says so. What is true of it is found by reading.
+ * Task priority of a run (1 first, 5 last), by the reason for its start. Within a priority, Temporal serves accounts in turn
+ * (`fairnessKey`), if its server has `matching.enableFairness`. Older servers ignore both.
+ * - asked: a caller waits for the answer of an update, for example a customer for the opening.
+ * - woken: the database has work for the session.
+ * - hinted: a backend, or any client of the namespace, sent a wake. The reader finds everything true in it anyway.
  */
 export const PRIORITIES = { asked: 2, woken: 3, hinted: 5 } as const;
 

@@ -1,36 +1,36 @@
-/** Reads accounts side by side: one that is far behind, or that Horizon is slow about, keeps no other waiting. */
+/** Reads accounts concurrently. An account with a backlog, or with slow answers, delays no other account. */
 import type { WatchedAccount } from '../../db/watching.ts';
 import type { Deps } from '../deps.ts';
 import { readAccount, type AccountReading, type ReadOptions } from './read-account.ts';
 
-/** Accounts that a turn reads at once. Each has one answer of Horizon in memory at a time (`LARGEST_ANSWER`). */
+/** Accounts that a turn reads concurrently. Each holds one answer of Horizon in memory at a time (`LARGEST_ANSWER`). */
 export const ACCOUNTS_AT_ONCE = 4;
-/** Accounts that are read on beside the turns at once, one page of each in turn. */
+/** Accounts with a backlog that are read concurrently in the background. They take turns, page by page. */
 export const BEHIND_AT_ONCE = 2;
-/** Pages of one account that a turn waits for: 400 payments. What lies behind them is read beside the turns. */
+/** Pages of one account in one turn: 400 payments. Further pages are read in the background. */
 const PAGES_IN_TURN = 2;
-/** Longer than a few pages of a healthy Horizon take; a turn waits no longer than this for one account, in milliseconds. */
+/** A turn waits this long for one account, in milliseconds. A healthy Horizon answers a few pages in less. */
 export const SLOW_MS = 1_000;
 
-/** What reading brought since it was last asked about. */
+/** Counts since the last `take`. */
 export type AccountsRead = { pages: number; payments: number; problems: number };
 
-/** Reads accounts. One per stretch of the watcher; what it remembers makes no difference to what is read. */
+/** Reads accounts. It remembers only which accounts were slow; this changes when an account is read, never what is stored. */
 export type AccountsReader = {
-  /** Resolves when each of these is read to its end, or is left to be read beside the turns. One that still is, is not begun again. */
+  /** Resolves when each account has been read to its end, or continues in the background. An account under way is not started again. */
   read(accounts: readonly WatchedAccount[], options: Omit<ReadOptions, 'goOn'>): Promise<void>;
-  /** Resolves when nothing is under way any more. */
+  /** Resolves when no account is under way. */
   ended(): Promise<void>;
-  /** What was read since the last call. */
+  /** Returns the counts since the last call. */
   take(): AccountsRead;
 };
 
-/** Makes a reader; `onPayments` is called when payments have been stored. */
+/** Creates a reader; `onPayments` is called after payments have been stored. */
 export function createAccountsReader(deps: Deps, onPayments: () => void): AccountsReader {
   const inTurn = createGate(ACCOUNTS_AT_ONCE);
-  const beside = createGate(BEHIND_AT_ONCE);
+  const background = createGate(BEHIND_AT_ONCE);
   const underWay = new Map<string, Promise<void>>();
-  /** Those that were too slow, or too far behind, when they were last read: no turn waits for them. */
+  /** Accounts that were slow, or had a backlog, at their last reading. No turn waits for them. */
   const behind = new Set<string>();
   let sum: AccountsRead = { pages: 0, payments: 0, problems: 0 };
 
@@ -40,9 +40,9 @@ export function createAccountsReader(deps: Deps, onPayments: () => void): Accoun
     leaveTurn: () => void,
   ): Promise<void> {
     const { account } = watched;
-    let gate: Gate | null = behind.has(account) ? beside : inTurn;
+    let gate: Gate | null = behind.has(account) ? background : inTurn;
     let stored = 0;
-    if (gate === beside) leaveTurn();
+    if (gate === background) leaveTurn();
     await gate.enter();
     const fallBehind = () => {
       if (gate !== inTurn) return;
@@ -61,8 +61,8 @@ export function createAccountsReader(deps: Deps, onPayments: () => void): Accoun
       fallBehind();
       gate?.leave();
       gate = null;
-      await beside.enter();
-      gate = beside;
+      await background.enter();
+      gate = background;
       return true;
     };
     const late = setTimeout(fallBehind, SLOW_MS);
@@ -93,7 +93,10 @@ export function createAccountsReader(deps: Deps, onPayments: () => void): Accoun
         );
         underWay.set(account, reading);
         reading.then(turn.resolve, (error: unknown) => {
-          deps.log.error({ account, err: error }, 'The reading of an account broke off.');
+          deps.log.error(
+            { event: 'watch.account_failed', account, err: error },
+            'The reading of an account failed.',
+          );
           turn.reject(error);
         });
         await turn.promise;
@@ -111,9 +114,9 @@ export function createAccountsReader(deps: Deps, onPayments: () => void): Accoun
   };
 }
 
+/** A semaphore; waiters enter in the order of their calls. */
 type Gate = { enter(): Promise<void>; leave(): void };
 
-/** Lets so many in at once, the others in the order in which they came. */
 function createGate(places: number): Gate {
   const waiting: (() => void)[] = [];
   let free = places;

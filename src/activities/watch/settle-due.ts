@@ -5,27 +5,27 @@ import { markUnmatched, sessionsToClose, sessionsWithUndecided } from '../../db/
 import type { SettlingDeps } from '../deps.ts';
 import { reportSettled } from '../report-settled.ts';
 
-/** Settles what the database says is due, until nothing of it is left. */
+/** Settles due sessions until none is left. */
 export type Settling = {
-  /** Has looked for what is due, and settles these sessions as well. What falls due after this may need another call. */
+  /** Reads the lists of due sessions and settles them, together with `sessionIds`. Sessions that fall due later need another call. */
   ask(sessionIds?: readonly string[]): void;
-  /** Resolves when nothing is under way any more. @throws what ended it, such as a database that is away */
+  /** Resolves when no session is under way. @throws the error that ended it, such as a lost database */
   ended(): Promise<void>;
-  /** How many sessions were settled since the last call. */
+  /** Returns the number of sessions settled since the last call. */
   take(): number;
 };
 
 /**
- * Settles beside its caller what is undecided or can now be closed. No session waits for another one: the lists are read
- * again as soon as somebody asks or a session is settled, whatever is still under way. A session that cannot be settled is
- * set aside for a while; a list that cannot be read stops no other.
+ * Settles sessions that have undecided payments or can now be closed. No session waits for another: the lists are read again
+ * after each `ask` and each settled session. A session that cannot be settled is set aside for a while. A list that cannot be
+ * read does not block the others.
  */
 export function createSettling(deps: SettlingDeps, signal?: AbortSignal): Settling {
   const underWay = new Set<string>();
-  /** Settled since somebody asked: still listed, they wait for the next who does. */
+  /** Sessions settled since the last `ask`. If they are still listed, they wait for the next one. */
   const tried = new Set<string>();
   const given = new Set<string>();
-  /** Settled, and to be forgotten among those that failed before. */
+  /** Settled sessions whose earlier failures are to be deleted. */
   let succeeded: string[] = [];
   let isAsked = false;
   let settled = 0;
@@ -80,11 +80,14 @@ export function createSettling(deps: SettlingDeps, signal?: AbortSignal): Settli
       if (result === null) return;
       settled += 1;
       succeeded.push(id);
-      // The rest of it is due at once, after others.
+      // Its next portion is due at once, behind other sessions.
       if (result.isMore) tried.delete(id);
       deps.settledBell.ring();
     } catch (error) {
-      deps.log.error({ sessionId: id, err: error }, 'A session could not be set aside.');
+      deps.log.error(
+        { event: 'session.not_set_aside', sessionId: id, err: error },
+        'A session could not be set aside.',
+      );
     } finally {
       underWay.delete(id);
       look.resolve();
@@ -98,9 +101,12 @@ export function createSettling(deps: SettlingDeps, signal?: AbortSignal): Settli
       look.resolve();
       if (running !== null) return;
       running = run();
-      // Whoever waits for it hears of it, too.
+      // The rejection is also delivered to callers of `ended`.
       running.catch((error: unknown) =>
-        deps.log.error({ err: error }, 'Settling broke off; the next turn of the watcher goes on.'),
+        deps.log.error(
+          { event: 'watch.settling_failed', err: error },
+          'Settling failed. The next turn starts it again.',
+        ),
       );
     },
     ended: async () => {
@@ -114,7 +120,7 @@ export function createSettling(deps: SettlingDeps, signal?: AbortSignal): Settli
   };
 }
 
-/** The same until nothing is left. Returns how many sessions were settled. @throws when the database is away */
+/** Settles due sessions until none is left, and returns their number. @throws when the database is lost */
 export async function settleDue(deps: SettlingDeps, signal?: AbortSignal): Promise<number> {
   const settling = createSettling(deps, signal);
   settling.ask();
@@ -139,7 +145,7 @@ async function listed<T>(
   }
 }
 
-/** Null where it does not exist, or could not be settled: then it is set aside, if that is its own fault. */
+/** Returns null for a session that does not exist or could not be settled. A failure of its own sets the session aside. */
 async function settleOne(deps: SettlingDeps, sessionId: string): Promise<Settled | null> {
   const result = (await deps.queue.settleAll([sessionId])).get(sessionId);
   if (result === undefined) return null;

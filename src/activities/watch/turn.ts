@@ -1,7 +1,7 @@
 import { pruneLedgers } from '../../db/ledgers.ts';
 import { watchedAccounts, type WatchedAccount } from '../../db/watching.ts';
 import type { Deps } from '../deps.ts';
-import { createBeside, type Beside } from './beside.ts';
+import { createBackground, type Background } from './background.ts';
 import { advanceChain } from './chain.ts';
 import { readLedgers } from './read-ledgers.ts';
 
@@ -18,11 +18,11 @@ export type TurnOptions = {
   /** Read the pages of every account that is due, also where its entry says that nothing has moved. */
   readonly thorough: boolean;
   readonly signal: AbortSignal;
-  /** What goes on from turn to turn; without it, a turn ends when everything that it began has ended. */
-  readonly beside?: Beside;
+  /** Work that continues between turns. Without it, the turn waits for everything it has started. */
+  readonly background?: Background;
 };
 
-/** What a turn did, and what ended beside it. */
+/** What a turn did, and the background work that ended during it. */
 export type TurnReport = {
   /** Pages of accounts, and ledgers read whole. */
   pages: number;
@@ -33,39 +33,38 @@ export type TurnReport = {
 };
 
 /**
- * One turn of the watcher: extends the chain (and dates cancellations by it), and reads every account that is due. Beside it,
- * and from one turn to the next, go on: what the backend wrote is followed, what is undecided is settled, accounts that are far
- * behind or slow are read on, and ledgers that endings need are read whole. Everything a turn needs to know is in the
- * database, so any worker can take the next one.
+ * One turn of the watcher: extends the chain (and dates cancellations by it), and reads every account that is due. In the
+ * background, and across turns: the backend's own writes are followed, due sessions are settled, accounts with a backlog are read
+ * further, and the ledgers that block endings are read whole. All state is in the database, so any worker can take the next turn.
  */
 export async function takeTurn(deps: Deps, options: TurnOptions): Promise<TurnReport> {
   const { isFirst, thorough, signal } = options;
   const { db } = deps.database;
-  const beside = options.beside ?? createBeside(deps, signal);
-  // What is undecided may be left from a worker that died.
-  beside.settling.ask();
-  if (options.beside === undefined) await beside.settling.ended();
+  const background = options.background ?? createBackground(deps, signal);
+  // A worker that died may have left undecided payments.
+  background.settling.ask();
+  if (options.background === undefined) await background.settling.ended();
   const { newest, isShown } = await advanceChain(deps);
-  beside.follow(newest);
-  if (options.beside === undefined) await beside.followed();
-  if (isFirst) await beside.apart('prune', () => pruneLedgers(db), undefined);
+  background.follow(newest);
+  if (options.background === undefined) await background.followed();
+  if (isFirst) await background.apart('prune', () => pruneLedgers(db), undefined);
   const accounts = await watchedAccounts(db);
   const due = accounts.filter((account) => isDue(account, deps));
-  if (!signal.aborted) await beside.accounts.read(due, { newest, isShown, thorough, signal });
+  if (!signal.aborted) await background.accounts.read(due, { newest, isShown, thorough, signal });
   if (deps.readStrategy === 'ledgers') {
     const names = accounts.map(({ account }) => account);
     const read = await readLedgers(deps, names, newest, signal);
-    beside.add({
+    background.add({
       pages: read.ledgers,
       payments: read.payments,
       problems: read.problem === null ? 0 : 1,
     });
   }
-  if (options.beside === undefined) await beside.accounts.ended();
-  beside.readMissing(newest);
-  beside.settling.ask();
-  if (options.beside === undefined) await beside.ended();
-  return { ...beside.take(), headLedger: newest.sequence };
+  if (options.background === undefined) await background.accounts.ended();
+  background.readMissing(newest);
+  background.settling.ask();
+  if (options.background === undefined) await background.ended();
+  return { ...background.take(), headLedger: newest.sequence };
 }
 
 function isDue(

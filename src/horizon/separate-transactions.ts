@@ -1,18 +1,18 @@
-/** Transactions of a page that was asked for without them, because with them it is too large. */
+/** Fetches the transactions of a page separately, where the joined page is too large. */
 import { HorizonUnavailable } from './errors.ts';
 import type { HorizonHttp } from './http.ts';
 import { operationSchema, transactionSchema } from './records.ts';
 
-/** A page of 200 is above the limit when its transactions have some 25 operations each: then these are few. */
-const MOST_APART = 12;
+/** A page of 200 records exceeds the limit from about 25 operations per transaction on. Such a page has at most 9 transactions. */
+const MOST_TRANSACTIONS = 12;
 
 const namesSchema = operationSchema.pick({ id: true, transaction_hash: true });
 
 /**
- * The records with their transactions, each of which is asked for once and shared by its operations; `many` when they are
- * too many for that. A record that does not name its transaction stays as it is. A transaction is named by the hash of all that
- * is taken from it, so it is one fact with the record, whichever node shows it.
- * @throws HorizonUnavailable for a transaction that the node does not show, or shows in another ledger
+ * Adds its transaction to each record. Each transaction is fetched once and shared by its operations, in memory too. Returns
+ * `many` for more than `MOST_TRANSACTIONS`. A record without a transaction hash stays as it is. The hash covers the memo and
+ * everything else that is read from a transaction, so record and transaction may come from different nodes.
+ * @throws HorizonUnavailable for a transaction that Horizon does not show, or shows in another ledger
  */
 export async function withTransactions(
   http: HorizonHttp,
@@ -20,7 +20,7 @@ export async function withTransactions(
 ): Promise<unknown[] | 'many'> {
   const named = records.map((record) => namesSchema.safeParse(record).data);
   const hashes = new Set(named.flatMap((name) => name?.transaction_hash ?? []));
-  if (hashes.size > MOST_APART) return 'many';
+  if (hashes.size > MOST_TRANSACTIONS) return 'many';
   const transactions = new Map<string, { body: unknown; ledger: number }>();
   for (const hash of hashes) transactions.set(hash, await readOne(http, hash));
   return records.map((record, i) => {

@@ -1,4 +1,4 @@
-/** What goes on beside the turns of a stretch, so that no turn waits for one session, one account or one ending. */
+/** Work that continues between turns, so that no turn waits for a single session, account or ending. */
 import { isItsOwn } from '../../db/set-aside.ts';
 import type { LedgerHeader } from '../../domain/evidence.ts';
 import type { Deps } from '../deps.ts';
@@ -7,34 +7,34 @@ import { discoverForeignSessions } from './discover.ts';
 import { readMissingLedgers } from './evidence.ts';
 import { createSettling, type Settling } from './settle-due.ts';
 
-/** What was done, as a turn reports it. */
+/** Counts for the turn's report. */
 export type Done = { pages: number; payments: number; settled: number; problems: number };
 
-/** Work that outlives a turn. Of each kind one is under way at a time, beside the accounts. */
-export type Beside = {
+/** Background work of one watcher. At most one job of each kind runs at a time; accounts have their own limits. */
+export type Background = {
   readonly accounts: AccountsReader;
   readonly settling: Settling;
-  /** Has followed what the backend wrote by itself, unless that is under way. */
+  /** Starts following the backend's own writes, unless that job is running. */
   follow(newest: LedgerHeader): void;
-  /** Resolves when that is not under way any more. @throws what ended it */
+  /** Resolves when that job has ended. @throws the error that ended it */
   followed(): Promise<void>;
-  /** Has the ledgers read that keep sessions from ending, unless that is under way; and settles what they bring. */
+  /** Starts reading the ledgers that block endings, unless that job is running. The payments in them are then settled. */
   readMissing(newest: LedgerHeader): void;
-  /** Resolves when nothing is under way any more. @throws what ended it, such as a database that is away */
+  /** Resolves when all background work has ended. @throws the error that ended a job, such as a lost database */
   ended(): Promise<void>;
-  /** One step that fails by itself keeps no other from being taken: it is logged and counted. @throws what is not its own */
+  /** Runs one step; a failure of its own is logged and counted, and `otherwise` is returned. @throws every other error */
   apart<T>(step: string, take: () => Promise<T>, otherwise: T): Promise<T>;
   add(done: Partial<Done>): void;
-  /** What was done since the last call. */
+  /** Returns the counts since the last call. */
   take(): Done;
 };
 
 const NOTHING: Done = { pages: 0, payments: 0, settled: 0, problems: 0 };
 
-/** Makes what goes on beside turns, with nothing under way. Nothing new is begun once `signal` is aborted. */
-export function createBeside(deps: Deps, signal: AbortSignal): Beside {
+/** Creates the background work of one watcher, idle. No new step starts after `signal` is aborted. */
+export function createBackground(deps: Deps, signal: AbortSignal): Background {
   let done = NOTHING;
-  const add: Beside['add'] = ({ pages = 0, payments = 0, settled = 0, problems = 0 }) => {
+  const add: Background['add'] = ({ pages = 0, payments = 0, settled = 0, problems = 0 }) => {
     done = {
       pages: done.pages + pages,
       payments: done.payments + payments,
@@ -42,7 +42,7 @@ export function createBeside(deps: Deps, signal: AbortSignal): Beside {
       problems: done.problems + problems,
     };
   };
-  const apart: Beside['apart'] = async (step, take, otherwise) => {
+  const apart: Background['apart'] = async (step, take, otherwise) => {
     try {
       return await take();
     } catch (error) {
@@ -91,7 +91,7 @@ export function createBeside(deps: Deps, signal: AbortSignal): Beside {
   };
 }
 
-/** Work of which one is under way at a time: it is not begun again until it has ended. */
+/** A job that runs at most once at a time: a start while it runs is ignored. */
 function single(deps: Deps, step: string, work: (newest: LedgerHeader) => Promise<void>) {
   let underWay: Promise<void> | null = null;
   return {
@@ -99,11 +99,11 @@ function single(deps: Deps, step: string, work: (newest: LedgerHeader) => Promis
       if (underWay !== null) return;
       const begun = work(newest).finally(() => (underWay = null));
       underWay = begun;
-      // Whoever waits for it hears of it, too.
+      // The rejection is also delivered to callers of `ended`.
       begun.catch((error: unknown) =>
         deps.log.error(
-          { err: error, step },
-          'Work beside the turns broke off; the next turn begins it again.',
+          { event: 'watch.job_failed', err: error, step },
+          'A background job failed. The next turn starts it again.',
         ),
       );
     },
