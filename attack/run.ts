@@ -16,7 +16,7 @@ import { startStage, type Stage } from './stage.ts';
  */
 const QUICK = {
   attackMs: 18_000,
-  aloneMs: 9_000,
+  aloneMs: 8_000,
   patienceMs: 20_000,
   restMs: 20_000,
   beginWithinMs: 200_000,

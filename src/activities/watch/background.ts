@@ -58,8 +58,9 @@ export function createBackground(deps: Deps, signal: AbortSignal): Background {
   const settling = createSettling(deps, signal);
   const accounts = createAccountsReader(deps, () => settling.ask());
   const following = single(deps, 'discover', async (newest) => {
-    const discover = () => discoverForeignSessions(deps, newest.sequence, signal);
-    settling.ask(await apart('discover', discover, []));
+    const settle = (sessionId: string) => settling.ask([sessionId]);
+    const discover = () => discoverForeignSessions(deps, newest.sequence, settle, signal);
+    await apart('discover', discover, undefined);
   });
   const missing = single(deps, 'missing ledgers', async (newest) => {
     if (signal.aborted) return;

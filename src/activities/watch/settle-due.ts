@@ -1,9 +1,19 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Db } from '../../db/connection.ts';
 import { isItsOwn, setAside, takeBack } from '../../db/set-aside.ts';
 import type { Settled } from '../../db/settle.ts';
 import { markUnmatched, sessionsToClose, sessionsWithUndecided } from '../../db/worklists.ts';
 import type { SettlingDeps } from '../deps.ts';
 import { reportSettled } from '../report-settled.ts';
+
+/** The pause before the lists are read again while sessions are under way: a multiple of what the last reading took. */
+const LIST_PAUSE = 2;
+const LONGEST_LIST_PAUSE_MS = 500;
+/**
+ * The pause between two portions of one session, in milliseconds. Each costs the same for one payment and for a thousand, and
+ * wakes the session's run. At a thousand payments a portion, this is several times what one account can receive.
+ */
+const PORTION_PAUSE_MS = 300;
 
 /** Settles due sessions until none is left. */
 export type Settling = {
@@ -24,6 +34,8 @@ export function createSettling(deps: SettlingDeps, signal?: AbortSignal): Settli
   const underWay = new Set<string>();
   /** Sessions settled since the last `ask`. If they are still listed, they wait for the next one. */
   const tried = new Set<string>();
+  /** Large sessions between two portions. */
+  const pausing = new Set<string>();
   const given = new Set<string>();
   /** Settled sessions whose earlier failures are to be deleted. */
   let succeeded: string[] = [];
@@ -41,11 +53,16 @@ export function createSettling(deps: SettlingDeps, signal?: AbortSignal): Settli
         const done = succeeded;
         succeeded = [];
         await takeBack(deps.database.db, 'settle', done);
+        const started = performance.now();
         const due = signal?.aborted === true ? [] : await listDue();
-        if (due.length > 0) begin(due);
-        else if (isAsked || succeeded.length > 0) continue;
-        else if (underWay.size === 0) return;
-        else await look.promise;
+        const listMs = performance.now() - started;
+        begin(due);
+        const isUnchanged = !isAsked && succeeded.length === 0;
+        const isBusy = underWay.size + pausing.size > 0;
+        if (isUnchanged && due.length === 0 && !isBusy) return;
+        if (isUnchanged && isBusy) await look.promise;
+        // The lists cost what is undecided in all sessions: they get a third of the time at most.
+        if (underWay.size > 0) await sleep(Math.min(listMs * LIST_PAUSE, LONGEST_LIST_PAUSE_MS));
       }
     } finally {
       running = null;
@@ -59,11 +76,12 @@ export function createSettling(deps: SettlingDeps, signal?: AbortSignal): Settli
     }
     const lists = [
       [...given],
-      await listed(deps, (db) => sessionsWithUndecided(db, underWay.size)),
-      await listed(deps, (db) => sessionsToClose(db, underWay.size)),
+      await listed(deps, (db) => sessionsWithUndecided(db, underWay.size + pausing.size)),
+      await listed(deps, (db) => sessionsToClose(db, underWay.size + pausing.size)),
     ];
-    for (const id of lists[0] ?? []) if (!underWay.has(id)) given.delete(id);
-    return [...new Set(lists.flat())].filter((id) => !tried.has(id) && !underWay.has(id));
+    const isFree = (id: string) => !underWay.has(id) && !pausing.has(id);
+    for (const id of lists[0] ?? []) if (isFree(id)) given.delete(id);
+    return [...new Set(lists.flat())].filter((id) => !tried.has(id) && isFree(id));
   }
 
   function begin(sessionIds: readonly string[]): void {
@@ -80,8 +98,7 @@ export function createSettling(deps: SettlingDeps, signal?: AbortSignal): Settli
       if (result === null) return;
       settled += 1;
       succeeded.push(id);
-      // Its next portion is due at once, behind other sessions.
-      if (result.isMore) tried.delete(id);
+      if (result.isMore && signal?.aborted !== true) pause(id);
       deps.settledBell.ring();
     } catch (error) {
       deps.log.error(
@@ -92,6 +109,15 @@ export function createSettling(deps: SettlingDeps, signal?: AbortSignal): Settli
       underWay.delete(id);
       look.resolve();
     }
+  }
+
+  function pause(id: string): void {
+    pausing.add(id);
+    tried.delete(id);
+    setTimeout(() => {
+      pausing.delete(id);
+      look.resolve();
+    }, PORTION_PAUSE_MS);
   }
 
   return {
