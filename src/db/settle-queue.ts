@@ -55,12 +55,11 @@ export function createSettleQueue(
   onCommit: (cost: SettleCost) => void = () => undefined,
 ): SettleQueue {
   const waiting: Waiting[] = [];
-  /** Sessions that were too slow alone: they are tried beside the queue, one at a time. */
+  /** Requests for sessions that were too slow alone, and for large ones: settled beside the queue, one session at a time. */
   const slow: Waiting[] = [];
   /** Those that are tried there, or were too slow even there: they come into the queue again once they are settled. */
   const knownSlow = new Set<string>();
-  /** Requests for large sessions (those with several portions). Commits alternate: all other sessions, then one large one. */
-  const large: Waiting[] = [];
+  /** Sessions with several portions: each is settled in the line of the slow ones, so that no commit of others waits for it. */
   const knownLarge = new Set<string>();
   let isDraining = false;
   let isDrainingSlow = false;
@@ -69,7 +68,7 @@ export function createSettleQueue(
     new Promise((resolve, reject) => line({ sessionId, portions: 0, resolve, reject }));
 
   function line(request: Waiting): void {
-    (knownLarge.has(request.sessionId) ? large : waiting).push(request);
+    waiting.push(request);
     if (!isDraining) void drain();
   }
 
@@ -77,24 +76,14 @@ export function createSettleQueue(
     isDraining = true;
     // Let everything that is asked for in this turn of the event loop fall into the first commit.
     await Promise.resolve();
-    while (waiting.length > 0 || large.length > 0) {
-      const isSlow = new Set([...knownSlow, ...slow.map(({ sessionId }) => sessionId)]);
+    while (waiting.length > 0) {
+      const apart = new Set([...knownSlow, ...knownLarge, ...slow.map((w) => w.sessionId)]);
       const batch = takeDistinct(waiting, MAX_TOGETHER);
-      setApart(batch.filter(({ sessionId }) => isSlow.has(sessionId)));
-      const rest = batch.filter(({ sessionId }) => !isSlow.has(sessionId));
+      setApart(batch.filter(({ sessionId }) => apart.has(sessionId)));
+      const rest = batch.filter(({ sessionId }) => !apart.has(sessionId));
       if (rest.length > 0) await settleOrSplit(rest);
-      await settleLarge();
     }
     isDraining = false; // in the same step as the last look: what comes after it starts another one
-  }
-
-  /** Settles the next portion of the large session that has waited longest. */
-  async function settleLarge(): Promise<void> {
-    const [next] = large;
-    if (next === undefined) return;
-    const same = takeSession(large, next.sessionId);
-    if (knownSlow.has(next.sessionId)) setApart(same);
-    else await settleOrSplit(same);
   }
 
   function setApart(requests: readonly Waiting[]): void {
@@ -174,6 +163,7 @@ export function createSettleQueue(
     async settle(sessionId) {
       const look = await lookTogether(db, [sessionId]);
       if (look.undecided.length === 0) return look.settled.get(sessionId) ?? null;
+      for (const id of look.large) remember(knownLarge, id, MOST_KNOWN_LARGE);
       return enqueue(sessionId);
     },
     async settleAll(sessionIds) {
