@@ -1,8 +1,11 @@
 import { returnWakes, takeDueWakes } from '../../db/worklists.ts';
 import type { Deps } from '../deps.ts';
 
-/** Wakes under way at once: enough to keep up, few enough not to exhaust the server's namespace limits. */
-const WAKES_AT_ONCE = 20;
+/**
+ * Wakes in one batch. Accounts take turns between batches, and a batch waits for its slowest wake: a smaller one delays the next
+ * account less. Ten keep up with 400 wakes a second.
+ */
+const WAKES_AT_ONCE = 10;
 
 /**
  * Wakes of one turn. What is due beyond that waits for the next turn, a quarter of a second later: the waker does not
