@@ -10,10 +10,10 @@ const OPERATIONS = 100;
 const STROOP = '0.0000001';
 
 /** The attacks. */
-export const payer = { dust, beside, exceptions, giants, memos, accounts } satisfies Record<
-  string,
-  Attack
->;
+export const payer = { dust, exceptions, giants, memos, accounts } satisfies Record<string, Attack>;
+
+/** The attack of a payer on the account that the quiet merchant itself is paid on. */
+export const neighbouringPayer = { rain: rainOnQuiet } satisfies Record<string, Attack>;
 
 const size = ({ quick }: Scene, small: number, large: number) => (quick ? small : large);
 
@@ -25,10 +25,10 @@ async function dust(scene: Scene): Promise<void> {
 }
 
 /**
- * The same on the quiet merchant's own account, for another session of it: the account is read in the ledger's order, so what
- * is paid to the quiet one's sessions lies between the dust.
+ * Dust to the quiet merchant's own account, for another session of it. The account is read in the ledger's order, so payments to
+ * the quiet sessions lie between the dust.
  */
-async function beside(scene: Scene): Promise<void> {
+async function rainOnQuiet(scene: Scene): Promise<void> {
   const victim = await scene.victim({ shop: scene.stage.quiet });
   await rain(scene, victim.shop.wallet.address, victim.reference, size(scene, 4_000, 12_000));
   await payQuiet(scene.stage, victim);
