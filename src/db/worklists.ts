@@ -12,9 +12,10 @@ const BATCH = 200;
 
 /**
  * Sessions that have an undecided ledger payment, those that have waited longest first. Each counts once, however many
- * payments it has, and those that are set aside do not count: nobody's payments fill the list.
+ * payments it has, and those that are set aside do not count: nobody's payments fill the list. It is longer by as many as the
+ * caller has under way, so that these do not fill it either.
  */
-export async function sessionsWithUndecided(db: Db): Promise<string[]> {
+export async function sessionsWithUndecided(db: Db, underWay = 0): Promise<string[]> {
   const { rows } = await db.execute<{ id: string }>(sql`
     WITH undecided AS MATERIALIZED (
       SELECT lp.account, lp.reference, lp.assigned_to, lp.asset_code, lp.asset_issuer,
@@ -33,7 +34,7 @@ export async function sessionsWithUndecided(db: Db): Promise<string[]> {
         )}), upper(${readOnly(sql`u.account`)}), 0) - 1)
       UNION ALL SELECT s.id, u.since FROM undecided u JOIN checkout_sessions s ON s.id = u.assigned_to)
     SELECT id FROM sessions WHERE NOT ${isAside('settle', sql`sessions.id::text`)}
-    GROUP BY id ORDER BY min(since), id LIMIT ${BATCH * 5}`);
+    GROUP BY id ORDER BY min(since), id LIMIT ${BATCH * 5 + underWay}`);
   return rows.map(({ id }) => id);
 }
 
@@ -62,9 +63,9 @@ export async function markUnmatched(db: Db): Promise<{ txHash: string; payment: 
 /**
  * Open sessions that end: the chain has a ledger that closed strictly after the effective deadline, and everything from
  * the opening up to that ledger is proven. First by the deadline, which an index knows: few sessions are due and not
- * yet closed, however many accounts are watched.
+ * yet closed, however many accounts are watched. `underWay` as above.
  */
-export async function sessionsToClose(db: Db): Promise<string[]> {
+export async function sessionsToClose(db: Db, underWay = 0): Promise<string[]> {
   const { rows } = await db.execute<{ id: string }>(sql`
     SELECT a.session_id AS id FROM ${OVER_BY_NOW} a
     CROSS JOIN LATERAL (SELECT ${firstLedgerAfter(sql`a.deadline`, sql`a.opened_after`)} AS ledger) over
@@ -73,18 +74,35 @@ export async function sessionsToClose(db: Db): Promise<string[]> {
       AND NOT EXISTS (SELECT FROM settlement.parked_records r
         WHERE r.account = a.account AND r.resolved_at IS NULL AND r.ledger < over.ledger)
       AND NOT ${isAside('settle', sql`a.session_id::text`)}
-    ORDER BY a.deadline, a.session_id LIMIT ${BATCH * 5}`);
+    ORDER BY a.deadline, a.session_id LIMIT ${BATCH * 5 + underWay}`);
   return rows.map(({ id }) => id);
 }
 
-/** Takes up to `most` sessions that are to be woken now, and asks for the next wake in a minute if they do not come to rest. */
-export async function takeDueWakes(db: Db, most: number): Promise<string[]> {
-  const { rows } = await db.execute<{ id: string }>(sql`
+/** Due sessions that are considered, the oldest first: bounds the cost of one query. */
+const CHOSEN_AMONG = 5_000;
+
+/** A session to wake, and its receiving account. */
+export type DueWake = { readonly id: string; readonly account: string };
+
+/**
+ * Takes up to `most` sessions that are due for a wake, and schedules the next wake in a minute, in case they do not come to
+ * rest. Accounts take turns, the oldest session first, so that thousands of one account delay no other account.
+ */
+export async function takeDueWakes(db: Db, most: number): Promise<DueWake[]> {
+  const { rows } = await db.execute<{ id: string; account: string }>(sql`
+    WITH due AS MATERIALIZED (
+      SELECT session_id, account, wake_after FROM settlement.active_sessions WHERE wake_after <= now()
+      ORDER BY wake_after LIMIT ${CHOSEN_AMONG}),
+    fair AS (
+      SELECT session_id FROM (
+        SELECT session_id, wake_after, row_number() OVER (PARTITION BY account ORDER BY wake_after) AS place FROM due) d
+      ORDER BY place, wake_after LIMIT ${most}),
+    taken AS (
+      SELECT a.session_id FROM settlement.active_sessions a JOIN fair USING (session_id)
+      WHERE a.wake_after <= now() FOR UPDATE OF a SKIP LOCKED)
     UPDATE settlement.active_sessions a SET wake_after = now() + interval '1 minute'
-    FROM (SELECT session_id FROM settlement.active_sessions WHERE wake_after <= now()
-      ORDER BY wake_after LIMIT ${most} FOR UPDATE SKIP LOCKED) due
-    WHERE a.session_id = due.session_id RETURNING a.session_id AS id`);
-  return rows.map(({ id }) => id);
+    FROM taken WHERE a.session_id = taken.session_id RETURNING a.session_id AS id, a.account`);
+  return rows.map(({ id, account }) => ({ id, account }));
 }
 
 /**

@@ -94,7 +94,11 @@ test('1,050 sessions that cannot end do not keep another from ending', async () 
   expect(await sessionsToClose(database.db)).not.toContain(other.id);
   await settleDue(deps);
   expect(await statusOf(other.id)).toEqual({ status: 'expired' });
-  expect(await sessionsToClose(database.db)).toEqual([]);
+  expect(
+    await database.rows(
+      `SELECT subject FROM settlement.set_aside WHERE kind = 'settle' AND failures = 1`,
+    ),
+  ).toHaveLength(1_050);
   expect(reading.counted.get('set aside settle')).toBe(1_050);
 }, 120_000);
 

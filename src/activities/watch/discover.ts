@@ -2,37 +2,34 @@ import { deletedSessions, forgetSessions, placeOpenings } from '../../db/care.ts
 import { correctedSessions } from '../../db/session-row.ts';
 import type { Deps } from '../deps.ts';
 import { followBackend, takeIntoCare } from './care.ts';
-import { settleEach } from './settle-due.ts';
 
 /**
- * Follows what the backend wrote by itself since the last turn: new sessions, edits, deletions. `newestLedger` is the
- * newest one before this is asked. Returns how many sessions were settled for it.
+ * Follows the backend's own writes since the last turn: new sessions, edits, deletions. `newestLedger` is the newest ledger
+ * before this call. `onFollowed` is called for each session that is to be settled for it.
  */
 export async function discoverForeignSessions(
   deps: Deps,
   newestLedger: number,
+  onFollowed: (sessionId: string) => void,
   signal: AbortSignal = deps.draining,
-): Promise<number> {
+): Promise<void> {
   const { db } = deps.database;
   await placeOpenings(db, newestLedger);
-  const followed = [...(await followBackend(deps, signal)), ...(await followCorrected(deps))];
+  await followBackend(deps, onFollowed, signal);
+  await followCorrected(deps, onFollowed);
   await forgetDeleted(deps);
-  return settleEach(deps, followed);
 }
 
-/** Rows that were no sessions and are now. */
-async function followCorrected(deps: Deps): Promise<string[]> {
-  const corrected = await correctedSessions(deps.database.db);
-  const taken: string[] = [];
-  for (const id of corrected) {
+/** Follows rows that were not sessions before their correction. */
+async function followCorrected(deps: Deps, onFollowed: (sessionId: string) => void): Promise<void> {
+  for (const id of await correctedSessions(deps.database.db)) {
     try {
       await takeIntoCare(deps, id);
-      taken.push(id);
+      onFollowed(id);
     } catch (error) {
       deps.log.warn({ sessionId: id, err: error }, 'A corrected row could not be taken up.');
     }
   }
-  return taken;
 }
 
 async function forgetDeleted(deps: Deps): Promise<void> {
