@@ -13,8 +13,8 @@ export type World = {
   readonly hidesHistory: boolean;
 };
 
-/** Of more ledgers than this, every run of neighbours is tried behind the others, not every set. */
-const MOST_IN_SETS = 8;
+/** Of more movements than this, every run of neighbours is tried behind the others, not every set. */
+const MOST_IN_SETS = 10;
 
 /** Every allowed result, those first in which nothing was found late; at least one. A result may come more than once. */
 export function* allowed(asked: Asked, books: Books, world: World): Generator<Outcome> {
@@ -23,13 +23,13 @@ export function* allowed(asked: Asked, books: Books, world: World): Generator<Ou
     const mine = books.movements.filter(
       (m) => names(m, reading.terms) || asked.assigned.has(m.key),
     );
-    return { reading, mine, sets: setsOf(mayBeFoundLate(asked, mine, world)) };
+    return { reading, mine, mayBeLate: mayBeFoundLate(asked, mine, world) };
   });
-  const most = Math.max(...readings.map(({ sets }) => sets.length));
+  const most = Math.max(...readings.map(({ mayBeLate }) => countSets(mayBeLate)));
   for (let i = 0; i < most; i += 1) {
-    for (const { reading, mine, sets } of readings) {
-      const foundLate = sets[i];
-      if (foundLate === undefined) continue;
+    for (const { reading, mine, mayBeLate } of readings) {
+      if (i >= countSets(mayBeLate)) continue;
+      const foundLate = setAt(mayBeLate, i);
       const folded = fold(reading, mine, { heads, foundLate, returned: asked.returned });
       const { onlyIfPaidBy } = reading;
       const paidBy = folded.completing?.movement.ledger ?? Infinity;
@@ -47,26 +47,22 @@ export function names(
   return movement.account === terms.account && movement.reference === terms.reference;
 }
 
-/** Movements that may have been found behind a decision, those of one ledger together: ledgers are hidden, not payments. */
-function mayBeFoundLate(asked: Asked, mine: readonly Movement[], world: World): string[][] {
+/** Keys of movements that may have been found when the session was decided without them. */
+function mayBeFoundLate(asked: Asked, mine: readonly Movement[], world: World): string[] {
   const wanted = assetName(asked.terms.asset);
-  const counts = mine.filter(({ amount, asset }) => amount > 0n && assetName(asset) === wanted);
-  const given = counts.filter(({ key }) => asked.assigned.has(key)).map(({ key }) => [key]);
-  if (!world.hidesHistory) return given;
-  const others = counts.filter(({ key }) => !asked.assigned.has(key));
-  const ledgers = Map.groupBy(others, ({ ledger }) => ledger).values();
-  return [...given, ...[...ledgers].map((some) => some.map(({ key }) => key))];
+  return mine
+    .filter(({ amount, asset }) => amount > 0n && assetName(asset) === wanted)
+    .map(({ key }) => key)
+    .filter((key) => world.hidesHistory || asked.assigned.has(key));
 }
 
-function setsOf(groups: readonly string[][]): ReadonlySet<string>[] {
-  if (groups.length > MOST_IN_SETS) {
-    const runs = groups.flatMap((_, from) =>
-      groups.slice(from).map((_, i) => new Set(groups.slice(from, from + i + 1).flat())),
-    );
-    return [new Set(), ...runs];
-  }
-  return Array.from(
-    { length: 2 ** groups.length },
-    (_, bits) => new Set(groups.filter((_, i) => (bits >> i) & 1).flat()),
-  );
+function countSets({ length }: readonly string[]): number {
+  return length > MOST_IN_SETS ? 1 + length * length : 2 ** length;
+}
+
+/** The set of this number; the first one is empty. */
+function setAt(keys: readonly string[], i: number): ReadonlySet<string> {
+  if (keys.length <= MOST_IN_SETS) return new Set(keys.filter((_, bit) => (i >> bit) & 1));
+  const [from, length] = [Math.floor((i - 1) / keys.length), 1 + ((i - 1) % keys.length)];
+  return new Set(i === 0 ? [] : keys.slice(from, from + length));
 }
