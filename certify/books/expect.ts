@@ -15,6 +15,8 @@ export type World = {
 
 /** Of more movements than this, every run of neighbours is tried behind the others, not every set. */
 const MOST_IN_SETS = 10;
+/** About so many runs are tried. */
+const MOST_RUNS = 1_000;
 
 /** Every allowed result, those first in which nothing was found late; at least one. A result may come more than once. */
 export function* allowed(asked: Asked, books: Books, world: World): Generator<Outcome> {
@@ -57,12 +59,18 @@ function mayBeFoundLate(asked: Asked, mine: readonly Movement[], world: World): 
 }
 
 function countSets({ length }: readonly string[]): number {
-  return length > MOST_IN_SETS ? 1 + length * length : 2 ** length;
+  return length > MOST_IN_SETS ? 1 + length * longestRun(length) : 2 ** length;
 }
 
 /** The set of this number; the first one is empty. */
 function setAt(keys: readonly string[], i: number): ReadonlySet<string> {
   if (keys.length <= MOST_IN_SETS) return new Set(keys.filter((_, bit) => (i >> bit) & 1));
-  const [from, length] = [Math.floor((i - 1) / keys.length), 1 + ((i - 1) % keys.length)];
+  const from = (i - 1) % keys.length;
+  const length = 1 + Math.floor((i - 1) / keys.length);
   return new Set(i === 0 ? [] : keys.slice(from, from + length));
+}
+
+/** Thousands of payments are tried alone: every result costs a fold. */
+function longestRun(keys: number): number {
+  return Math.min(keys, Math.max(1, Math.floor(MOST_RUNS / keys)));
 }

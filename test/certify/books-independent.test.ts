@@ -10,7 +10,11 @@ const inFolder = (folder: string) =>
 
 /** Modules that a source imports, types included, however it does. */
 const importsOf = (source: string) =>
-  [...source.matchAll(/(?:from|import)\s*\(?\s*['"]([^'"]+)['"]/g)].map(([, name = '']) => name);
+  [
+    ...source.matchAll(/^(?:import|export)\s[^;'"]*?from\s*['"]([^'"]+)['"]/gm),
+    ...source.matchAll(/\bimport\s*\(\s*['"]([^'"]+)['"]/g),
+    ...source.matchAll(/^import\s*['"]([^'"]+)['"]/gm),
+  ].map(([, name = '']) => name);
 
 const ALLOWED = /^(\.\/[a-z-]+\.ts|@stellar\/stellar-sdk|node:crypto)$/;
 const foreign = (source: string) => importsOf(source).filter((name) => !ALLOWED.test(name));
@@ -36,6 +40,7 @@ describe('the books', () => {
     `export { judge } from "../../src/domain/judge.ts";`,
     `const { judge } = await import('../../src/domain/judge.ts');`,
     `import { stack } from '../parts/stack.ts';`,
+    `import '../../src/db/migrate.ts';`,
   ])('would be caught at: %s', (source) => {
     expect(foreign(source)).toHaveLength(1);
   });

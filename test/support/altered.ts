@@ -1,5 +1,5 @@
 /** A second Horizon that answers as another one does, but for what a test changes. */
-import { createServer } from 'node:http';
+import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 export type Json = Record<string, unknown>;
@@ -10,19 +10,7 @@ export async function startAltered(
   change: (path: string, body: Json) => Json,
 ): Promise<{ url: string; stop(): Promise<void> }> {
   const server = createServer((request, response) => {
-    const path = request.url ?? '/';
-    fetch(url + path).then(
-      async (answer) => {
-        const body = change(new URL(url + path).pathname, (await answer.json()) as Json);
-        const latest = answer.headers.get('latest-ledger');
-        response.writeHead(answer.status, {
-          'content-type': answer.headers.get('content-type') ?? 'application/json',
-          ...(latest === null ? {} : { 'latest-ledger': latest }),
-        });
-        response.end(JSON.stringify(body));
-      },
-      () => response.destroy(),
-    );
+    void pass(url, request.url ?? '/', change, response).catch(() => response.destroy());
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
@@ -32,4 +20,20 @@ export async function startAltered(
       await new Promise((resolve) => server.close(resolve));
     },
   };
+}
+
+async function pass(
+  url: string,
+  path: string,
+  change: (path: string, body: Json) => Json,
+  response: ServerResponse,
+): Promise<void> {
+  const answer = await fetch(url + path);
+  const body = change(new URL(url + path).pathname, (await answer.json()) as Json);
+  const latest = answer.headers.get('latest-ledger');
+  response.writeHead(answer.status, {
+    'content-type': answer.headers.get('content-type') ?? 'application/json',
+    ...(latest === null ? {} : { 'latest-ledger': latest }),
+  });
+  response.end(JSON.stringify(body));
 }
