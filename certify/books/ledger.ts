@@ -97,12 +97,6 @@ export function assetName({ code, issuer }: Asset): string {
   return issuer === null ? 'native' : `${code}:${issuer}`;
 }
 
-/** The asset of a name. */
-export function assetNamed(name: string): Asset {
-  const [code = '', issuer = null] = name === 'native' ? ['XLM'] : name.split(':');
-  return { code, issuer };
-}
-
 function headOf({ sequence, closedAt }: CoreLedger): Head {
   return { sequence, closedAt: closedAt * 1000 };
 }
