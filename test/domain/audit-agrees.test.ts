@@ -68,6 +68,8 @@ const SETTLED = fc
     return { found, bodies };
   });
 
+const REASONS = ['overpaid', 'underpaid', 'duplicate', 'late', 'wrong_asset', 'nothing'];
+
 test('events: the same ids and the same bytes', () => {
   const seen = new Set<string>();
   fc.assert(
@@ -80,7 +82,8 @@ test('events: the same ids and the same bytes', () => {
       });
       const made = expectedEvents(evidence, fold).map((event) => {
         const id = auditEventId(found.session.id, event.type, event.fact);
-        seen.add(event.type).add(event.fact.split(':').at(-2) ?? '');
+        seen.add(event.type).add(String(event.data['reason']));
+        if (event.fact.startsWith('together:')) seen.add('together');
         return [id, auditBody(id, event)] as const;
       });
       expect(new Map(made)).toEqual(bodies);
@@ -88,7 +91,7 @@ test('events: the same ids and the same bytes', () => {
     { numRuns: 400 },
   );
   const wanted = ['payment.confirmed', 'session.expired', 'session.cancelled', 'payment.exception'];
-  expect([...seen]).toEqual(expect.arrayContaining([...wanted, 'underpaid', 'late']));
+  expect([...seen]).toEqual(expect.arrayContaining([...wanted, ...REASONS, 'together']));
 });
 
 test('verdicts, deadlines and endings: what settle wrote is what the audit allows, and it finds nothing', () => {
