@@ -183,8 +183,11 @@ test('intervals: as sets of numbers have it', () => {
   );
 });
 
-/** What the audit takes from the code that it judges: facts are read by settle's own statement, and no more. */
-const SHARED = ['src/db/audit-sessions.ts ./facts.ts'];
+/**
+ * What the audit takes from the code that it judges: the words by which an attention about an edit is known, and the
+ * statement by which settle reads the facts of a session. No more.
+ */
+const SHARED = ['src/db/audit-evidence.ts ./care.ts', 'src/db/audit-sessions.ts ./facts.ts'];
 const VOCABULARY =
   /^(\.\.?\/|\.\.\/domain\/)(audit[a-z-]*|asset|money|ledger-payment|failure|ledger-errors|row-check|transitions|connection|inbox-payment|operator\/evidence)\.ts$/;
 
