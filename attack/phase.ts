@@ -2,9 +2,8 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { reasonOf } from '../src/domain/failure.ts';
-import { audited, processes } from '../certify/parts/checks.ts';
+import { audited, judgedBy, processes } from '../certify/parts/checks.ts';
 import { outcome } from '../certify/parts/outcome.ts';
-import { expected } from '../certify/parts/rest.ts';
 import { Rng } from '../certify/rng.ts';
 import type { Scene } from './actors/actor.ts';
 import { ACTORS } from './actors/list.ts';
@@ -184,12 +183,12 @@ async function broken(
   { stack, receiver }: Stage,
   sessions: readonly QuietSession[],
 ): Promise<string[]> {
-  const all = await expected(stack);
+  const judged = await judgedBy(stack);
   const posts = Map.groupBy(receiver.posts, ({ body }) => sessionIn(body));
   const parts = await Promise.all([
     audited(stack),
     processes(stack),
-    ...sessions.map((session) => outcome(stack, session, all, posts.get(session.id) ?? [])),
+    ...sessions.map((session) => outcome(stack, session, judged, posts.get(session.id) ?? [])),
   ]);
   return parts
     .flatMap(({ violations }) => violations)

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Client, Connection } from '@temporalio/client';
 import type { WorkerProcess } from '../src/sandbox/worker-process.ts';
 import { sessionWorkflowId } from '../src/workflows/contract.ts';
+import { startAltered, type Json } from './support/altered.ts';
 import { startSystem, until, type System } from './support/system.ts';
 
 const CLI = fileURLToPath(new URL('../src/cli.ts', import.meta.url));
@@ -70,6 +71,55 @@ describe('green', () => {
       excused: {},
       horizon: { accounts: 1, findings: [], headers: { notShown: 0 } },
       runs: { sessions: 1, findings: [] },
+    });
+  });
+});
+
+describe('another Horizon', () => {
+  const named = (url: string) => ['--horizon', url, '--json'];
+  // Where the workers read is not asked: it is not even there.
+  const elsewhere = { HORIZON_URL: 'http://127.0.0.1:1' };
+
+  test('that shows the same', async () => {
+    const { code, out, err } = await settle(named(system.ledger.url), elsewhere);
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    expect(JSON.parse(out)).toMatchObject({ findings: [], horizon: { headers: { notShown: 0 } } });
+  });
+
+  test.each<[string, (header: Json) => Json, string]>([
+    ['another hash', (header) => ({ ...header, hash: 'e'.repeat(64) }), 'Its hash is eee'],
+    [
+      'an operation more',
+      (header) => ({ ...header, operation_count: Number(header['operation_count']) + 1 }),
+      'operations on the ledger, but the chain counts',
+    ],
+  ])('that shows %s: the ledger is named', async (_, change, problem) => {
+    const [oldest] = await system.database.rows<{ sequence: number }>(
+      'SELECT min(sequence)::int AS sequence FROM settlement.ledgers',
+    );
+    const path = `/ledgers/${oldest?.sequence}`;
+    const other = await startAltered(system.ledger.url, (at, body) =>
+      at === path ? change(body) : body,
+    );
+    try {
+      const { code, out } = await settle(named(other.url), elsewhere);
+      expect(JSON.parse(out).horizon.findings).toMatchObject([
+        {
+          check: 'chain',
+          subject: `ledger ${oldest?.sequence}`,
+          problem: expect.stringContaining(problem),
+        },
+      ]);
+      expect(code).toBe(1);
+    } finally {
+      await other.stop();
+    }
+  });
+
+  test('whose address is none', async () => {
+    expect(await settle(['--horizon', 'nowhere'])).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('Not the address of a Horizon: "nowhere"'),
     });
   });
 });
