@@ -12,6 +12,7 @@ import {
   type SessionView,
 } from '../../src/workflows/contract.ts';
 import { registerSearchAttributes, skipTime } from '../support/stage.ts';
+import { given } from '../support/given.ts';
 
 let env: TestWorkflowEnvironment;
 beforeAll(async () => {
@@ -71,7 +72,7 @@ async function withActivities(activities: object, work: () => Promise<void>): Pr
   const worker = await Worker.create({
     connection: env.nativeConnection,
     taskQueue: SETTLEMENT_QUEUE,
-    workflowBundle: { codePath: process.env['WORKFLOW_BUNDLE'] ?? '' },
+    workflowBundle: { codePath: given('bundle') },
     activities,
   });
   await worker.runUntil(work());
