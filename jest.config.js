@@ -5,7 +5,7 @@ const below = (paths) => paths.map((path) => `<rootDir>/${path}`);
 
 /** Jest runs the TypeScript sources as native ES modules; swc only strips the types. */
 const common = {
-  testEnvironment: 'node',
+  testEnvironment: '<rootDir>/test/support/environment.ts',
   extensionsToTreatAsEsm: ['.ts'],
   transform: {
     '^.+\\.ts$': [
