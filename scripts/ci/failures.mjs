@@ -85,9 +85,16 @@ function howItEnded({ code, allowed }) {
   return signal === undefined ? `exit code ${code}` : `ended by ${signal} (exit code ${code})`;
 }
 
-const sharing = Math.max(1, Math.floor((LINES - said.length) / Math.max(1, failures.length)));
-for (const { suite, test, message } of failures) {
-  said.push(`  ${suite}: ${test ?? 'the file itself failed'}`);
+// A `beforeAll` that fails, fails each test of its file by the same message.
+const groups = new Map();
+for (const failure of failures) {
+  const key = `${failure.suite}\n${failure.message}`;
+  groups.set(key, [...(groups.get(key) ?? []), failure]);
+}
+const sharing = Math.max(1, Math.floor((LINES - said.length) / Math.max(1, groups.size)));
+for (const [{ suite, test, message }, ...others] of groups.values()) {
+  const more = others.length === 0 ? '' : ` (and ${others.length} more, by the same)`;
+  said.push(`  ${suite}: ${test ?? 'the file itself failed'}${more}`);
   // The name again, and the lines of the stack inside packages, say nothing.
   const told = linesOf(message).filter((line) => !/node_modules|^\s*at .*\(?node:/.test(line));
   said.push(

@@ -70,6 +70,17 @@ describe('the end of .ci/run', () => {
     expect(end.code).toBe(1);
   });
 
+  test('a setup that fails, by which each test fails: once', () => {
+    const each = ['one', 'two', 'three'].map((name) => `test('${name}', () => undefined);`);
+    const { folder, code } = runJest({
+      unready: `beforeAll(() => { throw new Error('no database'); }); ${each.join(' ')}`,
+    });
+    const end = endOf(folder, [[GATE, code]]);
+    expect(end.text).toContain('unready.test.js: one (and 2 more, by the same)');
+    expect(end.text.split('no database')).toHaveLength(2);
+    expect(end.lines.at(-1)).toBe('0 passed, 3 failed');
+  });
+
   test('jest that was killed: its signal, the file it was in, its last output', () => {
     const { folder, code } = runJest({
       dies: `test('is killed', async () => {
@@ -106,7 +117,7 @@ describe('the end of .ci/run', () => {
 
   test('a hundred failures fit into what is kept', () => {
     const { folder, code } = runJest({
-      many: `for (let n = 0; n < 100; n++) test('number ' + n, () => expect(n).toBe(-1));`,
+      many: `for (let n = 0; n < 100; n++) test('number ' + n, () => { throw new Error('not ' + n); });`,
     });
     const end = endOf(folder, [[GATE, code]]);
     expect(end.lines.length).toBeLessThan(60);
