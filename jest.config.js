@@ -16,7 +16,8 @@ const common = {
 };
 
 export default {
-  testTimeout: 60_000,
+  // It ends what hangs. How fast something is, a test says by other means: machines are busy.
+  testTimeout: 180_000,
   // Two test files at once: what needs servers waits for them half of its time.
   maxWorkers: 2,
   // Node keeps every native ES module that was ever loaded, some 40 MB for each test file. One process for all dies of

@@ -100,7 +100,7 @@ test('an open that hangs keeps nobody from looking, and from opening', async () 
     await ended;
     await env.client.workflow.getHandle(sessionWorkflowId(id)).terminate();
   });
-}, 60_000);
+});
 
 test('a look that can only fail is told, and tried again when somebody asks', async () => {
   const id = randomUUID();
@@ -126,4 +126,4 @@ test('a look that can only fail is told, and tried again when somebody asks', as
     expect(events?.some((event) => event.workflowTaskFailedEventAttributes)).toBe(false);
     await run.terminate();
   });
-}, 60_000);
+});
