@@ -1,14 +1,11 @@
 /** `settle audit` against a real Temporal and a ledger that is asked over HTTP. */
-import { spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Client, Connection } from '@temporalio/client';
 import type { WorkerProcess } from '../src/sandbox/worker-process.ts';
 import { sessionWorkflowId } from '../src/workflows/contract.ts';
 import { startAltered, type Json } from './support/altered.ts';
+import { settle as settleHere } from './support/settle-command.ts';
 import { startSystem, until, type System } from './support/system.ts';
-
-const CLI = fileURLToPath(new URL('../src/cli.ts', import.meta.url));
 
 let system: System;
 let worker: WorkerProcess;
@@ -28,19 +25,8 @@ beforeAll(async () => {
 });
 afterAll(() => system.close());
 
-type Run = { code: number | null; out: string; err: string };
-
-const settle = (args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Run> =>
-  new Promise((resolve) => {
-    const child = spawn(process.execPath, [CLI, 'audit', ...args], {
-      env: { ...system.env, ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    let [out, err] = ['', ''];
-    child.stdout.on('data', (chunk) => (out += String(chunk)));
-    child.stderr.on('data', (chunk) => (err += String(chunk)));
-    child.once('close', (code) => resolve({ code, out, err }));
-  });
+const settle = (args: readonly string[], env: NodeJS.ProcessEnv = {}) =>
+  settleHere(['audit', ...args], { ...system.env, ...env });
 
 describe('green', () => {
   test('in words: what holds, what was compared, who runs', async () => {
@@ -143,10 +129,8 @@ test('wrong input is an error of its own, and nothing is audited', async () => {
 });
 
 test('what does not answer is no finding: the exit code says so', async () => {
-  const [horizon, temporal] = await Promise.all([
-    settle(['--horizon'], { HORIZON_URL: 'http://127.0.0.1:1' }),
-    settle(['--runs'], { TEMPORAL_ADDRESS: '127.0.0.1:1' }),
-  ]);
+  const horizon = await settle(['--horizon'], { HORIZON_URL: 'http://127.0.0.1:1' });
+  const temporal = await settle(['--runs'], { TEMPORAL_ADDRESS: '127.0.0.1:1' });
   expect(horizon).toMatchObject({
     code: 3,
     out: '',
