@@ -66,7 +66,7 @@ export async function runWorker(
     temporal,
   ].map((open) => () => open.close());
   try {
-    await refuseUnfit(deps, temporal);
+    await refuseUnfit(deps, temporal, config);
     await noteAdoption(deps.database.db);
     const requestsPerHour = config.HORIZON_REQUESTS_PER_HOUR;
     closings.unshift(keepCheckingHorizon({ ...deps, requestsPerHour }));

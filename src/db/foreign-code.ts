@@ -3,7 +3,7 @@
  * its tables and may hang such things on them; `settle migrate` refuses before it writes, and `settle migrate --check` says
  * the same. What an operator has read and trusts is named in TRUSTED_DATABASE_CODE.
  */
-import type { Client } from 'pg';
+import type { ClientBase } from 'pg';
 import { TABLES } from './rights.ts';
 
 /** The database has code on our tables that is not ours; nothing was changed. */
@@ -38,7 +38,7 @@ const OUR_FUNCTIONS = [
 
 /** Each thing as `what name on table: what it runs`; without those that are trusted. Works before the first migration, too. */
 export async function foreignCode(
-  client: Client,
+  client: ClientBase,
   trusted: readonly string[] = [],
 ): Promise<string[]> {
   const { rows } = await client.query<{ what: string; runs: string }>(FOREIGN_CODE, [
@@ -53,7 +53,7 @@ export async function foreignCode(
 
 /** @throws ForeignCode */
 export async function refuseForeignCode(
-  client: Client,
+  client: ClientBase,
   trusted: readonly string[] = [],
 ): Promise<void> {
   const found = await foreignCode(client, trusted);
