@@ -27,6 +27,8 @@ const OUR_TRIGGERS: Readonly<Record<string, string>> = {
   'ledger_payments_inserted on settlement.ledger_payments': 'settlement.forget_totals',
   'ledger_payments_updated on settlement.ledger_payments': 'settlement.forget_totals',
   'ledger_payments_deleted on settlement.ledger_payments': 'settlement.forget_totals',
+  'network_dated_now on settlement.network': 'settlement.network_dated_now',
+  'active_sessions_entered on settlement.active_sessions': 'settlement.entered_for_merchant',
 };
 
 /** Our functions, all of the schema settlement. */
@@ -34,6 +36,8 @@ const OUR_FUNCTIONS = [
   'settlement.refuse_change()',
   'settlement.decided_now()',
   'settlement.forget_totals()',
+  'settlement.network_dated_now()',
+  'settlement.entered_for_merchant()',
 ];
 
 /** Each thing as `what name on table: what it runs`; without those that are trusted. Works before the first migration, too. */

@@ -90,7 +90,7 @@ test('1,050 sessions that cannot end do not keep another from ending', async () 
     poison.push(session.id);
   }
   await refuse(poison);
-  const other = await insertSession(database, { covered: [-1, 31] });
+  const other = await insertSession(database, { merchantId, covered: [-1, 31] });
   expect(await sessionsToClose(database.db)).not.toContain(other.id);
   await settleDue(deps);
   expect(await statusOf(other.id)).toEqual({ status: 'expired' });
