@@ -5,10 +5,16 @@ import { effectiveDeadline, type Session } from '../domain/session.ts';
 import type { Db } from './connection.ts';
 import { ASSET_KEY, firstLedgerAfter, OVER_BY_NOW, proven, readOnly } from './coverage.ts';
 import { workListDeadline } from './predicates.ts';
-import { isAside } from './set-aside.ts';
+import { isAside, setAside } from './set-aside.ts';
 
 /** Rows taken from a work list at once: one settle commit's worth. */
 const BATCH = 200;
+
+/** Sessions that were set aside and whose pause is over: they are tried again, whatever list they came from. */
+const PAUSE_IS_OVER = sql`(
+  SELECT s.id, s.merchant_id, a.until FROM (SELECT * FROM settlement.set_aside
+    WHERE kind = 'settle' AND until <= now() ORDER BY until LIMIT ${sql.raw(String(BATCH))}) a
+  JOIN checkout_sessions s ON s.id = a.subject::uuid)`;
 
 /** The round in which a row (`merchant_id`, `id`) of a list has its turn: each merchant has one row in each round. */
 const roundOf = (since: SQL): SQL =>
@@ -36,7 +42,8 @@ export async function sessionsWithUndecided(db: Db): Promise<string[]> {
           ELSE u.asset_code || ':' || u.asset_issuer END`,
         )}), upper(${readOnly(sql`u.account`)}), 0) - 1)
       UNION ALL SELECT s.id, s.merchant_id, u.since FROM undecided u JOIN checkout_sessions s ON s.id = u.assigned_to),
-    due AS (SELECT id, merchant_id, min(since) AS since FROM sessions
+    due AS (SELECT id, merchant_id, min(since) AS since FROM (
+        SELECT * FROM sessions UNION ALL ${PAUSE_IS_OVER}) sessions
       WHERE NOT ${isAside('settle', sql`sessions.id::text`)} GROUP BY id, merchant_id)
     SELECT id FROM due ORDER BY ${roundOf(sql`since`)}, since, id LIMIT ${BATCH * 5}`);
   return rows.map(({ id }) => id);
@@ -132,6 +139,18 @@ export async function returnWakes(db: Db, sessionIds: readonly string[]): Promis
   await db.execute(sql`
     UPDATE settlement.active_sessions SET wake_after = now()
     WHERE session_id = ANY(${sql.param(sessionIds)}::uuid[])`);
+}
+
+/** Sets sessions aside that could not be woken while others could; each is woken again after its pause. */
+export async function postponeWakes(
+  db: Db,
+  sessionIds: readonly string[],
+  error: unknown,
+): Promise<void> {
+  for (const id of sessionIds) await setAside(db, 'wake', id, error);
+  await db.execute(sql`
+    UPDATE settlement.active_sessions a SET wake_after = s.until FROM settlement.set_aside s
+    WHERE a.session_id = ANY(${sql.param(sessionIds)}::uuid[]) AND s.kind = 'wake' AND s.subject = a.session_id::text`);
 }
 
 /** Has the watcher wake these sessions; one that is not over and that nobody has in care comes into the work list whole. */

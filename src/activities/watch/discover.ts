@@ -1,6 +1,10 @@
 import { deletedSessions, forgetSessions, placeOpenings } from '../../db/care.ts';
+import { asideAmong, forgetGone, isItsOwn } from '../../db/set-aside.ts';
+import { forgetEndpointQuestions } from '../../db/subscribers.ts';
 import { correctedSessions } from '../../db/session-row.ts';
+import { Refusal } from '../../domain/failure.ts';
 import type { Deps } from '../deps.ts';
+import { asideIfOwn } from '../aside.ts';
 import { followBackend, takeIntoCare } from './care.ts';
 import { settleEach } from './settle-due.ts';
 
@@ -14,22 +18,38 @@ export async function discoverForeignSessions(
   signal: AbortSignal = deps.draining,
 ): Promise<number> {
   const { db } = deps.database;
-  await placeOpenings(db, newestLedger);
+  try {
+    await placeOpenings(db, newestLedger);
+  } catch (error) {
+    // One row among them may be the reason: each is dated by itself below.
+    if (!isItsOwn(error)) throw error;
+    deps.log.error(
+      { event: 'openings.not_dated', err: error },
+      'Openings could not be dated together.',
+    );
+  }
   const followed = [...(await followBackend(deps, signal)), ...(await followCorrected(deps))];
   await forgetDeleted(deps);
+  await forgetGone(db);
+  await forgetEndpointQuestions(db);
   return settleEach(deps, followed);
 }
 
 /** Rows that were no sessions and are now. */
 async function followCorrected(deps: Deps): Promise<string[]> {
-  const corrected = await correctedSessions(deps.database.db);
+  const { db } = deps.database;
+  const found = await correctedSessions(db);
+  const aside = await asideAmong(db, 'follow', found);
+  const corrected = found.filter((id) => !aside.has(id));
   const taken: string[] = [];
   for (const id of corrected) {
     try {
       await takeIntoCare(deps, id);
       taken.push(id);
     } catch (error) {
-      deps.log.warn({ sessionId: id, err: error }, 'A corrected row could not be taken up.');
+      if (error instanceof Refusal || !(await asideIfOwn(deps, 'follow', id, error))) {
+        deps.log.warn({ sessionId: id, err: error }, 'A corrected row could not be taken up.');
+      }
     }
   }
   return taken;

@@ -1,4 +1,5 @@
-import { returnWakes, takeDueWakes } from '../../db/worklists.ts';
+import { takeBack } from '../../db/set-aside.ts';
+import { postponeWakes, returnWakes, takeDueWakes } from '../../db/worklists.ts';
 import type { Deps } from '../deps.ts';
 
 /** Wakes under way at once: enough to keep up, few enough not to exhaust the server's namespace limits. */
@@ -11,8 +12,8 @@ const WAKES_AT_ONCE = 20;
 export const WAKES_PER_TURN = 100;
 
 /**
- * Wakes the sessions that are due in the database, the oldest first, up to `WAKES_PER_TURN`. Those that cannot be woken now
- * are found again by the next turn. Begins nothing more once `signal` is aborted. Returns how many were woken.
+ * Wakes the sessions that are due in the database, in rounds of one session of each merchant, up to `WAKES_PER_TURN`. Those that
+ * cannot be woken now are found again by the next turn; one that fails beside others that do not is set aside. Begins nothing more once `signal` is aborted. Returns how many were woken.
  */
 export async function wakeDue(deps: Deps, signal: AbortSignal = deps.draining): Promise<number> {
   let woken = 0;
@@ -21,12 +22,20 @@ export async function wakeDue(deps: Deps, signal: AbortSignal = deps.draining): 
     const results = await Promise.allSettled(due.map((id) => deps.wake(id)));
     const failed = due.filter((_, i) => results[i]?.status === 'rejected');
     woken += due.length - failed.length;
+    const others = due.filter((id) => !failed.includes(id));
+    await takeBack(deps.database.db, 'wake', others);
     if (failed.length > 0) {
-      await returnWakes(deps.database.db, failed);
       const first = results.find((r) => r.status === 'rejected');
       deps.log.warn({ sessionIds: failed, err: first?.reason }, 'Sessions could not be woken.');
+      // Where nobody can be woken, Temporal is away; the next turn finds the same sessions.
+      if (others.length === 0) {
+        await returnWakes(deps.database.db, failed);
+        break;
+      }
+      for (let _ = failed.length; _ > 0; _ -= 1) deps.counters.setAside('wake');
+      await postponeWakes(deps.database.db, failed, first?.reason);
     }
-    if (due.length < WAKES_AT_ONCE || failed.length > 0) break;
+    if (due.length < WAKES_AT_ONCE) break;
   }
   return woken;
 }
