@@ -76,7 +76,9 @@ export async function runWorker(
     workers.push(...(await createWorkers(config, { sessions: deps, reader }, temporal, tracing)));
     const ensuring = keepWatching(temporal, config, log);
     closings.unshift(() => clearInterval(ensuring));
-    closings.unshift(tellStanding(Runtime.instance(), reader.database.db, log));
+    closings.unshift(
+      tellStanding(Runtime.instance(), reader.database.db, log, poolsOf(deps, reader)),
+    );
     log.info({ network: config.networkName, temporal: temporal.address }, 'The worker runs.');
     onReady?.();
     await Promise.all(workers.map((worker) => worker.run()));
@@ -93,6 +95,13 @@ export async function runWorker(
     await tracing?.flush();
   }
 }
+
+type HasDatabase = Pick<ReconcileDeps, 'database'>;
+
+const poolsOf = (sessions: HasDatabase, reader: HasDatabase) => ({
+  sessions: sessions.database.pool,
+  reader: reader.database.pool,
+});
 
 /** The SDK drains by the same signals, but tells activities only when their grace is over. */
 function untilAskedToEnd(): AbortSignal {

@@ -1,4 +1,5 @@
 import type { Pool } from 'pg';
+import { reached } from '../bounds.ts';
 import type { Db } from './connection.ts';
 import { classify } from './sqlstate.ts';
 import { lookTogether, settleOnce, type Settled } from './settle.ts';
@@ -119,6 +120,7 @@ export function createSettleQueue(
 
   /** One with very many payments goes behind the others with its next portion. */
   function answer(w: Waiting, settled: Settled | null): void {
+    if (settled?.isMore === true && w.portions >= MOST_PORTIONS) reached('portions');
     if (settled?.isMore !== true || w.portions >= MOST_PORTIONS) return w.resolve(settled);
     line({ ...w, portions: w.portions + 1 });
   }
@@ -141,6 +143,7 @@ export function createSettleQueue(
 
   /** One of the batch, or the database, is slow: each is tried alone, for a moment, and what is slow again goes last. */
   async function settleApart(batch: readonly Waiting[], tooSlow: unknown): Promise<void> {
+    reached('commit_ms');
     const bySession = Map.groupBy(batch, ({ sessionId }) => sessionId);
     let slowOnes = 0;
     for (const same of bySession.values()) {

@@ -1,3 +1,4 @@
+import { reached } from '../bounds.ts';
 import type { AttentionKind } from '../domain/attention.ts';
 import { assetKey } from '../domain/asset.ts';
 import { eventBody, type EventFact } from '../domain/event.ts';
@@ -30,6 +31,12 @@ export function documentOf(changed: readonly Decided[]): object {
       decision.goneAttention.map((kind) => ({ subject: facts.session.id, kind })),
     ),
   };
+}
+
+/** Counts what of a session was bounded: its merchant's endpoints, and events about many payments. */
+export function countBounds({ facts, decision: { newEvents } }: Decided): void {
+  if (facts.hasMoreEndpoints && newEvents.length > 0) reached('endpoints');
+  if (newEvents.some(({ fact }) => fact.startsWith('together:'))) reached('told_together');
 }
 
 function sessionRow({ facts, decision }: Decided) {

@@ -10,7 +10,7 @@ import { gatherFacts, type GatheredFacts } from './facts.ts';
 import { checkoutSessions } from './schema/index.ts';
 import { prepared } from './prepared.ts';
 import { serializable, type Committed } from './serializable.ts';
-import { documentOf, type Decided } from './settle-rows.ts';
+import { countBounds, documentOf, type Decided } from './settle-rows.ts';
 
 /** What one settle found and wrote for one session. */
 export type Settled = {
@@ -82,6 +82,7 @@ export async function settleOnce(
     const decided = facts.map(toDecided);
     const changed = decided.filter(({ decision }) => decision.changes);
     if (changed.length > 0) await write(tx, changed);
+    changed.forEach(countBounds);
     return answers(decided);
   };
   return serializable(pool, settle, statementMs);

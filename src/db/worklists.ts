@@ -1,5 +1,6 @@
 /** The work lists: what is undecided, what coverage now closes, whom to wake. Each query costs what is due, not what exists. */
 import { sql, type SQL } from 'drizzle-orm';
+import { reached } from '../bounds.ts';
 import { assetKey } from '../domain/asset.ts';
 import { effectiveDeadline, type Session } from '../domain/session.ts';
 import type { Db } from './connection.ts';
@@ -46,6 +47,12 @@ export async function sessionsWithUndecided(db: Db): Promise<string[]> {
         SELECT * FROM sessions UNION ALL ${PAUSE_IS_OVER}) sessions
       WHERE NOT ${isAside('settle', sql`sessions.id::text`)} GROUP BY id, merchant_id)
     SELECT id FROM due ORDER BY ${roundOf(sql`since`)}, since, id LIMIT ${BATCH * 5}`);
+  return dueNow(rows);
+}
+
+/** A list that is full has left some out; they are in the next one. */
+function dueNow(rows: readonly { id: string }[]): string[] {
+  if (rows.length >= BATCH * 5) reached('due_list');
   return rows.map(({ id }) => id);
 }
 
@@ -87,7 +94,7 @@ export async function sessionsToClose(db: Db): Promise<string[]> {
         WHERE r.account = a.account AND r.resolved_at IS NULL AND r.ledger < over.ledger)
       AND NOT ${isAside('settle', sql`a.session_id::text`)}) due
     ORDER BY ${roundOf(sql`deadline`)}, deadline, id LIMIT ${BATCH * 5}`);
-  return rows.map(({ id }) => id);
+  return dueNow(rows);
 }
 
 /** The next merchant, in the order of their ids, that a session waits to be woken for; an index leads from one to the next. */

@@ -1,5 +1,6 @@
 import { takeBack } from '../../db/set-aside.ts';
 import { postponeWakes, returnWakes, takeDueWakes } from '../../db/worklists.ts';
+import { reached } from '../../bounds.ts';
 import type { Deps } from '../deps.ts';
 
 /** Wakes under way at once: enough to keep up, few enough not to exhaust the server's namespace limits. */
@@ -17,8 +18,10 @@ export const WAKES_PER_TURN = 100;
  */
 export async function wakeDue(deps: Deps, signal: AbortSignal = deps.draining): Promise<number> {
   let woken = 0;
+  let tried = 0;
   for (let taken = 0; taken < WAKES_PER_TURN && !signal.aborted; taken += WAKES_AT_ONCE) {
     const due = await takeDueWakes(deps.database.db, WAKES_AT_ONCE);
+    tried += due.length;
     const results = await Promise.allSettled(due.map((id) => deps.wake(id)));
     const failed = due.filter((_, i) => results[i]?.status === 'rejected');
     woken += due.length - failed.length;
@@ -37,5 +40,6 @@ export async function wakeDue(deps: Deps, signal: AbortSignal = deps.draining): 
     }
     if (due.length < WAKES_AT_ONCE) break;
   }
+  if (tried >= WAKES_PER_TURN) reached('wakes');
   return woken;
 }
