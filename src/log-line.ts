@@ -1,5 +1,5 @@
 /** The length of a line of the log, whatever a stranger has written into its fields. */
-import { reached } from './bounds.ts';
+import { reached } from './metrics/bounds.ts';
 import { shownLines } from './domain/shown.ts';
 
 /**

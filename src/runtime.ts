@@ -1,7 +1,7 @@
 /** The process as a whole: the SDK's log and metrics, and our own metrics beside them. */
 import { DefaultLogger, Runtime } from '@temporalio/worker';
 import type { Logger } from 'pino';
-import { onReached } from './bounds.ts';
+import { onReached } from './metrics/bounds.ts';
 import type { Counters } from './activities/deps.ts';
 import type { SettleCost } from './db/settle-queue.ts';
 import { sessionIdOf } from './workflows/contract.ts';

@@ -1,7 +1,7 @@
 /** The tables of docs/decisions/0016-blast-radius.md, held against the constants and the metrics of the code. */
 import { globSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
-import { BOUNDS } from '../src/bounds.ts';
+import { BOUNDS } from '../src/metrics/bounds.ts';
 
 const PAGE = 'docs/decisions/0016-blast-radius.md';
 const source = globSync('src/**/*.ts')

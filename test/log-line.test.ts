@@ -1,7 +1,7 @@
 /** How long a line of the log can become. */
 import { describe, expect, test } from '@jest/globals';
-import fc from 'fast-check';
-import { onReached } from '../src/bounds.ts';
+import * as fc from 'fast-check';
+import { onReached } from '../src/metrics/bounds.ts';
 import { LOG_LINE_BYTES, logLine } from '../src/log-line.ts';
 
 const lineOf = (fields: object) => `${JSON.stringify({ level: 30, time: 1, ...fields })}\n`;

@@ -1,4 +1,4 @@
-import { reached } from '../bounds.ts';
+import { reached } from '../metrics/bounds.ts';
 import { viewSession } from '../db/view.ts';
 import { forgetDeleted } from '../db/worklists.ts';
 import type { SessionView } from '../workflows/contract.ts';

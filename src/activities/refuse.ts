@@ -1,5 +1,5 @@
 import { ApplicationFailure } from '@temporalio/common';
-import { reached } from '../bounds.ts';
+import { reached } from '../metrics/bounds.ts';
 import { cannotPass, errorCode } from '../db/sqlstate.ts';
 import { reasonOf, Refusal } from '../domain/failure.ts';
 

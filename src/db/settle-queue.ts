@@ -1,5 +1,5 @@
 import type { Pool } from 'pg';
-import { reached } from '../bounds.ts';
+import { reached } from '../metrics/bounds.ts';
 import type { Db } from './connection.ts';
 import { classify } from './sqlstate.ts';
 import { lookTogether, settleOnce, type Settled } from './settle.ts';

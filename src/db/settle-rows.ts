@@ -1,4 +1,4 @@
-import { reached } from '../bounds.ts';
+import { reached } from '../metrics/bounds.ts';
 import type { AttentionKind } from '../domain/attention.ts';
 import { assetKey } from '../domain/asset.ts';
 import { eventBody, type EventFact } from '../domain/event.ts';

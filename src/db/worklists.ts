@@ -1,6 +1,6 @@
 /** The work lists: what is undecided, what coverage now closes, whom to wake. Each query costs what is due, not what exists. */
 import { sql, type SQL } from 'drizzle-orm';
-import { reached } from '../bounds.ts';
+import { reached } from '../metrics/bounds.ts';
 import { assetKey } from '../domain/asset.ts';
 import { effectiveDeadline, type Session } from '../domain/session.ts';
 import type { Db } from './connection.ts';

@@ -1,5 +1,5 @@
 /** One POST of one event. It never throws for what the receiver does: that is an outcome. */
-import { reached } from '../bounds.ts';
+import { reached } from '../metrics/bounds.ts';
 import { isIP } from 'node:net';
 import { Agent, request, type Dispatcher } from 'undici';
 import type { PostOutcome } from '../domain/delivery.ts';

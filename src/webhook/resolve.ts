@@ -5,7 +5,7 @@
 import type { LookupAddress } from 'node:dns';
 import { Resolver } from 'node:dns/promises';
 import type { LookupFunction } from 'node:net';
-import { reached } from '../bounds.ts';
+import { reached } from '../metrics/bounds.ts';
 import { AddressRefused, requirePublic } from './guard.ts';
 
 /** One try at one name server. A server that is further away than this is as good as silent. */

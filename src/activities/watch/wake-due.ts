@@ -1,6 +1,6 @@
 import { takeBack } from '../../db/set-aside.ts';
 import { postponeWakes, returnWakes, takeDueWakes } from '../../db/worklists.ts';
-import { reached } from '../../bounds.ts';
+import { reached } from '../../metrics/bounds.ts';
 import type { Deps } from '../deps.ts';
 
 /** Wakes under way at once: enough to keep up, few enough not to exhaust the server's namespace limits. */

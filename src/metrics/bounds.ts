@@ -37,5 +37,7 @@ export function reached(bound: Bound): void {
 export function onReached(count: (bound: Bound) => void): () => void {
   const listen = (bound: unknown) => count(bound as Bound);
   CHANNEL.subscribe(listen);
-  return () => void CHANNEL.unsubscribe(listen);
+  return () => {
+    CHANNEL.unsubscribe(listen);
+  };
 }
