@@ -16,8 +16,8 @@ const CUTS = [
 ] as const;
 /** Levels of objects in a line that is cut. */
 const DEPTH = 6;
-/** Of a line that is too long all the same, these fields stay. */
-const KEPT = ['level', 'time', 'pid', 'hostname', 'event', 'sessionId', 'txHash', 'account'];
+/** These fields stay in any line, and of one that is too long all the same, nothing else. */
+const KEPT = ['level', 'time', 'pid', 'hostname', 'event', 'sessionId', 'txHash', 'account', 'msg'];
 
 /**
  * A line as it may be written: without anything that a terminal obeys, and of at most `LOG_LINE_BYTES`. A longer one stays
@@ -28,16 +28,15 @@ export function logLine(line: string): string {
   const bytes = Buffer.byteLength(shown);
   if (bytes <= LOG_LINE_BYTES) return shown;
   reached('log_line');
-  const fields = JSON.parse(line) as Record<string, unknown>;
+  const given = JSON.parse(line) as Record<string, unknown>;
+  const kept = Object.fromEntries(KEPT.flatMap((key) => (key in given ? [[key, given[key]]] : [])));
+  // First, so that no number of other fields pushes them out.
+  const fields = { ...kept, ...given };
   for (const cut of CUTS) {
     const shorter = written({ ...(shortened(fields, cut, DEPTH) as object), cutFrom: bytes });
     if (Buffer.byteLength(shorter) <= LOG_LINE_BYTES) return shorter;
   }
-  const kept = Object.entries(fields).filter(([key]) => KEPT.includes(key));
-  const [smallest] = CUTS.slice(-1);
-  const msg = String(fields['msg']).slice(0, 200);
-  const few = shortened(Object.fromEntries(kept), smallest ?? CUTS[0], 1) as object;
-  return written({ ...few, msg, cutFrom: bytes });
+  return written({ ...(shortened(kept, CUTS[1], 1) as object), cutFrom: bytes });
 }
 
 const written = (fields: object): string => shownLines(`${JSON.stringify(fields)}\n`);

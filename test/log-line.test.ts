@@ -44,7 +44,12 @@ describe('a line of the log', () => {
     expect(Buffer.byteLength(line)).toBeLessThanOrEqual(LOG_LINE_BYTES);
     expect(line.endsWith('\n')).toBe(true);
     expect(line.indexOf('\n')).toBe(line.length - 1);
-    expect(read(line)).toMatchObject({ level: 30, sessionId: 'a1', cutFrom: expect.any(Number) });
+    expect(read(line)).toMatchObject({
+      level: 30,
+      sessionId: 'a1',
+      msg: 'It failed.',
+      cutFrom: expect.any(Number),
+    });
     expect(counted).toBe(1);
   });
 

@@ -90,7 +90,7 @@ export async function takeBack(
           WHERE other.subject = gone.subject AND other.kind <> ${kind})
       RETURNING t.subject)
     UPDATE settlement.active_sessions a SET wake_after = now()
-    FROM closed WHERE ${kind} IN ('settle', 'follow', 'wake') AND a.session_id = closed.subject::uuid`);
+    FROM closed WHERE a.session_id = CASE WHEN ${kind} IN ('settle', 'follow', 'wake') THEN closed.subject::uuid END`);
 }
 
 /** Whether a subject (an expression of text) is set aside now. */
