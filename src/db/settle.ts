@@ -82,7 +82,6 @@ export async function settleOnce(
     const decided = facts.map(toDecided);
     const changed = decided.filter(({ decision }) => decision.changes);
     if (changed.length > 0) await write(tx, changed);
-    changed.forEach(countBounds);
     return answers(decided);
   };
   return serializable(pool, settle, statementMs);
@@ -154,6 +153,7 @@ function answers(decided: readonly Decided[]): Map<string, Settled> {
 /** Writes all differences in one statement. Every part is bound to the locked sessions, so none can go astray. */
 async function write(tx: Db, changed: readonly Decided[]): Promise<void> {
   await WRITE(tx, { document: JSON.stringify(documentOf(changed)) });
+  changed.forEach(countBounds);
 }
 
 const WRITE = prepared(
