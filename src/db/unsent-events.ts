@@ -10,9 +10,10 @@ export const MADE_AGAIN = 'event made again';
 
 /** When the fact of the event `e` of the session `s` was written, by the database's clock; null: it is not written. */
 const FACT_WRITTEN = sql`CASE
-  WHEN e.type = 'payment.confirmed' THEN (SELECT p.settled_at FROM payments p
+  -- A row that no settle has found yet has no event yet.
+  WHEN e.type = 'payment.confirmed' THEN (SELECT CASE WHEN p.settled_at IS NOT NULL THEN p.created_at END FROM payments p
     WHERE p.session_id = s.id AND p.superseded_by IS NULL LIMIT 1)
-  WHEN e.fact = 'ended' THEN (SELECT max(j.at) FROM settlement.session_journal j
+  WHEN e.fact = 'ended' THEN (SELECT min(j.at) FROM settlement.session_journal j
     WHERE j.session_id = s.id AND j.ledger = s.closed_through_ledger)
   -- An event about several payments names none of them in its fact: it stands.
   WHEN e.fact LIKE 'together:%' THEN e.created_at

@@ -1,6 +1,6 @@
 import { storeUnmoved } from '../../db/coverage.ts';
 import { storePage } from '../../db/inbox.ts';
-import { asideAmong } from '../../db/set-aside.ts';
+import { asideAmong, isItsOwn } from '../../db/set-aside.ts';
 import {
   movePageStart,
   noteKnownRecord,
@@ -72,8 +72,11 @@ export async function readAccount(
   } catch (error) {
     reading.problem = reasonOf(error);
     deps.log.warn({ account, err: error }, 'An account could not be read; it is tried again.');
-    await noteProblem(deps.database.db, account, reading.problem);
     await asideIfOwn(deps, 'read', account, error);
+    await noteProblem(deps.database.db, account, reading.problem).catch((own: unknown) => {
+      // Its row may be what is broken.
+      if (!isItsOwn(own)) throw own;
+    });
   }
   return reading;
 }
