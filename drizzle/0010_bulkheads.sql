@@ -4,7 +4,7 @@ UPDATE "settlement"."active_sessions" a SET "merchant_id" = s."merchant_id" FROM
 --> statement-breakpoint
 CREATE INDEX "active_sessions_wakes_of_merchant" ON "settlement"."active_sessions" USING btree ("merchant_id","wake_after") WHERE "settlement"."active_sessions"."wake_after" is not null;
 --> statement-breakpoint
-CREATE INDEX "set_aside_due" ON "settlement"."set_aside" USING btree ("kind","until");
+CREATE INDEX "set_aside_due" ON "settlement"."set_aside" USING btree ("until");
 --> statement-breakpoint
 -- When a worker first ran, and when an operator accepted that the network began anew, is the database's to say. The first is
 -- said once: a later instant would make rows of others ours. The public network never begins anew.

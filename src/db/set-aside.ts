@@ -33,6 +33,8 @@ const LONGEST_PAUSE = sql.raw("interval '10 minutes'");
 const MOST_DOUBLINGS = 9;
 /** UTF-16 units of a reason that a person is shown; the log has all of it. */
 const LONGEST_REASON = 500;
+/** What is still wanted is tried at most ten minutes after its pause, deliveries and second readings within a day. */
+const UNTRIED_FOR = sql.raw("interval '1 day'");
 /** Entries that are looked at in one turn for whether their subject is still there. */
 const MOST_SWEPT = 200;
 
@@ -114,18 +116,20 @@ export async function asideAmong(
 
 /**
  * Forgets failures whose pause is over and whose subject nobody will try again: sessions that were deleted, or followed by
- * another way meanwhile, and accounts that were read.
+ * another way meanwhile, accounts that were read, and whatever nobody wanted for a day.
  */
 export async function forgetGone(db: Db): Promise<void> {
   const { rows } = await db.execute<{ kind: AsideKind; subject: string }>(sql`
     SELECT a.kind, a.subject FROM (SELECT * FROM settlement.set_aside
-      WHERE kind IN ('settle', 'follow', 'wake', 'read') AND until <= now() ORDER BY until LIMIT ${MOST_SWEPT}) a
-    WHERE CASE a.kind
+      WHERE until <= now() ORDER BY until LIMIT ${MOST_SWEPT}) a
+    WHERE a.until <= now() - ${UNTRIED_FOR} OR CASE a.kind
       WHEN 'read' THEN NOT EXISTS (SELECT FROM settlement.watched_accounts w
         WHERE w.account = a.subject AND w.problem IS NOT NULL)
       WHEN 'follow' THEN NOT EXISTS (SELECT FROM checkout_sessions
         WHERE id = a.subject::uuid AND ${sql.raw(`(${UNSEEN})`)})
-      ELSE NOT EXISTS (SELECT FROM checkout_sessions WHERE id = a.subject::uuid) END`);
+      WHEN 'wake' THEN NOT EXISTS (SELECT FROM settlement.active_sessions
+        WHERE session_id = a.subject::uuid AND wake_after IS NOT NULL)
+      WHEN 'settle' THEN NOT EXISTS (SELECT FROM checkout_sessions WHERE id = a.subject::uuid) END`);
   const byKind = Map.groupBy(rows, ({ kind }) => kind);
   for (const [kind, gone] of byKind) {
     await takeBack(

@@ -58,6 +58,7 @@ test('a session of a page: the others are repaired, and it is not tried again be
   await it.database.rows('UPDATE settlement.set_aside SET until = now()');
   await it.reconcile();
   expect(await statusOf(poison)).toBe('paid');
+  await it.catchUp();
   expect(await asked()).toEqual([]);
 });
 

@@ -70,7 +70,7 @@ export async function readAgain(
       if (!dryRun) await noteNotReadAgain(deps.database.db, account);
     }
   }
-  await takeBack(db, 'read_again', read);
+  if (!dryRun) await takeBack(db, 'read_again', read);
   if (sum.found > 0 && !dryRun) await settleDue(deps);
   return { ...sum, next: null };
 }

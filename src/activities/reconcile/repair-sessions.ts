@@ -12,7 +12,7 @@ import type { LedgerHeader } from '../../domain/evidence.ts';
 import { findSession } from '../../db/sessions.ts';
 import { foresee } from '../../db/settle.ts';
 import { NOTHING, tally, untouched } from '../../domain/discrepancy.ts';
-import { reasonOf } from '../../domain/failure.ts';
+import { reasonOf, Refusal } from '../../domain/failure.ts';
 import { asideIfOwn } from '../aside.ts';
 import type { Deps } from '../deps.ts';
 import { reportSettled } from '../report-settled.ts';
@@ -114,6 +114,7 @@ async function readFor(
       accounts.set(account, [...(accounts.get(account) ?? []), id]);
     } catch (error) {
       problems.set(id, reasonOf(error));
+      if (!(error instanceof Refusal)) await asideIfOwn(deps, 'follow', id, error);
     }
   }
   for (const [account, ids] of accounts) {

@@ -15,7 +15,7 @@ export const setAside = settlement.table(
   },
   (t) => [
     primaryKey({ columns: [t.kind, t.subject] }),
-    // What is to be tried again, by kind.
-    index('set_aside_due').on(t.kind, t.until),
+    // What is to be tried again.
+    index('set_aside_due').on(t.until),
   ],
 );
