@@ -1,7 +1,7 @@
 /** The log: JSON lines on standard output, in which a session's id or a transaction's hash can be followed. */
 import { pino, stdSerializers, type Logger } from 'pino';
 import { errorCode } from './db/sqlstate.ts';
-import { shownLines } from './domain/shown.ts';
+import { logLine } from './log-line.ts';
 import { isStatement, reasonOf } from './domain/failure.ts';
 
 /**
@@ -10,8 +10,7 @@ import { isStatement, reasonOf } from './domain/failure.ts';
  */
 export function createLog(level: string, fields?: () => Record<string, string>): Logger {
   const mixin = fields === undefined ? {} : { mixin: fields };
-  // JSON escapes only some of what a terminal obeys, and a log is read on one.
-  const hooks = { streamWrite: shownLines };
+  const hooks = { streamWrite: logLine };
   return pino({ level, serializers: { err: tellError }, hooks, ...mixin });
 }
 

@@ -1,6 +1,7 @@
 /** The process as a whole: the SDK's log and metrics, and our own metrics beside them. */
 import { DefaultLogger, Runtime } from '@temporalio/worker';
 import type { Logger } from 'pino';
+import { BOUNDS, onReached } from './metrics/bounds.ts';
 import type { Counters } from './activities/deps.ts';
 import type { SettleCost } from './db/settle-queue.ts';
 import { sessionIdOf } from './workflows/contract.ts';
@@ -66,6 +67,10 @@ export function countersOf({ metricMeter: meter }: Runtime): ProcessCounters {
   const notAsked = meter.createCounter('settlement_horizon_requests_not_sent');
   const reports = meter.createCounter('settlement_reports_limited');
   const asides = meter.createCounter('settlement_set_aside');
+  const bounds = meter.createCounter('settlement_bounds_reached');
+  // At zero, so that the first one is a rise.
+  for (const bound of Object.keys(BOUNDS)) bounds.add(0, { bound });
+  onReached((bound) => bounds.add(1, { bound }));
   return {
     reportLimited: (bound) => reports.add(1, { bound }),
     setAside: (kind) => asides.add(1, { kind }),

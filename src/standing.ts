@@ -1,5 +1,6 @@
 /** Tells Prometheus, every quarter of a minute, how the whole stands (db/standing.ts). Every worker tells the same. */
 import type { Runtime } from '@temporalio/worker';
+import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import type { Db } from './db/connection.ts';
 import { readStanding, type Standing } from './db/standing.ts';
@@ -7,10 +8,18 @@ import { readStanding, type Standing } from './db/standing.ts';
 /** Prometheus asks about as often. */
 const EVERY_MS = 15_000;
 
-/** Begins to tell; returns how to end it. What cannot be read is logged, and the last numbers stay. */
-export function tellStanding({ metricMeter: meter }: Runtime, db: Db, log: Logger): () => void {
+/** Begins to tell, of `pools` how many wait for a connection; returns how to end it. What cannot be read is logged, and the last numbers stay. */
+export function tellStanding(
+  { metricMeter: meter }: Runtime,
+  db: Db,
+  log: Logger,
+  pools: Readonly<Record<string, Pick<Pool, 'waitingCount'>>> = {},
+): () => void {
   const show = gauges(meter);
+  const waiting = meter.createGauge('settlement_connections_waited_for', 'int');
   const tell = () => {
+    for (const [pool, { waitingCount }] of Object.entries(pools))
+      waiting.set(waitingCount, { pool });
     readStanding(db).then(show, (error: unknown) =>
       log.warn({ err: error }, 'How everything stands could not be read.'),
     );

@@ -67,7 +67,7 @@ export async function runWorker(
     temporal,
   ].map((open) => () => open.close());
   try {
-    await refuseUnfit(deps, temporal);
+    await refuseUnfit(deps, temporal, config);
     await noteAdoption(deps.database.db);
     const requestsPerHour = config.HORIZON_REQUESTS_PER_HOUR;
     closings.unshift(keepCheckingHorizon({ ...deps, requestsPerHour }));
@@ -77,7 +77,9 @@ export async function runWorker(
     workers.push(...(await createWorkers(config, { sessions: deps, reader }, temporal, tracing)));
     const ensuring = keepWatching(temporal, config, log);
     closings.unshift(() => clearInterval(ensuring));
-    closings.unshift(tellStanding(Runtime.instance(), reader.database.db, log));
+    closings.unshift(
+      tellStanding(Runtime.instance(), reader.database.db, log, poolsOf(deps, reader)),
+    );
     log.info({ network: config.networkName, temporal: temporal.address }, 'The worker runs.');
     onReady?.();
     await Promise.all(workers.map((worker) => worker.run()));
@@ -94,6 +96,13 @@ export async function runWorker(
     await tracing?.flush();
   }
 }
+
+type HasDatabase = Pick<ReconcileDeps, 'database'>;
+
+const poolsOf = (sessions: HasDatabase, reader: HasDatabase) => ({
+  sessions: sessions.database.pool,
+  reader: reader.database.pool,
+});
 
 /** The SDK drains by the same signals, but tells activities only when their grace is over. */
 function untilAskedToEnd(): AbortSignal {

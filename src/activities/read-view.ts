@@ -1,3 +1,4 @@
+import { reached } from '../metrics/bounds.ts';
 import { viewSession } from '../db/view.ts';
 import { forgetDeleted } from '../db/worklists.ts';
 import type { SessionView } from '../workflows/contract.ts';
@@ -20,6 +21,8 @@ export async function readView(deps: Deps, { sessionId, now }: LookInput): Promi
     await forgetDeleted(deps.database.db, sessionId);
     return notFound(sessionId);
   }
+  const { payments, paymentCount, deliveries, deliveryCount } = view;
+  if (paymentCount > payments.length || deliveryCount > deliveries.length) reached('view');
   return {
     sessionId,
     found: true,

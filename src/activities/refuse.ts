@@ -1,4 +1,5 @@
 import { ApplicationFailure } from '@temporalio/common';
+import { reached } from '../metrics/bounds.ts';
 import { cannotPass, errorCode } from '../db/sqlstate.ts';
 import { reasonOf, Refusal } from '../domain/failure.ts';
 
@@ -20,6 +21,7 @@ export async function refusing<T>(work: () => Promise<T>): Promise<T> {
 }
 
 function failureOf({ message, code, field }: Refusal): ApplicationFailure {
+  if (code === 'InvalidInput') reached('request');
   return ApplicationFailure.create({
     message,
     type: code,

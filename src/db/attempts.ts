@@ -217,8 +217,8 @@ export async function redeliver(db: Db, sessionId: string, deliveryId: string): 
       SELECT s.id, s.status, s.status, 'redelivery asked for', 'client',
         json_build_object('deliveryId', ${deliveryId}::text)
       FROM checkout_sessions s JOIN again ON again.session_id = s.id)
-    INSERT INTO settlement.active_sessions AS a (session_id, account, asset, deadline, wake_after)
-    SELECT s.id, s.receiving_account, ${ASSET_KEY}, NULL, now()
+    INSERT INTO settlement.active_sessions AS a (session_id, merchant_id, account, asset, deadline, wake_after)
+    SELECT s.id, s.merchant_id, s.receiving_account, ${ASSET_KEY}, NULL, now()
     FROM checkout_sessions s JOIN again ON again.session_id = s.id
     ON CONFLICT (session_id) DO UPDATE SET wake_after = now()`);
   if ((rowCount ?? 0) > 0) return;

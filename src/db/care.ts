@@ -156,8 +156,8 @@ async function take(db: Db, sessionIds: readonly string[], condition: SQL): Prom
       SELECT s.id, 'backend' FROM seen s WHERE s.status = 'cancelled' AND s.cancel_at IS NULL
         AND NOT ${over('s')} AND s.opened_after IS NOT NULL
       ON CONFLICT DO NOTHING)
-    INSERT INTO settlement.active_sessions AS a (session_id, live_session, account, asset, deadline, wake_after)
-    SELECT s.id, s.id, s.receiving_account, ${ASSET_KEY},
+    INSERT INTO settlement.active_sessions AS a (session_id, live_session, merchant_id, account, asset, deadline, wake_after)
+    SELECT s.id, s.id, s.merchant_id, s.receiving_account, ${ASSET_KEY},
       ${workListDeadline('s')}, now()
     FROM seen s WHERE s.opened_after IS NOT NULL ORDER BY s.id
     ON CONFLICT (session_id) DO UPDATE SET account = excluded.account, asset = excluded.asset,

@@ -66,7 +66,7 @@ export function firstLedgerAfter(instant: SQL, openedAfter: SQL): SQL {
  * for a two-hundredth (DEFAULT_RANGE_INEQ_SEL), as it is; a join would read every session for these few.
  */
 export const OVER_BY_NOW = sql`(
-  SELECT d.session_id, d.account, d.asset, d.deadline, (
+  SELECT d.session_id, d.merchant_id, d.account, d.asset, d.deadline, (
     SELECT o.opened_after FROM checkout_sessions o WHERE o.id = d.session_id
       AND o.closed_through_ledger IS NULL AND o.status <> 'paid') AS opened_after
   FROM settlement.active_sessions d WHERE d.deadline BETWEEN '-infinity' AND

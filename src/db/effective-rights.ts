@@ -2,7 +2,7 @@
  * What a role can really do, whatever way the right came: its own, PUBLIC's, that of a role it is a member of (also one it
  * would first have to SET ROLE to), that of an owner or of a superuser. PostgreSQL is asked, not the lists of grants.
  */
-import type { Client } from 'pg';
+import type { ClientBase } from 'pg';
 import { allowedBy, TABLES, type Table } from './rights.ts';
 
 /** The role and each role that it is a member of, directly or not, with any option (INHERIT, SET, ADMIN). */
@@ -19,7 +19,7 @@ const via = (oid: string) =>
  * What no list of rights can bind: attributes, memberships, ownership. Each in words; empty when there is none, null when
  * there is no such role. Our tables need not exist yet.
  */
-export async function standingOf(client: Client, role: string): Promise<string[] | null> {
+export async function standingOf(client: ClientBase, role: string): Promise<string[] | null> {
   const { rows } = await client.query<{ found: string[] }>(
     `WITH RECURSIVE ${REACH}, me AS (SELECT * FROM pg_roles WHERE rolname = $1)
      SELECT array_remove(ARRAY[
@@ -54,7 +54,7 @@ export async function standingOf(client: Client, role: string): Promise<string[]
 
 /** What the role may do more than `rightsOf` says, each in words; empty when there is nothing. Our tables exist. */
 export async function excessOf(
-  client: Client,
+  client: ClientBase,
   role: string,
   rightsOf: (table: Table) => string,
 ): Promise<string[]> {
@@ -68,7 +68,7 @@ type Held = { via: string; table: string; privilege: string; columns: string[]; 
 
 /** Rights on columns show those on tables, too; what has no columns is asked for by itself. */
 async function onTables(
-  client: Client,
+  client: ClientBase,
   role: string,
   rightsOf: (table: Table) => string,
 ): Promise<string[]> {
@@ -106,7 +106,7 @@ async function onTables(
 }
 
 /** Schemas, the database, and relations beside our tables: sequences, and views through which a table can be seen or changed. */
-async function onTheRest(client: Client, role: string): Promise<string[]> {
+async function onTheRest(client: ClientBase, role: string): Promise<string[]> {
   const { rows } = await client.query<{ found: string[] }>(
     `WITH RECURSIVE ${REACH}
      SELECT ARRAY(SELECT 'CREATE on the schema ' || n.nspname || ${via('r.oid')} FROM reach r, pg_namespace n

@@ -5,11 +5,18 @@ import type { Coverage } from '../domain/coverage.ts';
 import { problemOfRow, type SessionRowText } from '../domain/row-check.ts';
 import type { Db } from './connection.ts';
 import { ASSET_KEY, firstLedgerAfter, isHole, proven, readOnly, through } from './coverage.ts';
-import { merchantEndpointId } from './ids.ts';
 import { deadline, looksLikeSession } from './predicates.ts';
 import { READ_WHOLE, withRest } from './many-payments.ts';
 import { paymentRowFacts, type RawPaymentRow } from './payment-row.ts';
 import { prepared } from './prepared.ts';
+import {
+  SUBSCRIBERS,
+  toSubscribers,
+  wants,
+  type RawSubscribers,
+  type Subscriber,
+} from './subscribers.ts';
+import { UNSENT_EVENTS } from './unsent-events.ts';
 import {
   date,
   dateOrNull,
@@ -25,12 +32,13 @@ import {
   type RawPayment,
 } from './inbox-payment.ts';
 
-/** Where events of a session go. Which of them it wants is `events`; an empty list means the default ones. */
-export type Subscriber = { readonly endpointId: string; readonly events: readonly EventType[] };
-
 /** The facts of a session, and what writing its events needs. */
 export type GatheredFacts = SessionFacts & {
   readonly subscribers: readonly Subscriber[];
+  /** Its merchant has more active endpoints than get events. */
+  readonly hasMoreEndpoints: boolean;
+  /** `type` and `fact` of those of `existingEvents` that no settle has made and that subscribers wait for. */
+  readonly unsentEvents: ReadonlySet<string>;
   /** The id of the live `payments` row. */
   readonly paymentRowId: string | null;
   /** The last sequence number given out, by endpoint. */
@@ -110,10 +118,8 @@ const factsOf = (payments: SQL): SQL => sql`
         SELECT json_agg(json_build_object('kind', a.kind, 'detail', a.detail,
           'open', a.resolved_at IS NULL)) FROM settlement.attention a
         WHERE a.subject = s.id::text AND a.resolved_by IS DISTINCT FROM 'settle'),
-      'merchantUrl', (SELECT m.webhook_url IS NOT NULL FROM merchants m WHERE m.id = s.merchant_id),
-      'endpoints', (
-        SELECT json_agg(json_build_object('endpointId', w.id, 'events', w.events) ORDER BY w.id)
-        FROM webhook_endpoints w WHERE w.merchant_id = s.merchant_id AND w.is_active),
+      ${SUBSCRIBERS},
+      'unsent', ${UNSENT_EVENTS},
       'sequences', (
         SELECT json_object_agg(q.endpoint_id, q.last) FROM (
           SELECT endpoint_id, max(sequence) AS last FROM webhook_deliveries
@@ -136,30 +142,38 @@ const READ = {
   whole: prepared<{ facts: RawFacts }>('facts whole', factsOf(PAYMENTS_OF_SESSION)),
 };
 
-type RawFacts = RawSession & {
-  now: string;
-  payments: RawPayment[] | null;
-  legacyEnding: boolean;
-  historyFrom: string | null;
-  paymentRow: RawPaymentRow | null;
-  ambiguous: boolean;
-  coverage: Coverage | null;
-  undecoded: boolean;
-  reportedAt: string | null;
-  everReported: boolean;
-  events: string[] | null;
-  attention: { kind: string; detail: string; open: boolean }[] | null;
-  merchantUrl: boolean;
-  endpoints: { endpointId: string; events: EventType[] | null }[] | null;
-  sequences: Record<string, number> | null;
-};
+type RawFacts = RawSession &
+  RawSubscribers & {
+    now: string;
+    payments: RawPayment[] | null;
+    legacyEnding: boolean;
+    historyFrom: string | null;
+    paymentRow: RawPaymentRow | null;
+    ambiguous: boolean;
+    coverage: Coverage | null;
+    undecoded: boolean;
+    reportedAt: string | null;
+    everReported: boolean;
+    events: string[] | null;
+    attention: { kind: string; detail: string; open: boolean }[] | null;
+    unsent: string[] | null;
+    sequences: Record<string, number> | null;
+  };
 
 function rowText(raw: RawFacts): SessionRowText {
   return { ...raw, payment: raw.paymentRow };
 }
 
+/** An event (`type` and `fact`) that some endpoint would get. */
+function isAwaited(event: string, subscribers: readonly Subscriber[]): boolean {
+  const type = event.slice(0, event.indexOf(' ')) as EventType;
+  return subscribers.some((subscriber) => wants(subscriber, type));
+}
+
 function toFacts(raw: RawFacts): GatheredFacts {
   const attention = raw.attention ?? [];
+  const subscribers = toSubscribers(raw);
+  const unsent = new Set((raw.unsent ?? []).filter((event) => isAwaited(event, subscribers)));
   return {
     session: toSession(raw),
     rowProblem: problemOfRow(rowText(raw)),
@@ -178,13 +192,9 @@ function toFacts(raw: RawFacts): GatheredFacts {
       attention.filter((a) => !a.open).map((a) => `${a.kind} ${a.detail}`),
     ),
     now: date(raw.now),
-    subscribers: [
-      ...(raw.merchantUrl ? [{ endpointId: merchantEndpointId(raw.merchantId), events: [] }] : []),
-      ...(raw.endpoints ?? []).map(({ endpointId, events }) => ({
-        endpointId,
-        events: Array.isArray(events) ? events : [],
-      })),
-    ],
+    subscribers,
+    hasMoreEndpoints: raw.hasMoreEndpoints,
+    unsentEvents: unsent,
     lastSequence: raw.sequences ?? {},
   };
 }

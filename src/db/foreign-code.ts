@@ -3,7 +3,7 @@
  * its tables and may hang such things on them; `settle migrate` refuses before it writes, and `settle migrate --check` says
  * the same. What an operator has read and trusts is named in TRUSTED_DATABASE_CODE.
  */
-import type { Client } from 'pg';
+import type { ClientBase } from 'pg';
 import { TABLES } from './rights.ts';
 
 /** The database has code on our tables that is not ours; nothing was changed. */
@@ -27,6 +27,8 @@ const OUR_TRIGGERS: Readonly<Record<string, string>> = {
   'ledger_payments_inserted on settlement.ledger_payments': 'settlement.forget_totals',
   'ledger_payments_updated on settlement.ledger_payments': 'settlement.forget_totals',
   'ledger_payments_deleted on settlement.ledger_payments': 'settlement.forget_totals',
+  'network_dated_now on settlement.network': 'settlement.network_dated_now',
+  'active_sessions_entered on settlement.active_sessions': 'settlement.entered_for_merchant',
 };
 
 /** Our functions, all of the schema settlement. */
@@ -34,11 +36,13 @@ const OUR_FUNCTIONS = [
   'settlement.refuse_change()',
   'settlement.decided_now()',
   'settlement.forget_totals()',
+  'settlement.network_dated_now()',
+  'settlement.entered_for_merchant()',
 ];
 
 /** Each thing as `what name on table: what it runs`; without those that are trusted. Works before the first migration, too. */
 export async function foreignCode(
-  client: Client,
+  client: ClientBase,
   trusted: readonly string[] = [],
 ): Promise<string[]> {
   const { rows } = await client.query<{ what: string; runs: string }>(FOREIGN_CODE, [
@@ -53,7 +57,7 @@ export async function foreignCode(
 
 /** @throws ForeignCode */
 export async function refuseForeignCode(
-  client: Client,
+  client: ClientBase,
   trusted: readonly string[] = [],
 ): Promise<void> {
   const found = await foreignCode(client, trusted);

@@ -68,6 +68,11 @@ const INDEXES: readonly { name: string; ddl: string }[] = [
     ddl: `ON webhook_deliveries (delivery_id) WHERE ${FOREIGN}`,
   },
   {
+    // Those of a merchant that get events, the oldest first, however many others there are (src/db/subscribers.ts).
+    name: 'webhook_endpoints_oldest',
+    ddl: 'ON webhook_endpoints (merchant_id, created_at, id) WHERE is_active',
+  },
+  {
     name: 'webhook_endpoints_by_merchant',
     ddl: 'ON webhook_endpoints (merchant_id)',
   },

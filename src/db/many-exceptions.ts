@@ -42,7 +42,9 @@ export async function storedExceptions(
   facts: GatheredFacts,
   counts: JudgedBefore['counts'],
 ): Promise<Exception[]> {
-  const { session, existingEvents, coverage } = facts;
+  const { session, coverage } = facts;
+  const existingEvents = new Set(facts.existingEvents);
+  for (const event of facts.unsentEvents) existingEvents.delete(event);
   if (facts.rowProblem !== null) return [];
   const told = countToldOneByOne(existingEvents);
   const isTold = (e: Exception) =>

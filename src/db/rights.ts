@@ -66,7 +66,9 @@ export const APP_RIGHTS: Readonly<Record<Table, string>> = {
     'SELECT, INSERT (id, session_id, merchant_id, tx_hash, amount, asset_code, asset_issuer, sender_address, ' +
     'confirmed_at, settled_at), UPDATE (superseded_by, settled_at)',
   'public.webhook_dead_letters': ROWS_THAT_CHANGE,
-  'public.webhook_deliveries': ROWS_THAT_CHANGE,
+  // A new delivery is one that waits: none can be inserted as delivered.
+  'public.webhook_deliveries':
+    'SELECT, INSERT (merchant_id, session_id, event, payload, delivery_id, sequence, priority, event_id, endpoint_id), UPDATE',
   'public.webhook_endpoints':
     'SELECT, INSERT (id, merchant_id, url, events, secret), UPDATE (secret)',
   'settlement.active_sessions': WORK_LIST,

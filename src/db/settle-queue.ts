@@ -1,4 +1,5 @@
 import type { Pool } from 'pg';
+import { reached } from '../metrics/bounds.ts';
 import type { Db } from './connection.ts';
 import { classify } from './sqlstate.ts';
 import { lookTogether, settleOnce, type Settled } from './settle.ts';
@@ -122,7 +123,10 @@ export function createSettleQueue(
   function answer(w: Waiting, settled: Settled | null): void {
     if (settled?.isMore !== true) return w.resolve(settled);
     remember(knownLarge, w.sessionId, MOST_KNOWN_LARGE);
-    if (w.portions >= MOST_PORTIONS) return w.resolve(settled);
+    if (w.portions >= MOST_PORTIONS) {
+      reached('portions');
+      return w.resolve(settled);
+    }
     line({ ...w, portions: w.portions + 1 });
   }
 
@@ -144,6 +148,7 @@ export function createSettleQueue(
 
   /** One of the batch, or the database, is slow: each is tried alone, for a moment, and what is slow again goes last. */
   async function settleApart(batch: readonly Waiting[], tooSlow: unknown): Promise<void> {
+    reached('commit_ms');
     const bySession = Map.groupBy(batch, ({ sessionId }) => sessionId);
     let slowOnes = 0;
     for (const same of bySession.values()) {

@@ -1,5 +1,7 @@
+import { reached } from '../metrics/bounds.ts';
+import type { AttentionKind } from '../domain/attention.ts';
 import { assetKey } from '../domain/asset.ts';
-import { DEFAULT_EVENTS, eventBody, type EventFact } from '../domain/event.ts';
+import { eventBody, type EventFact } from '../domain/event.ts';
 import { addJudged } from '../domain/judged-before.ts';
 import { formatAmount } from '../domain/money.ts';
 import { effectiveDeadline } from '../domain/session.ts';
@@ -8,6 +10,8 @@ import { isOver } from '../domain/terms.ts';
 import type { GatheredFacts } from './facts.ts';
 import { deliveryId, eventId, paymentId } from './ids.ts';
 import { toStored } from './many-payments.ts';
+import { MOST_ENDPOINTS, wants } from './subscribers.ts';
+import { MADE_AGAIN } from './unsent-events.ts';
 
 /** A session's facts and what was decided from them. */
 export type Decided = { readonly facts: GatheredFacts; readonly decision: Decision };
@@ -22,13 +26,17 @@ export function documentOf(changed: readonly Decided[]): object {
     events: changed.flatMap((c) => eventRows(c).map(({ event }) => event)),
     deliveries: changed.flatMap(deliveryRows),
     journal: changed.flatMap(journalRows),
-    attention: changed.flatMap(({ facts, decision }) =>
-      decision.newAttention.map((a) => ({ subject: facts.session.id, ...a })),
-    ),
+    attention: changed.flatMap(attentionRows),
     gone: changed.flatMap(({ facts, decision }) =>
       decision.goneAttention.map((kind) => ({ subject: facts.session.id, kind })),
     ),
   };
+}
+
+/** Counts what of a session was bounded: its merchant's endpoints, and events about many payments. */
+export function countBounds({ facts, decision: { newEvents } }: Decided): void {
+  if (facts.hasMoreEndpoints && newEvents.length > 0) reached('endpoints');
+  if (newEvents.some(({ fact }) => fact.startsWith('together:'))) reached('told_together');
 }
 
 function sessionRow({ facts, decision }: Decided) {
@@ -46,6 +54,7 @@ function sessionRow({ facts, decision }: Decided) {
     settles_row: decision.settlesRow,
     left_alone: facts.rowProblem !== null,
     wake: needsRun(decision, over),
+    merchant_id: session.merchantId,
     account: session.receivingAccount,
     asset: assetKey(session.asset),
     deadline: over ? null : effectiveDeadline(session),
@@ -127,26 +136,66 @@ const PRIORITY: Record<EventFact['type'], number> = {
 
 function deliveryRows(changed: Decided) {
   const { facts } = changed;
-  const wants = (events: readonly string[], type: EventFact['type']) =>
-    (events.length > 0 ? events : DEFAULT_EVENTS).includes(type);
-  return facts.subscribers.flatMap(({ endpointId, events }) =>
+  return facts.subscribers.flatMap((subscriber) =>
     eventRows(changed)
-      .filter(({ fact }) => wants(events, fact.type))
+      .filter(({ fact }) => wants(subscriber, fact.type))
       .map(({ fact, event }, index) => ({
         merchant_id: event.merchant_id,
         session_id: event.session_id,
         event: fact.type,
         payload: { event: fact.type, data: fact.data },
-        delivery_id: deliveryId(event.id, endpointId),
-        sequence: (facts.lastSequence[endpointId] ?? 0) + index + 1,
+        delivery_id: deliveryId(event.id, subscriber.endpointId),
+        sequence: (facts.lastSequence[subscriber.endpointId] ?? 0) + index + 1,
         priority: PRIORITY[fact.type],
         event_id: event.id,
-        endpoint_id: endpointId,
+        endpoint_id: subscriber.endpointId,
+        fact: fact.fact,
       })),
   );
 }
 
-function journalRows({ facts: { session }, decision }: Decided) {
+/** Events that are made although another writer has inserted one in their place. */
+function madeAgain({ facts, decision }: Decided): EventFact[] {
+  return decision.newEvents.filter(({ type, fact }) => facts.unsentEvents.has(`${type} ${fact}`));
+}
+
+type AttentionRow = { subject: string; kind: AttentionKind; detail: string };
+
+function attentionRows(changed: Decided): AttentionRow[] {
+  const { facts, decision } = changed;
+  const { session, hasMoreEndpoints, answeredAttention } = facts;
+  const rows: AttentionRow[] = decision.newAttention.map((a) => ({ subject: session.id, ...a }));
+  for (const { type } of madeAgain(changed)) {
+    const kind = 'event_not_of_facts';
+    const detail = `Another writer inserted the event ${type} before its fact was so, without a delivery. The true event is sent.`;
+    if (!answeredAttention.has(`${kind} ${detail}`)) {
+      rows.push({ subject: session.id, kind, detail });
+    }
+  }
+  if (hasMoreEndpoints && decision.newEvents.length > 0) {
+    const detail = `The merchant has more than ${MOST_ENDPOINTS} active endpoints. The oldest ${MOST_ENDPOINTS} get events, the others get none.`;
+    rows.push({ subject: session.merchantId, kind: 'too_many_endpoints', detail });
+  }
+  return rows;
+}
+
+function journalRows(changed: Decided) {
+  const { session } = changed.facts;
+  const again = madeAgain(changed).length === 0 ? [] : [sameStatus(changed)];
+  return [...statusRows(changed), ...again.map((row) => ({ ...row, session_id: session.id }))];
+}
+
+function sameStatus({ decision: { status } }: Decided) {
+  return {
+    from_status: status,
+    to_status: status,
+    cause: MADE_AGAIN,
+    ledger: null,
+    actor: 'outbox',
+  };
+}
+
+function statusRows({ facts: { session }, decision }: Decided) {
   const ended = decision.closedThroughLedger !== session.closedThroughLedger;
   if (decision.status === session.status && !ended) return [];
   return [
@@ -156,6 +205,7 @@ function journalRows({ facts: { session }, decision }: Decided) {
       to_status: decision.status,
       cause: decision.cause,
       ledger: decision.closedThroughLedger ?? decision.judgement.completing?.ledger ?? null,
+      actor: 'settle',
     },
   ];
 }

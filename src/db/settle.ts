@@ -6,11 +6,11 @@ import type { SessionStatus } from '../domain/session.ts';
 import { decide } from '../domain/settle.ts';
 import type { Verdict } from '../domain/judge.ts';
 import type { Db } from './connection.ts';
-import { gatherFacts } from './facts.ts';
+import { gatherFacts, type GatheredFacts } from './facts.ts';
 import { checkoutSessions } from './schema/index.ts';
 import { prepared } from './prepared.ts';
 import { serializable, type Committed } from './serializable.ts';
-import { documentOf, type Decided } from './settle-rows.ts';
+import { countBounds, documentOf, type Decided } from './settle-rows.ts';
 
 /** What one settle found and wrote for one session. */
 export type Settled = {
@@ -79,7 +79,7 @@ export async function settleOnce(
       .orderBy(asc(checkoutSessions.id))
       .for('update');
     const facts = [...(await gatherFacts(tx, ids, 'locked')).values()];
-    const decided = facts.map((f) => ({ facts: f, decision: decide(f) }));
+    const decided = facts.map(toDecided);
     const changed = decided.filter(({ decision }) => decision.changes);
     if (changed.length > 0) await write(tx, changed);
     return answers(decided);
@@ -96,7 +96,7 @@ export async function lookTogether(
   sessionIds: readonly string[],
 ): Promise<{ settled: Map<string, Settled>; undecided: string[]; large: string[] }> {
   const facts = [...(await gatherFacts(db, sessionIds)).values()];
-  const decided = facts.map((f) => ({ facts: f, decision: decide(f) }));
+  const decided = facts.map(toDecided);
   return {
     settled: answers(decided.filter(({ decision }) => !decision.changes)),
     undecided: decided
@@ -109,7 +109,20 @@ export async function lookTogether(
 /** What settling a session now would make of it, without writing anything; null when it does not exist. */
 export async function foresee(db: Db, sessionId: string): Promise<Settled | null> {
   const facts = [...(await gatherFacts(db, [sessionId])).values()];
-  return answers(facts.map((f) => ({ facts: f, decision: decide(f) }))).get(sessionId) ?? null;
+  return answers(facts.map(toDecided)).get(sessionId) ?? null;
+}
+
+/** What the outbox holds from another writer does not count as told. */
+function toDecided(facts: GatheredFacts): Decided {
+  const { existingEvents, unsentEvents } = facts;
+  if (unsentEvents.size === 0) return { facts, decision: decide(facts) };
+  return {
+    facts,
+    decision: decide({
+      ...facts,
+      existingEvents: new Set([...existingEvents].filter((event) => !unsentEvents.has(event))),
+    }),
+  };
 }
 
 function answers(decided: readonly Decided[]): Map<string, Settled> {
@@ -141,6 +154,7 @@ function answers(decided: readonly Decided[]): Map<string, Settled> {
 /** Writes all differences in one statement. Every part is bound to the locked sessions, so none can go astray. */
 async function write(tx: Db, changed: readonly Decided[]): Promise<void> {
   await WRITE(tx, { document: JSON.stringify(documentOf(changed)) });
+  changed.forEach(countBounds);
 }
 
 const WRITE = prepared(
@@ -190,22 +204,31 @@ const WRITE = prepared(
     events AS (
       INSERT INTO settlement.events (id, session_id, merchant_id, type, fact, body, occurred_at)
       SELECT x.* FROM doc, jsonb_to_recordset(d->'events') AS x(id uuid, session_id uuid,
-        merchant_id uuid, type text, fact text, body text, occurred_at timestamptz)),
+        merchant_id uuid, type text, fact text, body text, occurred_at timestamptz)
+      -- One that another writer has inserted in its place stays, as evidence; the true one is made from the facts before it is sent.
+      ON CONFLICT (session_id, type, fact) DO NOTHING),
     deliveries AS (
       INSERT INTO webhook_deliveries (merchant_id, session_id, event, payload, delivery_id, sequence,
         priority, event_id, endpoint_id)
-      SELECT x.* FROM doc, jsonb_to_recordset(d->'deliveries') AS x(merchant_id uuid,
+      SELECT x.merchant_id, x.session_id, x.event, x.payload, x.delivery_id, x.sequence, x.priority,
+        coalesce((SELECT e.id FROM settlement.events e
+          WHERE e.session_id = x.session_id AND e.type = x.event AND e.fact = x.fact), x.event_id), x.endpoint_id
+      FROM doc, jsonb_to_recordset(d->'deliveries') AS x(merchant_id uuid,
         session_id uuid, event text, payload jsonb, delivery_id uuid, sequence int, priority int,
-        event_id uuid, endpoint_id uuid)
+        event_id uuid, endpoint_id uuid, fact text)
       -- An event that somebody deleted comes back under its old id, and its delivery is still there.
       ON CONFLICT (delivery_id) DO NOTHING),
     journal AS (
       INSERT INTO settlement.session_journal (session_id, from_status, to_status, cause, ledger, actor)
-      SELECT x.*, 'settle' FROM doc, jsonb_to_recordset(d->'journal') AS x(session_id uuid,
-        from_status text, to_status text, cause text, ledger bigint)),
+      SELECT x.* FROM doc, jsonb_to_recordset(d->'journal') AS x(session_id uuid,
+        from_status text, to_status text, cause text, ledger bigint, actor text)),
     attention AS (
       INSERT INTO settlement.attention (subject, kind, detail)
-      SELECT x.* FROM doc, jsonb_to_recordset(d->'attention') AS x(subject text, kind text, detail text)),
+      SELECT x.* FROM doc, jsonb_to_recordset(d->'attention') AS x(subject text, kind text, detail text)
+      -- A merchant's is asked about by each of its sessions, and once answered not again.
+      WHERE NOT EXISTS (SELECT FROM settlement.attention t WHERE t.subject = x.subject AND t.kind = x.kind
+        AND t.detail = x.detail AND t.kind = 'too_many_endpoints' AND t.resolved_by IS DISTINCT FROM 'settle')
+      ON CONFLICT (subject, kind) WHERE resolved_at IS NULL DO NOTHING),
     gone AS (
       UPDATE settlement.attention a SET resolved_at = now(), resolved_by = 'settle', reason = 'it is no longer so'
       FROM doc, jsonb_to_recordset(d->'gone') AS x(subject text, kind text)
@@ -215,10 +238,11 @@ const WRITE = prepared(
       UPDATE settlement.active_sessions a SET deadline = x.deadline, wake_after = now()
       FROM doc, jsonb_to_recordset(d->'sessions') AS x(id uuid, deadline timestamptz, wake boolean)
       WHERE a.session_id = x.id AND NOT x.wake)
-    INSERT INTO settlement.active_sessions AS a (session_id, live_session, account, asset, deadline, wake_after)
-    SELECT x.id, x.id, x.account, x.asset, x.deadline, now()
-    FROM doc, jsonb_to_recordset(d->'sessions') AS x(id uuid, account text, asset text,
+    INSERT INTO settlement.active_sessions AS a (session_id, live_session, merchant_id, account, asset, deadline, wake_after)
+    SELECT x.id, x.id, x.merchant_id, x.account, x.asset, x.deadline, now()
+    FROM doc, jsonb_to_recordset(d->'sessions') AS x(id uuid, merchant_id uuid, account text, asset text,
       deadline timestamptz, wake boolean)
     WHERE x.wake
-    ON CONFLICT (session_id) DO UPDATE SET deadline = excluded.deadline, wake_after = now()`,
+    ON CONFLICT (session_id) DO UPDATE SET deadline = excluded.deadline, wake_after = now(),
+      merchant_id = excluded.merchant_id`,
 );

@@ -19,6 +19,8 @@ export type AttentionKind =
   | 'told_in_another_order'
   | 'event_not_of_facts'
   | 'many_exceptions'
+  | 'too_many_endpoints'
+  | 'set_aside'
   | 'edited'
   | 'not_a_session';
 

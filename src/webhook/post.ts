@@ -1,4 +1,5 @@
 /** One POST of one event. It never throws for what the receiver does: that is an outcome. */
+import { reached } from '../metrics/bounds.ts';
 import { isIP } from 'node:net';
 import { Agent, request, type Dispatcher } from 'undici';
 import type { PostOutcome } from '../domain/delivery.ts';
@@ -97,15 +98,27 @@ export function createWebhookSender(options: {
         return outcomeOf(error, postWithinMs);
       }
     },
-    withSlot: ({ endpointId, merchantId }, waitMs, work) => {
+    withSlot: async ({ endpointId, merchantId }, waitMs, work) => {
       const until = performance.now() + waitMs;
+      let isFree = false;
       // The endpoint's first: who waits for a busy endpoint keeps nothing from the merchant's other ones.
-      return ofEndpoints.run(endpointId, waitMs, () =>
-        ofMerchants.run(merchantId, Math.max(0, until - performance.now()), work),
-      );
+      let hasBegun = false;
+      const done = await ofEndpoints.run(endpointId, waitMs, () => {
+        isFree = true;
+        return ofMerchants.run(merchantId, Math.max(0, until - performance.now()), () => {
+          hasBegun = true;
+          return work();
+        });
+      });
+      if (!isFree) reached('endpoint_posts');
+      else if (!hasBegun) reached('merchant_posts');
+      return done;
     },
     besideCommits: async (work) => {
-      if (beside >= BESIDE_COMMITS) return null;
+      if (beside >= BESIDE_COMMITS) {
+        reached('posts_beside_commits');
+        return null;
+      }
       beside += 1;
       try {
         return await work();
@@ -131,7 +144,9 @@ async function read(url: URL, answer: Dispatcher.ResponseData): Promise<PostOutc
     for await (const chunk of body) {
       chunks.push(chunk as Buffer);
       size += (chunk as Buffer).length;
-      if (size >= LARGEST_ANSWER) break;
+      if (size < LARGEST_ANSWER) continue;
+      reached('answer_bytes');
+      break;
     }
   } catch {
     // The status has arrived, and says all: a receiver that accepted and then cut the line has accepted, and one that

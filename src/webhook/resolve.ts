@@ -5,6 +5,7 @@
 import type { LookupAddress } from 'node:dns';
 import { Resolver } from 'node:dns/promises';
 import type { LookupFunction } from 'node:net';
+import { reached } from '../metrics/bounds.ts';
 import { AddressRefused, requirePublic } from './guard.ts';
 
 /** One try at one name server. A server that is further away than this is as good as silent. */
@@ -86,6 +87,7 @@ async function resolve(
       found.map(({ address }) => address),
       host,
     );
+    if (found.length > ADDRESSES_TRIED) reached('addresses');
     return found.slice(0, ADDRESSES_TRIED);
   } finally {
     clearTimeout(timer);
@@ -124,6 +126,7 @@ function noAddress(host: string, answers: readonly Answer[], withinMs: number): 
   const codes = answers.flatMap(({ code }) => (code === null ? [] : [code]));
   const problem = codes.find((code) => !EMPTY.has(code));
   if (problem === 'ECANCELLED') {
+    reached('resolve_ms');
     return new NotResolved(`No name server answered for ${host} within ${withinMs / 1000} s.`);
   }
   if (problem !== undefined)

@@ -244,6 +244,7 @@ export const UNBOUND: Readonly<Record<string, readonly Unbound[]>> = {
       write: 'DELETE settlement.set_aside',
       why: 'A success forgets failures, whenever they came.',
     },
+    { write: 'UPDATE settlement.active_sessions (wake_after)', why: ASKS_FOR_A_WAKE },
   ],
   'src/db/settle.ts': [
     {
@@ -278,7 +279,7 @@ export const UNBOUND: Readonly<Record<string, readonly Unbound[]>> = {
       lock: ".for('update')",
     },
     {
-      write: 'UPSERT settlement.active_sessions (deadline, wake_after)',
+      write: 'UPSERT settlement.active_sessions (deadline, wake_after, merchant_id)',
       why: 'Follows the session row of the same statement.',
       lock: ".for('update')",
     },
@@ -350,6 +351,10 @@ export const UNBOUND: Readonly<Record<string, readonly Unbound[]>> = {
     },
     { write: 'UPDATE settlement.active_sessions (wake_after)', why: ASKS_FOR_A_WAKE },
     { write: 'UPDATE settlement.active_sessions (wake_after)', why: ASKS_FOR_A_WAKE },
+    {
+      write: 'UPDATE settlement.active_sessions (wake_after)',
+      why: 'Puts off a wake that has just failed. One that is asked for meanwhile comes after the pause, at most 10 minutes later.',
+    },
     { write: 'UPSERT settlement.active_sessions (wake_after)', why: ASKS_FOR_A_WAKE },
     {
       write: 'DELETE settlement.undecided_payments',

@@ -4,11 +4,12 @@ import { openSession } from '../../src/activities/open-session.ts';
 import { insertMerchant } from '../support/database.ts';
 import type { Reading } from './reading.ts';
 
-/** Opens a session of 10 lumens on this account, which lasts for so many seconds of the ledger. */
+/** Opens a session of 10 lumens on this account, which lasts for so many seconds of the ledger; a merchant of its own unless given. */
 export async function openFor(
   reading: Reading,
   seconds: number,
   receivingAccount: string,
+  merchantId?: string,
 ): Promise<{ sessionId: string; memo: string }> {
   const sessionId = randomUUID();
   const { closedAt } = reading.ledger.chain.history.latest();
@@ -16,7 +17,7 @@ export async function openFor(
     sessionId,
     now: new Date(closedAt * 1000).toISOString(),
     request: {
-      merchantId: await insertMerchant(reading.database),
+      merchantId: merchantId ?? (await insertMerchant(reading.database)),
       amount: '10',
       asset: { code: 'XLM', issuer: null },
       receivingAccount,

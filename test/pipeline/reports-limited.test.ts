@@ -3,8 +3,13 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Memo } from '@stellar/stellar-sdk';
 import { MockActivityEnvironment } from '@temporalio/testing';
-import { proveReport, UNSEEN_PER_SESSION } from '../../src/activities/prove-report.ts';
+import {
+  ASKED_PER_MERCHANT,
+  proveReport,
+  UNSEEN_PER_SESSION,
+} from '../../src/activities/prove-report.ts';
 import type { ReportAnswer } from '../../src/workflows/contract.ts';
+import { insertMerchant } from '../support/database.ts';
 import { openFor } from './opened.ts';
 import { startReading, type Reading } from './reading.ts';
 
@@ -56,4 +61,46 @@ test('what the ledger does not show yet is asked again by a later attempt, which
     nextRetryDelay: 1_000,
     category: 'BENIGN',
   });
+});
+
+test('of one merchant, so many are asked about at once; the next is answered without being asked, and another merchant is not concerned', async () => {
+  const merchantId = await insertMerchant(reading.database);
+  const shop = await reading.wallet();
+  const sessions = [];
+  for (let i = 0; i <= ASKED_PER_MERCHANT; i += 1) {
+    sessions.push(await openFor(reading, 600, shop.address, merchantId));
+  }
+  const other = await openFor(reading, 600, shop.address);
+  const [last, ...first] = sessions;
+  // Horizon answers for none of them before the test says so.
+  const asked: string[] = [];
+  const answers = Promise.withResolvers<void>();
+  const allAsked = Promise.withResolvers<void>();
+  const transaction: typeof reading.deps.source.transaction = async (txHash) => {
+    asked.push(txHash);
+    if (asked.length === ASKED_PER_MERCHANT) allAsked.resolve();
+    if (asked.length <= ASKED_PER_MERCHANT) await answers.promise;
+    return { kind: 'not_found' };
+  };
+  const deps = { ...reading.deps, source: { ...reading.deps.source, transaction } };
+  const reportOf = (sessionId = '') =>
+    new MockActivityEnvironment().run(() =>
+      proveReport(deps, { sessionId, txHash: nonsense(), wait: false }),
+    ) as Promise<ReportAnswer>;
+
+  const waiting = first.map(({ sessionId }) => reportOf(sessionId));
+  await allAsked.promise;
+  expect(await reportOf(last?.sessionId)).toMatchObject({
+    kind: 'unknown',
+    reason: expect.stringContaining(`${ASKED_PER_MERCHANT} reports of the merchant`),
+  });
+  expect(asked).toHaveLength(ASKED_PER_MERCHANT);
+  expect(reading.counted.get('report limited by merchant')).toBe(1);
+  expect((await reportOf(other.sessionId)).kind).toBe('not_on_ledger');
+  answers.resolve();
+  expect((await Promise.all(waiting)).map(({ kind }) => kind)).toEqual(
+    Array(ASKED_PER_MERCHANT).fill('not_on_ledger'),
+  );
+  // A slot that is free again is given to the next.
+  expect((await reportOf(last?.sessionId)).kind).toBe('not_on_ledger');
 });

@@ -1,9 +1,12 @@
 /** Sessions that cannot be settled or followed, many of them, with many payments; and others beside them. */
 import { randomBytes } from 'node:crypto';
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { settleDue } from '../../src/activities/watch/settle-due.ts';
+import { wakeDue } from '../../src/activities/watch/wake-due.ts';
 import { storeFindings } from '../../src/db/inbox.ts';
-import { sessionsToClose, sessionsWithUndecided } from '../../src/db/worklists.ts';
+import { openAttention, resolveAttention } from '../../src/db/operator/attention.ts';
+import { forgetGone } from '../../src/db/set-aside.ts';
+import { sessionsToClose, sessionsWithUndecided, takeDueWakes } from '../../src/db/worklists.ts';
 import { insertMerchant } from '../support/database.ts';
 import { insertSession, newAccount, paymentFor, receive } from '../db/build.ts';
 import { minute } from '../domain/build.ts';
@@ -90,7 +93,7 @@ test('1,050 sessions that cannot end do not keep another from ending', async () 
     poison.push(session.id);
   }
   await refuse(poison);
-  const other = await insertSession(database, { covered: [-1, 31] });
+  const other = await insertSession(database, { merchantId, covered: [-1, 31] });
   expect(await sessionsToClose(database.db)).not.toContain(other.id);
   await settleDue(deps);
   expect(await statusOf(other.id)).toEqual({ status: 'expired' });
@@ -115,4 +118,87 @@ test('a step of a turn that fails for a reason of its own keeps nothing else fro
   const report = await reading.turn(true);
   expect(report.problems).toBe(1);
   expect(report.headLedger).toBeGreaterThan(before);
+});
+
+describe('a person', () => {
+  const asked = async () =>
+    (await openAttention(reading.database.db))
+      .filter(({ kind }) => kind === 'set_aside')
+      .map(({ subject, detail, whatToDo }) => ({ subject, detail, whatToDo }));
+  const pauseIsOver = () => reading.database.rows('UPDATE settlement.set_aside SET until = now()');
+
+  test('is asked about what is set aside until it goes through, and the session then comes to rest', async () => {
+    const { database, deps } = reading;
+    const poison = await insertSession(database);
+    await receive(database, poison, '10');
+    await refuse([poison.id]);
+    await settleDue(deps);
+    await settleDue(deps);
+    expect(await asked()).toEqual([
+      {
+        subject: poison.id,
+        detail: expect.stringContaining('It cannot be settled: This row is broken.'),
+        whatToDo: expect.stringContaining('tried again by itself'),
+      },
+    ]);
+    await pauseIsOver();
+    await database.rows('DROP TRIGGER broken ON checkout_sessions');
+    await settleDue(deps);
+    expect(await statusOf(poison.id)).toEqual({ status: 'paid' });
+    expect(await asked()).toEqual([]);
+    expect(await takeDueWakes(database.db, 10)).toEqual([poison.id]);
+  });
+
+  test('is asked no more when it was settled by another way, or is gone', async () => {
+    const { database, deps } = reading;
+    const [settled, deleted] = [await insertSession(database), await insertSession(database)];
+    for (const session of [settled, deleted]) await receive(database, session, '10');
+    await refuse([settled.id, deleted.id]);
+    await settleDue(deps);
+    expect(await asked()).toHaveLength(2);
+    await database.rows('DROP TRIGGER broken ON checkout_sessions');
+    await deps.queue.settle(settled.id);
+    await database.rows('DELETE FROM checkout_sessions WHERE id = $1', [deleted.id]);
+    await pauseIsOver();
+    await settleDue(deps);
+    await forgetGone(database.db);
+    expect(await asked()).toEqual([]);
+    expect(await database.rows('SELECT * FROM settlement.set_aside')).toEqual([]);
+  });
+
+  test('who has answered is not asked the same again', async () => {
+    const { database, deps } = reading;
+    const poison = await insertSession(database);
+    await receive(database, poison, '10');
+    await refuse([poison.id]);
+    await settleDue(deps);
+    const which = { subject: poison.id, kind: 'set_aside' };
+    await resolveAttention(database.pool, which, { actor: 'ann', reason: 'it may stay so' });
+    await pauseIsOver();
+    await settleDue(deps);
+    expect(await asked()).toEqual([]);
+  });
+});
+
+test('wakes that fail beside others are set aside; the rest are sent', async () => {
+  const { database, deps } = reading;
+  const sessions = [];
+  for (let i = 0; i < 30; i += 1) sessions.push((await insertSession(database)).id);
+  await database.rows(
+    `UPDATE settlement.active_sessions SET wake_after = now() - interval '1 hour'`,
+  );
+  const [poison = ''] = sessions;
+  const woken: string[] = [];
+  const wake = async (id: string) => {
+    if (id === poison) throw new Error('This run cannot be woken.');
+    woken.push(id);
+  };
+  await wakeDue({ ...deps, wake });
+  expect(woken.sort()).toEqual(sessions.slice(1).sort());
+  await wakeDue({ ...deps, wake });
+  expect(woken).toHaveLength(29);
+  expect(await openAttention(database.db)).toMatchObject([{ subject: poison, kind: 'set_aside' }]);
+  await database.rows('UPDATE settlement.active_sessions SET wake_after = now()');
+  await wakeDue(deps);
+  expect(await openAttention(database.db)).toEqual([]);
 });

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { startSandboxLedger } from '../../src/sandbox/ledger/start.ts';
 import { startTemporalServer } from '../../src/sandbox/temporal-server.ts';
-import { createTestDatabase } from '../support/database.ts';
+import { createTestDatabase, ROLES } from '../support/database.ts';
 import { startSystem, until, type System } from '../support/system.ts';
 
 let system: System;
@@ -48,6 +48,31 @@ describe('a worker', () => {
     await bare.stop();
     expect(said).toContain('search-attribute create');
     expect(said).toContain('CheckoutStatus');
+  });
+
+  test('does not start with rights or code in the database that are more than ours, and names each', async () => {
+    const { database } = system;
+    await database.pool.query(`
+      GRANT DELETE ON settlement.session_journal TO ${ROLES.app};
+      CREATE FUNCTION public.stamp() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+      CREATE TRIGGER stamped BEFORE UPDATE ON checkout_sessions FOR EACH ROW EXECUTE FUNCTION public.stamp()`);
+    try {
+      const said = await refusal({});
+      expect(said).toContain('exit 2');
+      expect(said).toContain(`"${ROLES.app}" has DELETE on settlement.session_journal`);
+      expect(said).toContain('trigger stamped on public.checkout_sessions');
+      expect(said).toContain('TRUSTED_DATABASE_CODE');
+      const worker = await system.worker({
+        TRUSTED_DATABASE_CODE:
+          'trigger stamped on public.checkout_sessions,DELETE on settlement.session_journal',
+      });
+      expect(await worker.drain()).toBe(0);
+      expect(system.logged()).toContain('database.trusted');
+    } finally {
+      await database.pool.query(`
+        REVOKE DELETE ON settlement.session_journal FROM ${ROLES.app};
+        DROP FUNCTION public.stamp CASCADE`);
+    }
   });
 
   test('drains on SIGTERM: what it has begun is finished, and it ends well within its grace', async () => {

@@ -1,3 +1,4 @@
+import { asideAmong, takeBack } from '../../db/set-aside.ts';
 import { missingPayments } from '../../db/inbox.ts';
 import {
   accountsToReadAgain,
@@ -10,6 +11,7 @@ import { ledgerHeaders } from '../../db/ledgers.ts';
 import { reasonOf } from '../../domain/failure.ts';
 import type { LedgerHeader } from '../../domain/evidence.ts';
 import { ledgerPaymentKey, type LedgerPayment } from '../../domain/ledger-payment.ts';
+import { asideIfOwn } from '../aside.ts';
 import { advanceChain } from '../watch/chain.ts';
 import { settleDue } from '../watch/settle-due.ts';
 import { readWholeLedgers } from '../watch/whole-ledgers.ts';
@@ -35,7 +37,12 @@ export async function readAgain(
 ): Promise<PageOutcome> {
   let sum: Tally = NOTHING;
   let failures = 0;
-  const accounts = await accountsToReadAgain(deps.database.db, ACCOUNTS);
+  const read: string[] = [];
+  const { db } = deps.database;
+  const turn = await accountsToReadAgain(db, ACCOUNTS);
+  const names = turn.map(({ account }) => account);
+  const aside = await asideAmong(db, 'read_again', names);
+  const accounts = turn.filter(({ account }) => !aside.has(account));
   if (accounts.length === 0) return { ...NOTHING, next: null };
   const { oldestLedger } = await deps.source.head();
   const { newest } = await advanceChain(deps);
@@ -47,6 +54,7 @@ export async function readAgain(
         sum,
         await readAccountAgain(deps, account, { oldestLedger, newest, allowance, dryRun }),
       );
+      read.push(account.account);
     } catch (error) {
       const why = reasonOf(error);
       deps.log.warn(
@@ -58,10 +66,11 @@ export async function readAgain(
         sum,
         tally([subject], new Map([[subject, `it could not be read again: ${why}`]])),
       );
-      failures += 1;
+      if (dryRun || !(await asideIfOwn(deps, 'read_again', account.account, error))) failures += 1;
       if (!dryRun) await noteNotReadAgain(deps.database.db, account);
     }
   }
+  if (!dryRun) await takeBack(db, 'read_again', read);
   if (sum.found > 0 && !dryRun) await settleDue(deps);
   return { ...sum, next: null };
 }

@@ -6,12 +6,14 @@ import {
   whyLeft,
   type SessionDiscrepancy,
 } from '../../db/discrepancies.ts';
+import { asideAmong, isItsOwn, takeBack } from '../../db/set-aside.ts';
 import { watchedAccount } from '../../db/watching.ts';
 import type { LedgerHeader } from '../../domain/evidence.ts';
 import { findSession } from '../../db/sessions.ts';
 import { foresee } from '../../db/settle.ts';
 import { NOTHING, tally, untouched } from '../../domain/discrepancy.ts';
-import { reasonOf } from '../../domain/failure.ts';
+import { reasonOf, Refusal } from '../../domain/failure.ts';
+import { asideIfOwn } from '../aside.ts';
 import type { Deps } from '../deps.ts';
 import { reportSettled } from '../report-settled.ts';
 import { takeIntoCare } from '../watch/care.ts';
@@ -35,7 +37,9 @@ export async function repairSessions(
   const subjects = found.map(nameOf);
   if (found.length === 0) return { ...NOTHING, next };
   if (dryRun) return { ...untouched(kind, subjects, await foreseen(deps, found)), next };
-  const problems = await repair(deps, kind, found);
+  const aside = await asideAmong(db, 'settle', found);
+  const tried = found.filter((id) => !aside.has(id));
+  const problems = new Map([...aside, ...(await repair(deps, kind, tried))]);
   // One that a person is asked about from now on will not be found again, and is not repaired all the same.
   const remaining = [...(await stillSo(db, kind, found)), ...(await askedAbout(db, kind, found))];
   const why = await whyLeft(db, remaining);
@@ -70,7 +74,7 @@ async function repair(
   const problems =
     kind === 'unsettled_payment' ? await settle(deps, found) : await readFor(deps, kind, found);
   const readable = found.filter((id) => !problems.has(id));
-  if (kind === 'stuck_processing') await timeProcessing(deps.database.db, readable);
+  if (kind === 'stuck_processing') await timeEach(deps, readable);
   const failed = await settle(deps, readable);
   // Whoever wrote the row, its money must be in the inbox. What cannot be read now does not undo the repair.
   if (kind === 'unsettled_payment') await readFor(deps, kind, readable);
@@ -110,10 +114,11 @@ async function readFor(
       accounts.set(account, [...(accounts.get(account) ?? []), id]);
     } catch (error) {
       problems.set(id, reasonOf(error));
+      if (!(error instanceof Refusal)) await asideIfOwn(deps, 'follow', id, error);
     }
   }
   for (const [account, ids] of accounts) {
-    const problem = await readToTheEnd(deps, account, newest);
+    const problem = await readToTheEnd(deps, account, newest).catch(reasonOf);
     if (problem !== null) for (const id of ids) problems.set(id, problem);
   }
   await settleDue(deps);
@@ -136,13 +141,32 @@ async function readToTheEnd(
   }
 }
 
+/** Together; where one of them is the reason that this fails, each by itself. That one is told when it is settled. */
+async function timeEach(deps: Deps, ids: readonly string[]): Promise<void> {
+  const { db } = deps.database;
+  try {
+    await timeProcessing(db, ids);
+  } catch (error) {
+    if (!isItsOwn(error)) throw error;
+    for (const id of ids) {
+      await timeProcessing(db, [id]).catch((own: unknown) => asideIfOwn(deps, 'settle', id, own));
+    }
+  }
+}
+
 async function settle(deps: Deps, ids: readonly string[]): Promise<Map<string, string>> {
   const failed = new Map<string, string>();
+  const settled: string[] = [];
   for (const [id, result] of await deps.queue.settleAll(ids)) {
     if (result instanceof Error) {
       deps.log.error({ sessionId: id, err: result }, 'A session could not be repaired.');
       failed.set(id, reasonOf(result));
-    } else reportSettled(deps, result);
+      await asideIfOwn(deps, 'settle', id, result);
+    } else {
+      settled.push(id);
+      reportSettled(deps, result);
+    }
   }
+  await takeBack(deps.database.db, 'settle', settled);
   return failed;
 }

@@ -1,6 +1,10 @@
 import { deletedSessions, forgetSessions, placeOpenings } from '../../db/care.ts';
+import { asideAmong, forgetGone, isItsOwn } from '../../db/set-aside.ts';
+import { forgetEndpointQuestions } from '../../db/subscribers.ts';
 import { correctedSessions } from '../../db/session-row.ts';
+import { Refusal } from '../../domain/failure.ts';
 import type { Deps } from '../deps.ts';
+import { asideIfOwn } from '../aside.ts';
 import { followBackend, takeIntoCare } from './care.ts';
 
 /**
@@ -14,20 +18,36 @@ export async function discoverForeignSessions(
   signal: AbortSignal = deps.draining,
 ): Promise<void> {
   const { db } = deps.database;
-  await placeOpenings(db, newestLedger);
+  try {
+    await placeOpenings(db, newestLedger);
+  } catch (error) {
+    // One row among them may be the reason: each is dated by itself below.
+    if (!isItsOwn(error)) throw error;
+    deps.log.error(
+      { event: 'openings.not_dated', err: error },
+      'Openings could not be dated together.',
+    );
+  }
   await followBackend(deps, onFollowed, signal);
   await followCorrected(deps, onFollowed);
   await forgetDeleted(deps);
+  await forgetGone(db);
+  await forgetEndpointQuestions(db);
 }
 
 /** Follows rows that were not sessions before their correction. */
 async function followCorrected(deps: Deps, onFollowed: (sessionId: string) => void): Promise<void> {
-  for (const id of await correctedSessions(deps.database.db)) {
+  const { db } = deps.database;
+  const found = await correctedSessions(db);
+  const aside = await asideAmong(db, 'follow', found);
+  for (const id of found.filter((one) => !aside.has(one))) {
     try {
       await takeIntoCare(deps, id);
       onFollowed(id);
     } catch (error) {
-      deps.log.warn({ sessionId: id, err: error }, 'A corrected row could not be taken up.');
+      if (error instanceof Refusal || !(await asideIfOwn(deps, 'follow', id, error))) {
+        deps.log.warn({ sessionId: id, err: error }, 'A corrected row could not be taken up.');
+      }
     }
   }
 }

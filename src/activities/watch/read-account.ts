@@ -1,5 +1,6 @@
 import { storeUnmoved } from '../../db/coverage.ts';
 import { storePage } from '../../db/inbox.ts';
+import { asideAmong, isItsOwn } from '../../db/set-aside.ts';
 import {
   movePageStart,
   noteKnownRecord,
@@ -10,6 +11,7 @@ import {
 import type { AccountEntries, LedgerHeader } from '../../domain/evidence.ts';
 import type { AccountPage, PageStart } from '../../domain/account-page.ts';
 import { reasonOf } from '../../domain/failure.ts';
+import { asideIfOwn } from '../aside.ts';
 import type { Deps } from '../deps.ts';
 import { agreesWithChain } from './entry-check.ts';
 import { ledgersBetween, readWholeLedgers } from './whole-ledgers.ts';
@@ -59,6 +61,8 @@ export async function readAccount(
   const reading: AccountReading = { pages: 0, payments: 0, isAtEnd: false, problem: null };
   const { account } = watched;
   try {
+    const why = (await asideAmong(deps.database.db, 'read', [account])).get(account);
+    if (why !== undefined) return { ...reading, problem: why };
     const entries = await deps.source.accountEntries(account);
     const moved = entries === null ? null : await storeEntries(deps, entries, watched, options);
     if (!shouldReadPages(watched, moved, options)) {
@@ -70,7 +74,11 @@ export async function readAccount(
   } catch (error) {
     reading.problem = reasonOf(error);
     deps.log.warn({ account, err: error }, 'An account could not be read; it is tried again.');
-    await noteProblem(deps.database.db, account, reading.problem);
+    await asideIfOwn(deps, 'read', account, error);
+    await noteProblem(deps.database.db, account, reading.problem).catch((own: unknown) => {
+      // Its row may be what is broken.
+      if (!isItsOwn(own)) throw own;
+    });
   }
   return reading;
 }

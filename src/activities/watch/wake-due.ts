@@ -1,4 +1,6 @@
-import { returnWakes, takeDueWakes } from '../../db/worklists.ts';
+import { takeBack } from '../../db/set-aside.ts';
+import { postponeWakes, returnWakes, takeDueWakes } from '../../db/worklists.ts';
+import { reached } from '../../metrics/bounds.ts';
 import type { Deps } from '../deps.ts';
 
 /**
@@ -14,22 +16,33 @@ const WAKES_AT_ONCE = 10;
 export const WAKES_PER_TURN = 100;
 
 /**
- * Wakes the sessions that are due in the database, the oldest first, up to `WAKES_PER_TURN`. Those that cannot be woken now
- * are found again by the next turn. Begins nothing more once `signal` is aborted. Returns how many were woken.
+ * Wakes the sessions that are due in the database, in rounds of one session of each merchant, up to `WAKES_PER_TURN`. Those that
+ * cannot be woken now are found again by the next turn; one that fails beside others that do not is set aside. Begins nothing more once `signal` is aborted. Returns how many were woken.
  */
 export async function wakeDue(deps: Deps, signal: AbortSignal = deps.draining): Promise<number> {
   let woken = 0;
+  let tried = 0;
   for (let taken = 0; taken < WAKES_PER_TURN && !signal.aborted; taken += WAKES_AT_ONCE) {
     const due = await takeDueWakes(deps.database.db, WAKES_AT_ONCE);
+    tried += due.length;
     const results = await Promise.allSettled(due.map(({ id, account }) => deps.wake(id, account)));
     const failed = due.flatMap(({ id }, i) => (results[i]?.status === 'rejected' ? [id] : []));
     woken += due.length - failed.length;
+    const others = due.map(({ id }) => id).filter((id) => !failed.includes(id));
+    await takeBack(deps.database.db, 'wake', others);
     if (failed.length > 0) {
-      await returnWakes(deps.database.db, failed);
       const first = results.find((r) => r.status === 'rejected');
       deps.log.warn({ sessionIds: failed, err: first?.reason }, 'Sessions could not be woken.');
+      // Where nobody can be woken, Temporal is away; the next turn finds the same sessions.
+      if (others.length === 0) {
+        await returnWakes(deps.database.db, failed);
+        break;
+      }
+      for (let _ = failed.length; _ > 0; _ -= 1) deps.counters.setAside('wake');
+      await postponeWakes(deps.database.db, failed, first?.reason);
     }
-    if (due.length < WAKES_AT_ONCE || failed.length > 0) break;
+    if (due.length < WAKES_AT_ONCE) break;
   }
+  if (tried >= WAKES_PER_TURN) reached('wakes');
   return woken;
 }

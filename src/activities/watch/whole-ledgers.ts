@@ -2,9 +2,11 @@ import { randomInt } from 'node:crypto';
 import { storeWhole } from '../../db/inbox.ts';
 import { ledgerHeaders, storeRun } from '../../db/ledgers.ts';
 import { noteHole } from '../../db/holes.ts';
+import { asideAmong, takeBack } from '../../db/set-aside.ts';
 import type { LedgerHeader, WholeLedger } from '../../domain/evidence.ts';
 import { MoreThanCounted } from '../../domain/ledger-errors.ts';
 import { NotShown } from '../../domain/not-shown.ts';
+import { asideIfOwn } from '../aside.ts';
 import type { Deps } from '../deps.ts';
 import { extendChainBack, notShownFrom } from './chain.ts';
 
@@ -34,11 +36,12 @@ export type LedgersRead = { ledgers: number; payments: number };
  */
 export async function readWholeLedgers(
   deps: Deps,
-  wanted: readonly WantedLedger[],
+  asked: readonly WantedLedger[],
   newest: LedgerHeader,
   signal: AbortSignal,
 ): Promise<LedgersRead> {
   const read: LedgersRead = { ledgers: 0, payments: 0 };
+  const wanted = await withoutAside(deps, asked);
   if (wanted.length === 0) return read;
   const { headers, isDone } = await headersOf(deps, wanted);
   const holes: { account: string; hole: NotShown }[] = [];
@@ -57,21 +60,45 @@ export async function readWholeLedgers(
       if (newest.sequence - sequence > LONG_AGO) {
         const { hole, shown } = await findHole(deps, accounts, sequence, newest);
         holes.push(...accounts.map((account) => ({ account, hole })));
-        for (const one of shown) read.payments += await storeOne(deps, one);
+        for (const one of shown) read.payments += (await storeOne(deps, one)) ?? 0;
         await noteHole(deps.database.db, accounts, hole);
       }
       continue;
     }
-    read.payments += await storeOne(deps, whole);
+    const stored = await storeOne(deps, whole);
+    if (stored === null) continue;
+    read.payments += stored;
     read.ledgers += 1;
   }
   return read;
 }
 
-/** Returns the payments that it has, new or not. */
-async function storeOne({ database }: Deps, whole: WholeLedger): Promise<number> {
-  await storeWhole(database.pool, whole);
-  return whole.payments.length;
+const nameOf = (sequence: number): string => `ledger ${sequence}`;
+
+/** One that failed by itself is not tried before its pause is over. */
+async function withoutAside(
+  { database }: Deps,
+  wanted: readonly WantedLedger[],
+): Promise<readonly WantedLedger[]> {
+  const names = wanted.map(({ sequence }) => nameOf(sequence));
+  const aside = await asideAmong(database.db, 'ledger', names);
+  return aside.size === 0 ? wanted : wanted.filter(({ sequence }) => !aside.has(nameOf(sequence)));
+}
+
+/**
+ * Returns the payments that it has, new or not; null when it cannot be stored for a reason of its own, which keeps no other
+ * ledger from being read.
+ */
+async function storeOne(deps: Deps, whole: WholeLedger): Promise<number | null> {
+  const name = nameOf(whole.sequence);
+  try {
+    await storeWhole(deps.database.pool, whole);
+    await takeBack(deps.database.db, 'ledger', [name]);
+    return whole.payments.length;
+  } catch (error) {
+    if (!(await asideIfOwn(deps, 'ledger', name, error))) throw error;
+    return null;
+  }
 }
 
 /** One ledger that Horizon does not answer for keeps no other from being read. */
@@ -83,7 +110,9 @@ async function wholeOrNull(
   try {
     return await wholeLedger(deps, header, new Set(accounts));
   } catch (error) {
-    deps.log.warn({ ledger: header.sequence, err: error }, 'A ledger could not be read whole.');
+    if (!(await asideIfOwn(deps, 'ledger', nameOf(header.sequence), error))) {
+      deps.log.warn({ ledger: header.sequence, err: error }, 'A ledger could not be read whole.');
+    }
     return 'unanswered';
   }
 }

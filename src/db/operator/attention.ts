@@ -12,7 +12,7 @@ import { wakeSessions } from '../worklists.ts';
 /** Something that needs a person, since when (ISO 8601), and what to do about it. */
 export type OpenAttention = {
   readonly id: number;
-  /** A session's id, an account, or `network`. */
+  /** A session's id, a merchant's, an account, a ledger, or `network`. */
   readonly subject: string;
   readonly kind: string;
   readonly detail: string;
@@ -45,6 +45,10 @@ const WHAT_TO_DO: Readonly<Record<AttentionKind | 'network_reset' | 'history_gap
     'Point HORIZON_URL at a Horizon that has the ledgers of the gap, or settle the sessions that it keeps open with their merchants, then resolve this.',
   event_not_of_facts:
     'Somebody wrote into the outbox what the ledger does not say, or the session was edited since: compare the event (settlement.events) with `settle session why`, find out who holds the app role, change its password, and resolve it. When the facts make the event, it is sent.',
+  too_many_endpoints:
+    'Ask the merchant which endpoints are in use, and have the others deleted or switched off (webhook_endpoints.is_active). This closes by itself then; resolve it where it may stay so.',
+  set_aside:
+    'The detail says what fails and why. It is tried again by itself, after pauses of at most 10 minutes, and nothing else waits for it. Mend the cause (the row, a trigger on the table, a record of the ledger); this closes by itself when it goes through. Resolve it where it may stay so.',
   not_a_session:
     'Correct the row in checkout_sessions as the detail says; the watcher then takes it up and this closes by itself. If it was never meant to be paid, return what it received (`settle payments held`) and resolve this.',
   edited:
@@ -99,7 +103,7 @@ export async function resolveAttention(
       WHERE id = ${found.id}`);
     const { id, subject, kind, detail } = found;
     const entry = { action: 'attention resolved', detail: { attention: id, kind, detail } };
-    await writeDown(tx, by, { ...entry, subject: subjectInWords(subject) });
+    await writeDown(tx, by, { ...entry, subject: subjectInWords(found) });
     if (isUuid(subject)) {
       await writeDownAtSessions(tx, by, [subject], entry);
       await wakeSessions(tx, [subject]);
@@ -160,7 +164,8 @@ async function refuseWhileParked(tx: Db, account: string): Promise<void> {
   );
 }
 
-function subjectInWords(subject: string): string {
+function subjectInWords({ subject, kind }: Pick<Row, 'subject' | 'kind'>): string {
+  if (kind === 'too_many_endpoints') return `merchant ${subject}`;
   if (isUuid(subject)) return `session ${subject}`;
-  return subject === 'network' ? subject : `account ${subject}`;
+  return subject.startsWith('G') ? `account ${subject}` : subject;
 }

@@ -28,7 +28,7 @@ export const network = settlement.table(
     discoveredAfter: ledgerNumber('discovered_after'),
     /** Sessions that had ended before this are judged by their row alone; null: none are. */
     historyFrom: instant('history_from'),
-    /** When a worker first ran: what an older backend writes after this is somebody's mistake. */
+    /** When a worker first ran: what an older backend writes after this is a mistake. A trigger dates it, once. */
     adoptedAt: instant('adopted_at'),
     /** When an operator accepted that the (test) network began anew; endings before it prove nothing about it. */
     resetAt: instant('reset_at'),

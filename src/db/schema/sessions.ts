@@ -19,6 +19,8 @@ export const activeSessions = settlement.table(
   'active_sessions',
   {
     sessionId: uuid('session_id').primaryKey(),
+    /** Whose session it is: wakes go round by merchant. Zero: an earlier version entered it, which did not say. */
+    merchantId: uuid('merchant_id').notNull().default('00000000-0000-0000-0000-000000000000'),
     account: text('account').notNull(),
     asset: text('asset').notNull(),
     /** When the ledger must be covered to for an ending; null once the session is closed or paid. */
@@ -35,6 +37,10 @@ export const activeSessions = settlement.table(
   (t) => [
     index('active_sessions_by_deadline').on(t.account, t.deadline),
     index('active_sessions_by_wake').on(t.wakeAfter),
+    // The wakes of each merchant, and from one merchant to the next: as many entries as there are sessions not at rest.
+    index('active_sessions_wakes_of_merchant')
+      .on(t.merchantId, t.wakeAfter)
+      .where(sql`${t.wakeAfter} is not null`),
     index('active_sessions_overdue').on(t.deadline),
     index('active_sessions_unchecked').on(t.checkedAt.asc().nullsFirst()),
     // The foreign key, and what was deleted: both by one index.
@@ -115,7 +121,7 @@ export const attention = settlement.table(
   'attention',
   {
     id: bigint('id', { mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
-    /** A session's id, or an account. */
+    /** A session's id, a merchant's id, an account, or what else the kind is about. */
     subject: text('subject').notNull(),
     kind: text('kind').notNull(),
     detail: text('detail').notNull(),

@@ -1,5 +1,5 @@
 /** What is set aside, and for how long. */
-import { integer, primaryKey, text } from 'drizzle-orm/pg-core';
+import { index, integer, primaryKey, text } from 'drizzle-orm/pg-core';
 import { instant, settlement } from './columns.ts';
 
 /** What failed by itself, and when it is tried again. A success forgets it. */
@@ -13,5 +13,9 @@ export const setAside = settlement.table(
     failedAt: instant('failed_at').notNull().defaultNow(),
     error: text('error').notNull(),
   },
-  (t) => [primaryKey({ columns: [t.kind, t.subject] })],
+  (t) => [
+    primaryKey({ columns: [t.kind, t.subject] }),
+    // What is to be tried again.
+    index('set_aside_due').on(t.until),
+  ],
 );
