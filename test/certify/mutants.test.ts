@@ -1,13 +1,10 @@
 /** The mutants of the certificate are edits of the sources, which move on; whether each is caught, `npm run certify:mutants` shows. */
 import { readFileSync } from 'node:fs';
 import { expect, test } from '@jest/globals';
-import { EVIDENCE_MUTANTS } from '../../certify/mutants/evidence.ts';
+import { chosenMutants, TESTED as BY_AREA } from '../../certify/mutants/areas.ts';
 import { mutated, MUTANTS } from '../../certify/mutants/list.ts';
-import { READING_MUTANTS } from '../../certify/mutants/reading.ts';
-import { SETTLEMENT_MUTANTS } from '../../certify/mutants/settlement.ts';
-import { TOLD_MUTANTS } from '../../certify/mutants/told.ts';
 
-const TESTED = [...EVIDENCE_MUTANTS, ...READING_MUTANTS, ...SETTLEMENT_MUTANTS, ...TOLD_MUTANTS];
+const TESTED = Object.values(BY_AREA).flat();
 
 const source = (file: string) => readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8');
 
@@ -34,4 +31,17 @@ test.each(TESTED)('the test that "$name" turns red is there', ({ test: red }) =>
 
 test('there are a dozen mutants at least', () => {
   expect(MUTANTS.length).toBeGreaterThanOrEqual(12);
+});
+
+test('no two mutants share a name', () => {
+  const names = [...MUTANTS, ...TESTED].map(({ name }) => name);
+  expect(new Set(names).size).toBe(names.length);
+});
+
+test('an area, or a part of a name, chooses mutants', () => {
+  expect(chosenMutants(['told'])).toEqual(expect.arrayContaining([...(BY_AREA['told'] ?? [])]));
+  expect(chosenMutants(['READ COMMITTED']).map(({ name }) => name)).toEqual([
+    'settle is READ COMMITTED',
+  ]);
+  expect(chosenMutants([])).toHaveLength(MUTANTS.length + TESTED.length);
 });
