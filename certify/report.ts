@@ -3,7 +3,9 @@ import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { ELSEWHERE } from './elsewhere.ts';
+import { TESTED } from './mutants/areas.ts';
 import { MUTANTS } from './mutants/list.ts';
+import type { TestedMutant } from './mutants/settlement.ts';
 import { CELLS } from './parts/cells.ts';
 import type { Recovery } from './parts/cells/scene.ts';
 import type { RoundPlan } from './parts/lanes.ts';
@@ -137,6 +139,15 @@ That green means something is shown by \`npm run certify:mutants\`: ${MUTANTS.le
 
 ${MUTANTS.map(({ name }) => `- ${name}`).join('\n')}
 
+${Object.values(TESTED).flat().length} more break a rule that no round is needed for. Each names a test that must fail, which takes seconds instead of minutes.
+\`npm run certify:mutants -- doors\` plays one area, \`-- 'READ COMMITTED'\` the mutants with these words in their name.
+
+| area | mutants | tests that must fail |
+|---|---:|---|
+${Object.entries(TESTED)
+  .map(([area, mutants]) => rowOfArea(area, mutants))
+  .join('\n')}
+
 ## What this does not show
 
 - One machine, one disk, one PostgreSQL: no failover to a replica that lags (F8; an older state of the database is a test's), no partition
@@ -163,6 +174,12 @@ function rowOf(row: string, name: string, results: readonly RoundResult[]): stri
   const seeds = played.map(({ seed }) => seed);
   const shown = seeds.slice(0, 3).join(', ') + (seeds.length > 3 ? ', …' : '');
   return `| ${row} | ${name} | ${played.length} | ${struck} | ${violations} | ${shown || 'not played'} |`;
+}
+
+function rowOfArea(area: string, mutants: readonly TestedMutant[]): string {
+  const files = [...new Set(mutants.map(({ test }) => test.file))].toSorted();
+  const links = files.map((path) => `[${path.replace(/^test\/|\.test\.ts$/g, '')}](../${path})`);
+  return `| ${area} | ${mutants.length} | ${links.join(', ')} |`;
 }
 
 /** The commit, and whether the files are what it says. */

@@ -1,6 +1,7 @@
 /** The mutants of the certificate are edits of the sources, which move on; whether each is caught, `npm run certify:mutants` shows. */
 import { readFileSync } from 'node:fs';
 import { expect, test } from '@jest/globals';
+import { transformSync } from '@swc/core';
 import { chosenMutants, TESTED as BY_AREA } from '../../certify/mutants/areas.ts';
 import { mutated, MUTANTS } from '../../certify/mutants/list.ts';
 
@@ -15,6 +16,10 @@ test.each([...MUTANTS, ...TESTED])('the mutant "$name" still breaks the sources'
     const after = mutated(before, edit);
     expect(after).not.toBe(before);
     files.set(edit.file, after);
+  }
+  // A file that cannot be read would be red by itself, and show nothing.
+  for (const text of files.values()) {
+    expect(() => transformSync(text, { jsc: { parser: { syntax: 'typescript' } } })).not.toThrow();
   }
 });
 
