@@ -25,7 +25,7 @@ function openedFor(sessionId: string, { amount, asset, expiresAt }: Asked) {
 
 async function answer(sessionId: string): Promise<void> {
   setHandler(defineUpdate<unknown, [Asked]>('open'), (asked) => openedFor(sessionId, asked));
-  setHandler(defineUpdate<unknown, []>('look'), () => ({ sessionId, found: true, status: 'paid' }));
+  setHandler(defineUpdate('look'), () => ({ sessionId, found: true, status: 'paid' }));
   await condition(() => false);
 }
 
