@@ -193,8 +193,8 @@ describe('reading back', () => {
       });
     }
     const id = 'ffffffff-ffff-4fff-8fff-ffffffffffff';
-    await insertSession(database, { id, covered: [-1, 6], active: false });
-    await database.rows('UPDATE checkout_sessions SET seen_status = NULL WHERE id = $1', [id]);
+    await insertSession(database, { id, covered: null, active: false });
+    await database.rows('UPDATE checkout_sessions SET opened_after = 59000 WHERE id = $1', [id]);
     expect(await followBackend(depsOver(node(1, 60_000).source))).toEqual([id]);
   });
 
