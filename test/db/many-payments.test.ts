@@ -206,7 +206,7 @@ describe('totals', () => {
   });
 
   test.each([
-    ['price', `amount = 0.0000100`],
+    ['price', `amount = 0.0000300`],
     ['deadline', `expires_at = '${minute(4).toISOString()}'`],
   ])('are those of the %s of now, after the backend edited it', async (_, edit) => {
     const session = await insertSession(database);
