@@ -60,8 +60,8 @@ export const BOUNDED_MUTANTS: readonly TestedMutant[] = [
     edits: [
       {
         file: WORKLISTS,
-        from: "SELECT id FROM sessions WHERE NOT ${isAside('settle', sql`sessions.id::text`)}",
-        to: 'SELECT id FROM sessions WHERE id::text <> ${isAside.name}',
+        from: "WHERE NOT ${isAside('settle', sql`sessions.id::text`)} GROUP BY id, merchant_id)",
+        to: 'WHERE id::text <> ${isAside.name} GROUP BY id, merchant_id)',
       },
     ],
     test: aside('two thousand payments of a session that cannot be settled'),
@@ -71,8 +71,8 @@ export const BOUNDED_MUTANTS: readonly TestedMutant[] = [
     edits: [
       {
         file: WORKLISTS,
-        from: "      AND NOT ${isAside('settle', sql`a.session_id::text`)}\n",
-        to: '',
+        from: "AND NOT ${isAside('settle', sql`a.session_id::text`)}) due",
+        to: ') due',
       },
     ],
     test: aside('1,050 sessions that cannot end do not keep another from ending'),
@@ -243,8 +243,8 @@ export const BOUNDED_MUTANTS: readonly TestedMutant[] = [
     edits: [
       {
         file: 'src/activities/prove-report.ts',
-        from: 'if (isOpen && input.wait) askAgainLater(answer);',
-        to: 'if (isOpen && input.wait && !answer) askAgainLater(answer);',
+        from: 'if (isOpen && input.wait) askAgainLater(answer, asked === null);',
+        to: 'if (isOpen && input.wait && !answer) askAgainLater(answer, asked === null);',
       },
     ],
     test: reports('is asked again by a later attempt, which takes no slot meanwhile'),

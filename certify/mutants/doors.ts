@@ -53,8 +53,8 @@ export const DOORS_MUTANTS: readonly TestedMutant[] = [
     edits: [
       {
         file: 'src/client.ts',
-        from: 'return requireOpened(sessionId, asked, await ask(sessionId, openUpdate, [request], { same }));',
-        to: 'return (await ask(sessionId, openUpdate, [request], { same })) as typeof asked & OpenedSession;',
+        from: 'return requireOpened(sessionId, asked, await ask(sessionId, openUpdate, [request], sharing));',
+        to: 'return (await ask(sessionId, openUpdate, [request], sharing)) as typeof asked & OpenedSession;',
       },
     ],
     test: inTest('system/squatter', 'is not believed, and does not keep the id'),

@@ -184,7 +184,7 @@ export const NET_MUTANTS: readonly TestedMutant[] = [
   },
   {
     name: 'an answer is read to its end',
-    edits: [{ file: POST, from: 'if (size >= LARGEST_ANSWER) break;', to: '' }],
+    edits: [{ file: POST, from: 'if (size < LARGEST_ANSWER) continue;', to: 'continue;' }],
     test: post('that never ends is read only at its beginning'),
   },
   {
@@ -252,7 +252,7 @@ export const NET_MUTANTS: readonly TestedMutant[] = [
     edits: [
       {
         file: PAGES,
-        from: "if (error.limit === 'time' && !isAlive) await ask(least);",
+        from: "if (error.limit === 'time' && !isAlive) await ask(http, request, least);",
         to: '',
       },
     ],
