@@ -7,7 +7,7 @@ import type { Decision } from '../domain/settle.ts';
 import { isOver } from '../domain/terms.ts';
 import type { GatheredFacts } from './facts.ts';
 import { deliveryId, eventId, paymentId } from './ids.ts';
-import { toStored } from './many-payments.ts';
+import { toStored } from './session-totals.ts';
 
 /** A session's facts and what was decided from them. */
 export type Decided = { readonly facts: GatheredFacts; readonly decision: Decision };

@@ -7,10 +7,11 @@ import { isOver, readInstant } from '../domain/terms.ts';
 import type { Db } from './connection.ts';
 import { PAYMENTS_OF_SESSION } from './inbox-payment.ts';
 import { confirmedWaits, firstAttemptAt, isOpen, openLines } from './lines.ts';
-import { TOTALS_OF_SESSION, WITHOUT_SESSION } from './many-payments.ts';
+import { WITHOUT_SESSION } from './many-payments.ts';
 import { over } from './predicates.ts';
 import { prepared } from './prepared.ts';
 import { ROW_TEXT } from './session-row.ts';
+import { TOTALS_OF_SESSION } from './session-totals.ts';
 
 /** A session as an operator wants to see it, and what is still to be done for it. */
 export type StoredView = {

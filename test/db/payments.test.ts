@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { explainPayments, heldPayments } from '../../src/db/payments.ts';
-import { settleTogether } from '../../src/db/settle.ts';
+import { explainPayments } from '../../src/db/payments.ts';
 import { markUnmatched } from '../../src/db/worklists.ts';
 import type { LedgerPayment } from '../../src/domain/ledger-payment.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { heldPayments } from '../support/held.ts';
+import { settleTogether } from '../support/settle.ts';
 import { FAKE_USDC, minute } from '../domain/build.ts';
 import { cancelAt, cover, insertSession, receive, type StoredSession } from './build.ts';
 

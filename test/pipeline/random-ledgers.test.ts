@@ -6,11 +6,11 @@
 import { expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
 import { auditDatabase } from '../../src/db/audit.ts';
-import { heldPayments } from '../../src/db/payments.ts';
 import { formatAmount, parseAmount } from '../../src/domain/money.ts';
 import { arrivals, ending, type Arrival, type Terms } from './model.ts';
 import { SESSIONS, STEP, take, type Scene, type Step } from './steps.ts';
 import { newWorld, type World } from './world.ts';
+import { heldPayments } from '../support/held.ts';
 
 const WORLDS = 40;
 const MOST_TURNS = 40;

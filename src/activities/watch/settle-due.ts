@@ -13,13 +13,19 @@ export async function settleDue(deps: SettlingDeps, signal?: AbortSignal): Promi
   const tried = new Set<string>();
   let settled = 0;
   for (;;) {
-    for (const unmatched of await listed(deps, markUnmatched)) {
+    const unmatched = await listed(deps, markUnmatched);
+    for (const payment of unmatched) {
       deps.counters.judged('unmatched');
-      deps.log.warn(unmatched, 'A payment names no session.');
+      deps.log.warn(payment, 'A payment names no session.');
     }
     const lists = [await listed(deps, sessionsWithUndecided), await listed(deps, sessionsToClose)];
     const due = lists.flat().filter((id) => !tried.has(id));
-    if (due.length === 0 || signal?.aborted === true) return settled;
+    if (signal?.aborted === true) return settled;
+    if (due.length === 0) {
+      // Where many name no session, only a part of them was marked.
+      if (unmatched.length > 0) continue;
+      return settled;
+    }
     for (const id of due) tried.add(id);
     settled += await settleEach(deps, due);
     deps.settledBell.ring();
