@@ -2,11 +2,12 @@
  * The ledger payments of sessions, one after the other in the order in which they count: of most sessions all in one
  * statement, of those with many page by page. Anybody can send a session any number of payments, so none are collected.
  */
-import { sql, type SQL } from 'drizzle-orm';
+import { sql } from 'drizzle-orm';
 import { byPlace, type SeenPayment } from '../domain/audit-fold.ts';
 import type { Db } from './connection.ts';
 import {
   INBOX_PAYMENT,
+  paymentPages,
   PAYMENTS_OF_SESSION,
   toInboxPayment,
   type RawPayment,
@@ -14,7 +15,7 @@ import {
 
 /** A session with so many payments is read with the others of its page. */
 const FEW = 50;
-/** Payments of one session that are read in one statement: about 0.5 MB. */
+/** Payments that are fetched from a cursor at once. */
 const PAGE = 1_000;
 
 /** A session, and what takes its payments. */
@@ -60,26 +61,10 @@ async function readFew(db: Db, ids: readonly string[]): Promise<Map<string, Seen
   return found;
 }
 
-/** Those that count in their own place, in ledger order, by the index that has this order. */
+/** Those that count in their own place, in ledger order. */
 async function* ownPlaces(db: Db, id: string): AsyncGenerator<SeenPayment> {
-  let after = sql`(-1::bigint, -1, '', -1)`;
-  for (;;) {
-    const { rows } = await db.execute<{ payment: Raw }>(sql`
-      SELECT ${SEEN} AS payment FROM (
-        SELECT p.* FROM checkout_sessions s, LATERAL ${PAYMENTS_OF_SESSION} p
-        WHERE s.id = ${id} AND p.placed_after IS NULL
-          AND (p.operation_id, p.sub_index, p.tx_hash, p.op_index) > ${after}
-        ORDER BY p.operation_id, p.sub_index, p.tx_hash, p.op_index LIMIT ${PAGE}) lp`);
-    const page = rows.map(({ payment }) => toSeen(payment));
-    yield* page;
-    const last = page.at(-1);
-    if (last === undefined || page.length < PAGE) return;
-    after = keyOf(last);
-  }
-}
-
-function keyOf({ operationId, subIndex, txHash, opIndex }: SeenPayment): SQL {
-  return sql`(${operationId}::bigint, ${subIndex}::int, ${txHash}, ${opIndex}::int)`;
+  const pages = paymentPages<Raw>(db, id, { row: SEEN, where: sql`p.placed_after IS NULL` });
+  for await (const page of pages) yield* page.map(toSeen);
 }
 
 let cursors = 0;

@@ -5,7 +5,7 @@ import type { Db } from './connection.ts';
 import {
   INBOX_PAYMENT,
   parseStored,
-  PAYMENTS_OF_SESSION,
+  somePayments,
   toInboxPayment,
   type RawPayment,
 } from './inbox-payment.ts';
@@ -24,12 +24,12 @@ export async function knownTogether(
   { verdict, count }: Counted,
   madeAt: string,
 ): Promise<KnownTogether> {
+  const where = sql`p.verdict = ${verdict} AND p.seen_at <= ${madeAt}::timestamptz`;
+  const some = somePayments(sessionId, { where, most: count });
   const { rows } = await db.execute<{ known: Raw }>(sql`
     WITH known AS MATERIALIZED (
       SELECT lp.*, row_number() OVER (ORDER BY lp.operation_id, lp.sub_index, lp.tx_hash, lp.op_index) AS place FROM (
-        SELECT p.* FROM checkout_sessions s, LATERAL ${PAYMENTS_OF_SESSION} p
-        WHERE s.id = ${sessionId} AND p.verdict = ${verdict} AND p.seen_at <= ${madeAt}::timestamptz
-        ORDER BY p.operation_id, p.sub_index, p.tx_hash, p.op_index LIMIT ${count}) lp),
+        SELECT * FROM ${some} few) lp),
     assets AS (
       SELECT min(place) AS place, asset_code, asset_issuer, sum(amount) AS amount, count(*) AS payments
       FROM known GROUP BY asset_code, asset_issuer)

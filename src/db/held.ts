@@ -14,7 +14,9 @@ import type { Db } from './connection.ts';
 import { gatherFacts, type GatheredFacts } from './facts.ts';
 import {
   INBOX_PAYMENT,
+  paymentPages,
   PAYMENTS_OF_SESSION,
+  somePayments,
   toInboxPayment,
   type RawPayment,
 } from './inbox-payment.ts';
@@ -63,8 +65,6 @@ export type HeldSession = {
 const SESSIONS = 1_000;
 /** Sessions of which the facts are gathered at once. */
 const BATCH = 200;
-/** Payments read in one statement. */
-const PAGE = 1_000;
 /** So many of the first and of the last payments of a session are shown. */
 const AT_EACH_END = 5;
 
@@ -173,13 +173,11 @@ async function heldOfMany(db: Db, facts: GatheredFacts): Promise<HeldSession> {
   } else if (!isPaid && isOver({ ...session, legacy: legacyEnding })) {
     sums.push(...credited('underpaid', judgement.credited));
   }
-  const ends = (
-    order: string,
-  ) => sql`(SELECT p.* FROM checkout_sessions s, LATERAL ${PAYMENTS_OF_SESSION} p
-    WHERE s.id = ${session.id} ORDER BY ${sql.raw(order)} LIMIT ${AT_EACH_END})`;
   const { rows } = await db.execute<{ payment: RawPayment }>(sql`
-    SELECT ${INBOX_PAYMENT} AS payment FROM (${ends('p.operation_id, p.sub_index')}
-      UNION ${ends('p.operation_id DESC, p.sub_index DESC')}) lp ORDER BY lp.operation_id, lp.sub_index`);
+    SELECT ${INBOX_PAYMENT} AS payment FROM (
+      SELECT * FROM ${somePayments(session.id, { most: AT_EACH_END })} f
+      UNION SELECT * FROM ${somePayments(session.id, { last: true, most: AT_EACH_END })} l) lp
+    ORDER BY lp.operation_id, lp.sub_index`);
   const payments = rows.flatMap(({ payment }) => heldRow(facts, judgement, payment));
   return { sessionId: session.id, sums, payments, isAll: false };
 }
@@ -197,18 +195,9 @@ function heldRow(
 async function* amongMany(db: Db, facts: GatheredFacts): AsyncGenerator<HeldPayment[]> {
   const { id } = facts.session;
   const judgement = judgementOf(facts);
-  let after = sql`(-1::bigint, -1, '', -1)`;
-  for (;;) {
-    const { rows } = await db.execute<{ payment: RawPayment }>(sql`
-      SELECT ${INBOX_PAYMENT} AS payment FROM (
-        SELECT p.* FROM checkout_sessions s, LATERAL ${PAYMENTS_OF_SESSION} p
-        WHERE s.id = ${id} AND (p.operation_id, p.sub_index, p.tx_hash, p.op_index) > ${after}
-        ORDER BY p.operation_id, p.sub_index, p.tx_hash, p.op_index LIMIT ${PAGE}) lp`);
-    const page = rows.flatMap(({ payment }) => heldRow(facts, judgement, payment));
-    if (page.length > 0) yield page;
-    const last = rows.at(-1)?.payment;
-    if (last === undefined || rows.length < PAGE) return;
-    after = sql`(${last.operationId}::bigint, ${last.subIndex}::int, ${last.txHash}, ${last.opIndex}::int)`;
+  for await (const page of paymentPages(db, id)) {
+    const held = page.flatMap((payment) => heldRow(facts, judgement, payment));
+    if (held.length > 0) yield held;
   }
 }
 

@@ -19,7 +19,7 @@ import type { Db } from './connection.ts';
 import type { GatheredFacts } from './facts.ts';
 import {
   INBOX_PAYMENT,
-  PAYMENTS_OF_SESSION,
+  somePayments,
   parseStored,
   toInboxPayment,
   type RawPayment,
@@ -73,9 +73,10 @@ function byItself(payment: InboxPayment, reason: HeldReason): JudgedException {
 
 const line = (sessionId: string, verdict: Verdict, most: number, seenBy = 'infinity') => sql`(
   SELECT lp.*, row_number() OVER (ORDER BY lp.operation_id, lp.sub_index, lp.tx_hash, lp.op_index) AS rank
-  FROM (SELECT p.* FROM checkout_sessions s, LATERAL ${PAYMENTS_OF_SESSION} p
-    WHERE s.id = ${sessionId} AND p.verdict = ${verdict} AND p.seen_at <= ${seenBy}::timestamptz
-    ORDER BY p.operation_id, p.sub_index, p.tx_hash, p.op_index LIMIT ${most}) lp)`;
+  FROM ${somePayments(sessionId, {
+    where: sql`p.verdict = ${verdict} AND p.seen_at <= ${seenBy}::timestamptz`,
+    most,
+  })} lp)`;
 
 async function first(db: Db, sessionId: string, verdict: Verdict): Promise<InboxPayment[]> {
   const { rows } = await db.execute<{ payment: RawPayment }>(sql`

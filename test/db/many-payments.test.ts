@@ -161,8 +161,11 @@ describe('totals', () => {
     );
     expect(await totals(session)).toBeUndefined();
     await settleTogether(database.pool, [session.id]);
-    const { misjudged: _, ...after } = (await totals(session)) ?? {};
-    expect(after).toEqual(before);
+    const { misjudged: _, held, ...after } = (await totals(session)) ?? {};
+    const { held: heldBefore, ...rest } = before ?? {};
+    expect(after).toEqual(rest);
+    expect(heldBefore).toMatchObject({ wrong_asset: { payments: 400 } });
+    expect(held).toMatchObject({ wrong_asset: { payments: 399 } });
   });
 
   test('say what is held of each payment, as all payments together do', async () => {
