@@ -75,7 +75,7 @@ async function measureAll(): Promise<void> {
     const url = await postgres.createDatabase(`dust_${size}`);
     await migrate(url, { networkPassphrase: 'bench' });
     rows.push(await measure(url, size));
-    console.error(`# ${size} payments are measured`);
+    console.error(`# ${JSON.stringify(rows.at(-1))}`);
   }
   await postgres.stop();
   const lines = report(rows);
