@@ -26,9 +26,7 @@ import {
 import { commitReplyLost } from './commit-reply-lost.ts';
 
 let database: TestDatabase;
-beforeAll(async () => {
-  database = await createTestDatabase();
-});
+beforeAll(async () => void (database = await createTestDatabase()));
 afterAll(() => database.close());
 
 async function settle(sessionId: string): Promise<Settled> {
