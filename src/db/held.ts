@@ -108,7 +108,9 @@ async function sessionsHolding(db: Db, account: string | null, after: string | n
           OR coalesce(sum(few.amount) FILTER (WHERE few.verdict = 'credited') > s.amount, false)
         FROM (SELECT * FROM ${PAYMENTS_OF_SESSION} p WHERE p.session_id = s.id AND p.resolved_at IS NULL
           LIMIT ${READ_WHOLE + 1}) few) END AS holds
-    FROM (SELECT * FROM checkout_sessions c WHERE c.id > ${after ?? START.id}::uuid
+    FROM (SELECT c.id, c.status, c.amount, c.receiving_account, c.memo, c.closed_through_ledger, c.legacy,
+        c.final_deadline, c.expires_at, c.cancel_at
+      FROM checkout_sessions c WHERE c.id > ${after ?? START.id}::uuid
       AND (${account}::text IS NULL OR c.receiving_account = ${account}) ORDER BY c.id LIMIT ${SESSIONS}) s
     CROSS JOIN LATERAL (SELECT ${TOTALS_OF_SESSION} AS totals) known ORDER BY s.id`);
   return {
