@@ -48,7 +48,9 @@ async function largestAnswer(ask: (db: Db) => Promise<unknown>) {
   };
   const restore = spied(pool);
   const undo: (() => unknown)[] = [];
-  pool.connect = (async () => {
+  pool.connect = (async (...args: Parameters<typeof connect>) => {
+    // The pool's own statements ask with a callback; they are seen where they were sent.
+    if (args.length > 0) return connect(...args);
     const client = await connect();
     undo.push(spied(client));
     return client;
@@ -170,6 +172,13 @@ describe('running totals that are wrong', () => {
     expect(await checks()).toEqual([]);
   });
 
+  test('are not forgotten where they were written since', async () => {
+    const now = await totals();
+    expect(now).toBeDefined();
+    await forgetTotals(database.db, [{ sessionId: many.id, totals: '{}' }]);
+    expect(await totals()).toEqual(now);
+  });
+
   test('also where an owner took payments away, past the triggers', async () => {
     await database.rows('ALTER TABLE settlement.ledger_payments DISABLE TRIGGER USER');
     await database.rows(
@@ -182,12 +191,5 @@ describe('running totals that are wrong', () => {
     await settleTogether(database.pool, [many.id]);
     expect(await wrong()).toEqual([]);
     expect(await checks()).not.toContain('totals');
-  });
-
-  test('are not forgotten where they were written since', async () => {
-    const now = await totals();
-    expect(now).toBeDefined();
-    await forgetTotals(database.db, [{ sessionId: many.id, totals: '{}' }]);
-    expect(await totals()).toEqual(now);
   });
 });
