@@ -3,7 +3,7 @@
  * written by settle itself, two hundred in a commit, and their webhooks were accepted.
  */
 import type { Client, Pool } from 'pg';
-import { settleTogether } from '../src/db/settle.ts';
+import { settleOnce } from '../src/db/settle.ts';
 import { account, ACCOUNTS } from './accounts.ts';
 
 /** Sessions inserted by one statement, settled in one commit. */
@@ -37,7 +37,7 @@ export async function fillInOrder(client: Client, pool: Pool, sessions: number):
       `SELECT ${uuid('session')} AS id FROM generate_series(${from}, ${to}) i`,
     );
     for (let i = 0; i < rows.length; i += BATCH) {
-      await settleTogether(
+      await settleOnce(
         pool,
         rows.slice(i, i + BATCH).map(({ id }) => id),
       );

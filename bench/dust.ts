@@ -1,59 +1,105 @@
 /**
  * What a session costs by the number of payments that strangers send it: a curve for each thing that is done with a session.
- *   node_modules/.bin/node bench/dust.ts [--all | payments …]      (--all: up to 500,000; it takes minutes)
- * Exits 1 when one of the first five costs over twice as much beside the most as beside the fewest.
+ *   node_modules/.bin/node bench/dust.ts [payments …]      (5 to 500,000 unless given; it takes minutes)
+ * Exits 1 when something that must be flat costs over twice as much beside the most payments as beside the fewest, or when
+ * the audit's memory grows. The figures are written to bench/results/dust.txt when all sizes are measured.
  */
-import { randomUUID } from 'node:crypto';
+import { spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { Client } from 'pg';
 import { auditDatabase } from '../src/db/audit.ts';
-import { connect, type Database } from '../src/db/connection.ts';
+import { auditSessions } from '../src/db/audit-sessions.ts';
+import { inSnapshot } from '../src/db/audit-snapshot.ts';
+import { connect, type Db } from '../src/db/connection.ts';
 import { nextDeliveries } from '../src/db/deliveries.ts';
+import { findSessions } from '../src/db/discrepancies.ts';
+import { heldSessions } from '../src/db/held.ts';
+import { heldOfGone, heldWithoutSession } from '../src/db/held-strays.ts';
 import { migrate } from '../src/db/migrate.ts';
-import { explainPayments, heldPayments } from '../src/db/payments.ts';
-import { lookTogether, settleOnce, settleTogether } from '../src/db/settle.ts';
+import { explainPayments } from '../src/db/payments.ts';
+import { lookTogether, settleOnce } from '../src/db/settle.ts';
+import { createSettleQueue } from '../src/db/settle-queue.ts';
+import { findOverdueEvents, findUndecided } from '../src/db/unfinished.ts';
 import { viewSession } from '../src/db/view.ts';
 import { startPostgres } from '../src/sandbox/postgres.ts';
-import { account } from './accounts.ts';
+import { dust, openSession } from './dust-rows.ts';
 
-/** Beside the most payments it may cost so many times what it costs beside the fewest; below a floor nobody measures. */
+/** Beside the most payments it may cost so many times what it costs beside the fewest; below the floor nobody measures. */
 const [BAR, FLOOR_MS] = [2, 4];
+/** The audit's process may grow by so much. */
+const MOST_GROWTH_MB = 60;
 /** The middle one of so many is told. */
-const TIMES = 7;
-const LEDGER = 1_000;
-const OPENED = '2026-01-01T00:00:00Z';
+const TIMES = 9;
+/** What must be flat. */
+const FLAT = ['settle', 'look', 'view', 'send', 'why', 'held', 'reconcile', 'audit of another'];
 
-type Row = { payments: number; bytes: number; ms: Record<string, number> };
+type Audit = { ms: number; peakMb: number; findings: number };
+type Row = { payments: number; bytes: number; ms: Record<string, number>; audit: Audit };
 
-const given = process.argv.slice(2).map(Number).filter(Number.isFinite);
-const usual = [5, 500, 5_000, 50_000];
-const sizes = process.argv.includes('--all')
-  ? [...usual, 500_000]
-  : given.length > 0
-    ? given
-    : usual;
+const [mode, address] = process.argv.slice(2);
+if (mode === '--audit' && address !== undefined) await auditHere(address);
+else await measureAll();
 
-const postgres = await startPostgres({ progress: () => undefined });
-const url = await postgres.createDatabase('dust');
-await migrate(url, { networkPassphrase: 'bench' });
-const database = connect(url, { max: 3 });
-const client = new Client({ connectionString: url });
-await client.connect();
-const rows: Row[] = [];
-for (const size of sizes) rows.push(await measure(size));
-await client.end();
-await database.close();
-await postgres.stop();
-report();
+async function auditHere(url: string): Promise<void> {
+  const started = performance.now();
+  const { findings } = await auditDatabase(url);
+  const ms = performance.now() - started;
+  const peakMb = process.resourceUsage().maxRSS / 1024;
+  const [first] = findings;
+  if (first !== undefined) console.error(first);
+  console.log(JSON.stringify({ ms, peakMb, findings: findings.length } satisfies Audit));
+}
 
-async function measure(payments: number): Promise<Row> {
-  const id = await openSession();
-  await dust(id, 0, payments);
+/** Each audit is a process of its own, so that its peak is its own. */
+function audit(url: string): Promise<Audit> {
+  const child = spawn(process.execPath, [fileURLToPath(import.meta.url), '--audit', url], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let out = '';
+  child.stdout.on('data', (chunk) => (out += String(chunk)));
+  return new Promise((resolve, reject) => {
+    child.once('close', (code) => {
+      if (code === 0) resolve(JSON.parse(out) as Audit);
+      else reject(new Error(`The audit ended with ${code}.`));
+    });
+  });
+}
+
+async function measureAll(): Promise<void> {
+  const given = process.argv.slice(2).map(Number).filter(Number.isFinite);
+  const sizes = given.length > 0 ? given : [5, 500, 5_000, 50_000, 500_000];
+  const postgres = await startPostgres({ progress: () => undefined });
+  const rows: Row[] = [];
+  for (const size of sizes) {
+    const url = await postgres.createDatabase(`dust_${size}`);
+    await migrate(url, { networkPassphrase: 'bench' });
+    rows.push(await measure(url, size));
+    console.error(`# ${JSON.stringify(rows.at(-1))}`);
+  }
+  await postgres.stop();
+  const lines = report(rows);
+  console.log(lines.join('\n'));
+  if (given.length === 0) {
+    writeFileSync(new URL('results/dust.txt', import.meta.url), `${lines.join('\n')}\n`);
+  }
+}
+
+async function measure(url: string, payments: number): Promise<Row> {
+  const database = connect(url, { max: 3 });
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  const { db, pool } = database;
+  const [id, other] = [await openSession(client, 0), await openSession(client, 1)];
+  await dust(client, id, 0, payments);
+  await dust(client, other, 0, 5);
   await client.query('VACUUM ANALYZE');
-  const filled = performance.now();
-  await settleTogether(database.pool, [id]);
-  const perPayment = (performance.now() - filled) / payments;
+  const queue = createSettleQueue(database);
+  await queue.settle(other);
+  const filling = performance.now();
+  for (let isMore = true; isMore;) isMore = (await queue.settle(id))?.isMore === true;
+  const each = (performance.now() - filling) / payments;
   await client.query('VACUUM ANALYZE');
-  const { db, pool }: Database = database;
   const { rows: found } = await client.query<{ tx_hash: string }>(
     'SELECT tx_hash FROM settlement.ledger_payments WHERE session_id = $1 LIMIT 1',
     [id],
@@ -63,18 +109,51 @@ async function measure(payments: number): Promise<Row> {
   const ms = {
     settle: await timed(
       async () => void (await settleOnce(pool, [id])),
-      () => dust(id, next++, 1),
+      () => dust(client, id, next++, 1),
     ),
     look: await timed(async () => void (await lookTogether(db, [id]))),
     view: await timed(async () => void (await viewSession(db, id, new Date()))),
     send: await timed(async () => void (await nextDeliveries(db, id))),
     why: await timed(async () => void (await explainPayments(db, hash))),
-    held: await timed(async () => void (await heldPayments(db)), undefined, 1),
-    audit: await timed(async () => void (await auditDatabase(url)), undefined, 1),
-    'settle each': perPayment,
+    held: await timed(() => held(db)),
+    reconcile: await timed(() => reconcile(db)),
+    'audit of another': await timed(async () => {
+      await inSnapshot(db, (snapshot) => auditSessions(snapshot, [other]));
+    }),
+    'held, all of it': await timed(() => heldAll(db), undefined, 1),
+    'settle each': each,
   };
   const bytes = Buffer.byteLength(JSON.stringify(await viewSession(db, id, new Date())));
-  return { payments, bytes, ms };
+  await client.end();
+  await database.close();
+  return { payments, bytes, ms, audit: await audit(url) };
+}
+
+/** What `settle payments held` shows at once. */
+async function held(db: Db): Promise<void> {
+  await heldSessions(db, null, null);
+  for await (const _ of heldWithoutSession(db)) break;
+}
+
+/** The inbox whole, for what was judged for sessions that are gone. */
+async function heldAll(db: Db): Promise<void> {
+  for await (const _ of heldOfGone(db));
+}
+
+/** What a pass of reconciliation asks. */
+async function reconcile(db: Db): Promise<void> {
+  await findUndecided(db);
+  await findOverdueEvents(db, null);
+  for (const kind of [
+    'stuck_processing',
+    'paid_without_payment',
+    'unsettled_payment',
+    'foreign_ending',
+    'not_in_care',
+    'overdue',
+  ] as const) {
+    await findSessions(db, kind, { after: null, thorough: false });
+  }
 }
 
 async function timed(
@@ -83,83 +162,50 @@ async function timed(
   times = TIMES,
 ): Promise<number> {
   const taken: number[] = [];
-  for (let i = 0; i < times; i += 1) {
+  // The first one opens connections and plans.
+  for (let i = 0; i <= times; i += 1) {
     await before();
     const started = performance.now();
     await work();
-    taken.push(performance.now() - started);
+    if (i > 0 || times === 1) taken.push(performance.now() - started);
   }
-  return taken.sort((a, b) => a - b)[Math.floor(times / 2)] ?? 0;
+  return taken.sort((a, b) => a - b)[Math.floor(taken.length / 2)] ?? 0;
 }
 
-/** A session of ten lumens whose account is read, and an endpoint that wants every event. */
-async function openSession(): Promise<string> {
-  const [id, merchant] = [randomUUID(), randomUUID()];
-  const shop = account(String(rows.length));
-  await client.query(
-    `INSERT INTO merchants (id, wallet_address, business_name, email, webhook_url, webhook_secret)
-     VALUES ($1::uuid, $1::text, 'A shop', $1::text, 'https://shop.example/hook', 'secret')`,
-    [merchant],
-  );
-  await client.query(
-    `INSERT INTO webhook_endpoints (merchant_id, url, events, secret)
-     VALUES ($1, 'https://shop.example/all', '["payment.exception"]', 'secret')`,
-    [merchant],
-  );
-  await client.query(
-    `INSERT INTO settlement.ledgers (sequence, hash, closed_at, operation_count)
-     SELECT i, md5(i::text), $1::timestamptz + i * interval '1 second', 0 FROM generate_series(1, 2000) i
-     ON CONFLICT DO NOTHING`,
-    [OPENED],
-  );
-  await client.query(
-    `INSERT INTO settlement.watched_accounts (account, through_ledger, read_ledgers)
-     SELECT ${shop}, 1500, int8multirange(int8range(1, 1501))`,
-  );
-  await client.query(
-    `INSERT INTO settlement.coverage (account, asset, ledgers)
-     SELECT ${shop}, '*', int8multirange(int8range(1, 1501))`,
-  );
-  await client.query(
-    `INSERT INTO checkout_sessions (id, merchant_id, amount, asset_code, receiving_account, memo, created_at,
-       expires_at, opened_after, seen_status, seen_expires_at, seen_memo)
-     SELECT $1, $2, 10, 'XLM', ${shop}, '42', $3::timestamptz, $3::timestamptz + interval '30 minutes', 1, 'pending',
-       $3::timestamptz + interval '30 minutes', '42'`,
-    [id, merchant, OPENED],
-  );
-  return id;
-}
-
-/** Payments of a stroop of another asset, the `from`-th and those behind it. */
-async function dust(id: string, from: number, count: number): Promise<void> {
-  await client.query(
-    `WITH dust AS (
-       INSERT INTO settlement.ledger_payments (tx_hash, op_index, sub_index, operation_id, ledger, closed_at, type,
-         account, sender, asset_code, asset_issuer, amount, reference, reference_source)
-       SELECT md5(s.id::text || i) || md5(i || s.id::text), 0, 0, (${LEDGER}::bigint << 32) + i * 4096 + 1, ${LEDGER},
-         s.created_at + interval '1000 seconds', 'payment', s.receiving_account, s.receiving_account, 'DUST',
-         s.receiving_account, 0.0000001, s.memo, 'memo_id'
-       FROM checkout_sessions s, generate_series($2::int, $2::int + $3::int - 1) i WHERE s.id = $1
-       RETURNING tx_hash, op_index, sub_index)
-     INSERT INTO settlement.undecided_payments (tx_hash, op_index, sub_index) SELECT * FROM dust`,
-    [id, from, count],
-  );
-}
-
-function report(): void {
+function report(rows: readonly Row[]): string[] {
   const names = Object.keys(rows[0]?.ms ?? {});
-  console.log(['payments', 'view bytes', ...names.map((name) => `${name} ms`)].join('\t'));
-  for (const { payments, bytes, ms } of rows) {
-    console.log([payments, bytes, ...names.map((name) => ms[name]?.toFixed(2))].join('\t'));
-  }
+  const lines = [
+    ['payments', 'view bytes', ...names.map((name) => `${name} ms`), 'audit ms', 'audit MB'].join(
+      '\t',
+    ),
+    ...rows.map(({ payments, bytes, ms, audit: { ms: time, peakMb } }) =>
+      [
+        payments,
+        bytes,
+        ...names.map((name) => ms[name]?.toFixed(2)),
+        time.toFixed(0),
+        peakMb.toFixed(0),
+      ].join('\t'),
+    ),
+  ];
   const [first, last] = [rows[0], rows.at(-1)];
-  if (first === undefined || last === undefined) return;
-  for (const name of ['settle', 'look', 'view', 'send', 'why'] as const) {
+  if (first === undefined || last === undefined) return lines;
+  const judge = (isGood: boolean, text: string) => {
+    lines.push(`${isGood ? 'good' : 'NOT GOOD'}: ${text}`);
+    if (!isGood) process.exitCode = 1;
+  };
+  for (const name of FLAT) {
     const [few, many] = [first.ms[name] ?? 0, last.ms[name] ?? 0];
-    const isFlat = many <= BAR * Math.max(few, FLOOR_MS);
-    console.log(
-      `${isFlat ? 'flat' : 'NOT FLAT'}: ${name}, ${few.toFixed(2)} ms and ${many.toFixed(2)} ms`,
+    judge(
+      many <= BAR * Math.max(few, FLOOR_MS),
+      `${name}, ${few.toFixed(2)} ms and ${many.toFixed(2)} ms`,
     );
-    if (!isFlat) process.exitCode = 1;
   }
+  const grown = last.audit.peakMb - first.audit.peakMb;
+  judge(grown <= MOST_GROWTH_MB, `the audit's memory grows by ${grown.toFixed(0)} MB`);
+  judge(
+    rows.every(({ audit: { findings } }) => findings === 0),
+    'the audit finds nothing',
+  );
+  return lines;
 }

@@ -11,6 +11,7 @@ import { findSessions, type SessionDiscrepancy } from '../src/db/discrepancies.t
 import { migrate } from '../src/db/migrate.ts';
 import { accountsToReadAgain } from '../src/db/read-again.ts';
 import * as schema from '../src/db/schema/index.ts';
+import { findWrongTotals } from '../src/db/totals-check.ts';
 import {
   findForeignDeliveries,
   findOverdueEvents,
@@ -54,6 +55,7 @@ const sessions = (kind: SessionDiscrepancy, thorough: boolean) => async (db: Db)
 const LOOKS: Readonly<Record<string, (db: Db) => Promise<number>>> = {
   watcher_silent: async (db) => ((await newestReading(db)).at === null ? 0 : 1),
   missed_payment: async (db) => (await accountsToReadAgain(db, 50)).length,
+  'wrong_totals, daily': async (db) => (await findWrongTotals(db, null)).found.length,
   undecided_payment: async (db) => (await findUndecided(db)).length,
   stuck_processing: sessions('stuck_processing', false),
   paid_without_payment: sessions('paid_without_payment', false),

@@ -2,8 +2,8 @@
 import { Client } from 'pg';
 import { connect } from '../src/db/connection.ts';
 import { storeFindings } from '../src/db/inbox.ts';
+import { settleOnce } from '../src/db/settle.ts';
 import { createSettleQueue } from '../src/db/settle-queue.ts';
-import { settleTogether } from '../src/db/settle.ts';
 import { parseAmount } from '../src/domain/money.ts';
 import { POOL, toLedgerPayment, type Payment } from './arms/arm.ts';
 import { postgresCounters } from './counters.ts';
@@ -41,7 +41,7 @@ export async function settleRoundTrips(stage: Stage): Promise<RoundTrips> {
     const ids = await insertSessions(pool, shop, sessions, FIRST_LEDGER);
     await receive(ids);
     const before = count();
-    await settleTogether(pool, ids);
+    await settleOnce(pool, ids);
     return count() - before;
   };
   const trips = { oneSession: await cost(1), fullPage: await cost(FULL_PAGE) };

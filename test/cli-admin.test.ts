@@ -5,13 +5,13 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Webhook } from 'standardwebhooks';
 import { giveUp } from '../src/db/attempts.ts';
 import { nextDeliveries } from '../src/db/deliveries.ts';
-import { settleTogether } from '../src/db/settle.ts';
 import { startSandboxLedger, type SandboxLedger } from '../src/sandbox/ledger/start.ts';
 import { startReceiver, type Receiver } from '../src/sandbox/receiver.ts';
 import { everyRow, insertSession, receive } from './db/build.ts';
 import { decisions, toWake } from './db/operator/journals.ts';
 import { settle as run } from './support/settle-command.ts';
 import { createTestDatabase, insertMerchant, type TestDatabase } from './support/database.ts';
+import { settleTogether } from './support/settle.ts';
 
 let database: TestDatabase;
 let ledger: SandboxLedger;

@@ -3,12 +3,12 @@ import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals
 import { Command } from 'commander';
 import { print, printError, printOneOf, printProgress } from '../src/cli/output.ts';
 import { storeFindings } from '../src/db/inbox.ts';
-import { settleTogether } from '../src/db/settle.ts';
 import { markUnmatched } from '../src/db/worklists.ts';
 import { createLog } from '../src/log.ts';
 import { chain, insertSession, paymentFor, type StoredSession } from './db/build.ts';
 import { settle as run } from './support/settle-command.ts';
 import { createTestDatabase, type TestDatabase } from './support/database.ts';
+import { settleTogether } from './support/settle.ts';
 
 /** Erases the screen, sets the clipboard and the title, forges a line, reorders, and hides: each in its own way. */
 const HOSTILE =

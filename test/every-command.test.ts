@@ -9,12 +9,12 @@ import { program } from '../src/cli/program.ts';
 import { connect, type Database } from '../src/db/connection.ts';
 import { merchantEndpointId } from '../src/db/ids.ts';
 import { openSession } from '../src/db/sessions.ts';
-import { settleTogether } from '../src/db/settle.ts';
 import { parseAmount } from '../src/domain/money.ts';
 import { startSandboxLedger, type SandboxLedger } from '../src/sandbox/ledger/start.ts';
 import { insertSession, newAccount, receive } from './db/build.ts';
 import { settle } from './support/settle-command.ts';
 import { createTestDatabase, insertMerchant, type TestDatabase } from './support/database.ts';
+import { settleTogether } from './support/settle.ts';
 
 let database: TestDatabase;
 let app: Database;

@@ -6,6 +6,7 @@ const WAKE = 'src/activities/watch/wake-due.ts';
 const WORKLISTS = 'src/db/worklists.ts';
 const QUEUE = 'src/db/settle-queue.ts';
 const MANY = 'src/db/many-payments.ts';
+const TOTALS = 'src/db/session-totals.ts';
 const EXCEPTIONS = 'src/domain/exceptions.ts';
 
 const inTest = (file: string, name: string) => ({ file: `test/${file}.test.ts`, name });
@@ -144,9 +145,9 @@ export const BOUNDED_MUTANTS: readonly TestedMutant[] = [
     name: 'totals of another price and deadline count',
     edits: [
       {
-        file: MANY,
-        from: "AND t.price = s.amount AND t.deadline = ${deadline('s')})`;",
-        to: 'AND t.price IS NOT NULL)`;',
+        file: TOTALS,
+        from: "AND t.price = s.amount AND t.deadline = ${deadline('s')} AND t.totals",
+        to: 'AND t.price IS NOT NULL AND t.totals',
       },
     ],
     test: many('of now, after the backend edited it'),
@@ -155,7 +156,7 @@ export const BOUNDED_MUTANTS: readonly TestedMutant[] = [
     name: 'totals of another account count',
     edits: [
       {
-        file: MANY,
+        file: TOTALS,
         from: 't.account = s.receiving_account AND t.reference IS NOT DISTINCT FROM s.memo',
         to: 't.account IS NOT NULL',
       },

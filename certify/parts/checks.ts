@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { auditDatabase } from '../../src/db/audit.ts';
 import { connect } from '../../src/db/connection.ts';
-import { heldPayments } from '../../src/db/payments.ts';
+import { heldPayments } from './held-list.ts';
 import { sessionWorkflowId } from '../../src/workflows/contract.ts';
 import { names } from '../books/expect.ts';
 import { assetName, type Movement } from '../books/ledger.ts';

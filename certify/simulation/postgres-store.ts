@@ -14,7 +14,7 @@ import { proven, storeUnmoved } from '../../src/db/coverage.ts';
 import { storePage, storeWhole } from '../../src/db/inbox.ts';
 import { ledgerHeaders, newestLedger } from '../../src/db/ledgers.ts';
 import { openSession, requestCancel } from '../../src/db/sessions.ts';
-import { settleTogether } from '../../src/db/settle.ts';
+import { settleOnce } from '../../src/db/settle.ts';
 import { errorCode } from '../../src/db/sqlstate.ts';
 import { registerAccount, watchedAccount } from '../../src/db/watching.ts';
 import { markUnmatched } from '../../src/db/worklists.ts';
@@ -164,8 +164,7 @@ export async function createPostgresStore(
         WHERE NOT ${known} @> n::bigint ORDER BY n`);
       return rows.map(({ n }) => n);
     },
-    settle: (sessions, death) =>
-      meeting(death, ({ pool }) => settleTogether(pool, sessions.map(id))),
+    settle: (sessions, death) => meeting(death, ({ pool }) => settleOnce(pool, sessions.map(id))),
     requestCancel: (i) => requestCancel(direct.pool, id(i)),
     backendWrites: async (i, status) => {
       await direct.db.execute(sql`UPDATE checkout_sessions SET status = ${status}::session_status

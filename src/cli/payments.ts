@@ -1,12 +1,8 @@
 import { Command } from 'commander';
 import { Refusal } from '../domain/failure.ts';
-import {
-  explainPayments,
-  heldPayments,
-  type ExplainedPayment,
-  type HeldPayment,
-} from '../db/payments.ts';
+import { explainPayments, type ExplainedPayment } from '../db/payments.ts';
 import { isTxHash } from '../domain/ledger-payment.ts';
+import { heldCommand } from './held.ts';
 import { heldMoneyCommands } from './held-money.ts';
 import { withDatabase } from './operator.ts';
 import { fields, print } from './output.ts';
@@ -14,13 +10,6 @@ import { parkedRecordsCommands } from './parked-records.ts';
 
 /** `settle payments held|why|assign|returned|parked|re-decode|dismiss` */
 export function paymentsCommand(top: Command): Command {
-  const held = new Command('held')
-    .description('money that was received and not used, with the reason')
-    .option('--account <G…>', 'only what one account received')
-    .action(async ({ account }: { account?: string }, command: Command) => {
-      const payments = await withDatabase(({ db }) => heldPayments(db, account ?? null));
-      print(command, payments, (shown) => shown.map(heldInWords).join('\n') || 'Nothing is held.');
-    });
   const why = new Command('why')
     .description('what a transaction was judged to be, by which rule, and what happens next')
     .argument('<tx hash>', 'outer or inner hash')
@@ -37,21 +26,11 @@ export function paymentsCommand(top: Command): Command {
       }
       print(command, payments, (shown) => shown.map(whyInWords).join('\n\n'));
     });
-  top.addCommand(held).addCommand(why);
+  top.addCommand(heldCommand()).addCommand(why);
   for (const command of [...heldMoneyCommands(), ...parkedRecordsCommands()]) {
     top.addCommand(command);
   }
   return top;
-}
-
-function heldInWords(p: HeldPayment): string {
-  const named =
-    p.sessionId === null ? `reference ${p.reference ?? 'none'}` : `session ${p.sessionId}`;
-  return (
-    `${p.closedAt}  ${p.reason.padEnd(18)} ${p.amount} ${p.asset}\n` +
-    `  from ${p.sender} to ${p.account}\n` +
-    `  ${p.payment}  ${named}`
-  );
 }
 
 function whyInWords(p: ExplainedPayment): string {

@@ -1,15 +1,23 @@
-/** P3 for a page of sessions: their events, and the lines in which these wait at each endpoint. */
+/** P3 for a page of sessions: their events, page by page, each against the rows that it is about. */
 import { sql } from 'drizzle-orm';
 import type { SessionAudit } from '../domain/audit.ts';
-import { possibleEvents } from '../domain/audit-due.ts';
+import { possibleEvent } from '../domain/audit-due.ts';
 import type { Audited } from '../domain/audit-evidence.ts';
-import { auditTogether } from '../domain/audit-together.ts';
+import { auditTogether, countedBy } from '../domain/audit-together.ts';
 import { DEFAULT_EVENTS, eventBody, type EventFact } from '../domain/audit-told.ts';
 import type { NamedExcuse } from './audit-excuses.ts';
 import type { Finding } from './audit-findings.ts';
+import { eventId } from './audit-ids.ts';
+import { auditDoubles, auditLines, isOurs, type StoredDelivery } from './audit-lines.ts';
+import { paymentsByKey } from './audit-payments.ts';
+import { knownTogether } from './audit-together.ts';
 import type { Db } from './connection.ts';
 import type { GatheredFacts } from './facts.ts';
-import { deliveryId, eventId } from './audit-ids.ts';
+
+/** Events read in one statement. */
+const PAGE = 500;
+/** The first key of all. */
+const START = '00000000-0000-0000-0000-000000000000';
 
 /** An event that an endpoint has no delivery of, though it is subscribed now. */
 export type Unsent = {
@@ -34,15 +42,7 @@ type StoredEvent = {
   fact: string;
   body: string;
   created_at: string;
-};
-type StoredDelivery = {
-  delivery_id: string;
-  session_id: string;
-  event_id: string | null;
-  endpoint_id: string | null;
-  event: string;
-  sequence: number;
-  status: string;
+  sent: { delivery_id: string; event_id: string; endpoint_id: string | null }[] | null;
 };
 
 /** A session with what the audit found of it. */
@@ -58,62 +58,93 @@ export async function auditEvents(
   db: Db,
   sessions: readonly SessionOfEvents[],
 ): Promise<EventsAudited> {
-  const ids = sql`${sql.param(sessions.map(({ id }) => id))}::uuid[]`;
-  const { rows: stored } = await db.execute<StoredEvent>(sql`
-    SELECT id, session_id, type, fact, body, created_at::text FROM settlement.events WHERE session_id = ANY(${ids})`);
-  const { rows: sent } = await db.execute<StoredDelivery>(sql`
-    SELECT delivery_id, session_id, event_id, endpoint_id, event, sequence, status
-    FROM webhook_deliveries WHERE session_id = ANY(${ids})`);
-  const eventsOf = Map.groupBy(stored, (event) => event.session_id);
-  const deliveriesOf = Map.groupBy(sent, (delivery) => delivery.session_id);
+  const byId = new Map(sessions.map((session) => [session.id, session]));
+  const ids = [...byId.keys()];
   const found: Finding[] = [];
   const unsent: Unsent[] = [];
   const excused: NamedExcuse[] = [];
-  for (const session of sessions) {
-    const { id } = session;
-    const [events, deliveries] = [eventsOf.get(id) ?? [], deliveriesOf.get(id) ?? []];
-    if (events.length > 0) {
-      const bodies = auditBodies(session, events);
+  let events = 0;
+  for await (const page of eventPages(db, ids)) {
+    events += page.length;
+    for (const { isEdited, ...finding } of await auditBodies(db, page, byId)) {
       // What was told keeps its bytes; the row that they are made from here says something else now.
-      if (!session.audited.ledger.isEditedSince) found.push(...bodies);
-      else excused.push(...bodies.map((one) => ({ reason: 'edited' as const, ...one })));
-      found.push(...auditDoubles(events, deliveries));
+      if (isEdited) excused.push({ reason: 'edited', ...finding });
+      else found.push(finding);
     }
-    found.push(...auditLines(deliveries));
-    unsent.push(...unsentOf(session.facts, events, deliveries));
+    unsent.push(...page.flatMap((event) => unsentOf(event, byId.get(event.session_id)?.facts)));
   }
-  return { events: stored.length, found, unsent, excused };
+  found.push(...(await auditDoubles(db, ids)), ...(await auditLines(db, ids)));
+  return { events, found, unsent, excused };
+}
+
+async function* eventPages(db: Db, ids: readonly string[]): AsyncGenerator<StoredEvent[]> {
+  for (let [session, type, fact] = [START, '', '']; ;) {
+    const { rows } = await db.execute<StoredEvent>(sql`
+      SELECT e.id, e.session_id, e.type, e.fact, e.body, e.created_at::text, (
+        SELECT json_agg(json_build_object('delivery_id', d.delivery_id, 'event_id', d.event_id, 'endpoint_id', d.endpoint_id))
+        FROM webhook_deliveries d WHERE d.event_id = e.id) AS sent
+      FROM settlement.events e
+      WHERE e.session_id = ANY(${sql.param(ids)}::uuid[]) AND (e.session_id, e.type, e.fact) > (${session}::uuid, ${type}, ${fact})
+      ORDER BY e.session_id, e.type, e.fact LIMIT ${PAGE}`);
+    if (rows.length > 0) yield rows;
+    const last = rows.at(-1);
+    if (last === undefined || rows.length < PAGE) return;
+    [session, type, fact] = [last.session_id, last.type, last.fact];
+  }
 }
 
 /** Id and bytes of every event are those that its fact makes. */
-function auditBodies(
-  { audited, result }: SessionOfEvents,
-  stored: readonly StoredEvent[],
-): Finding[] {
-  const { session } = audited;
-  const expected = Map.groupBy(
-    possibleEvents(audited, result.fold).map((fact) => {
-      const id = eventId(session.id, fact.type, fact.fact);
-      return { id, body: eventBody(id, fact) };
-    }),
-    ({ id }) => id,
-  );
-  const broken = (id: string, problem: string): Finding[] => [
-    { promise: 'P3', check: 'event_bytes', subject: `event ${id}`, problem },
-  ];
-  return stored.flatMap(({ id, type, fact, body, created_at }) => {
-    if (id !== eventId(session.id, type, fact)) {
-      return broken(id, 'Its id is not the one its fact makes.');
-    }
-    if (type === 'payment.exception' && fact.startsWith('together:')) {
-      const problem = auditTogether(audited, { fact, body, at: new Date(created_at) });
-      return problem === null ? [] : broken(id, problem);
-    }
-    const right = expected.get(id);
-    if (right === undefined || right.some((one) => withMetadataOf(body, one.body) === body))
-      return [];
-    return broken(id, 'Its bytes are not those its fact makes.');
+async function auditBodies(
+  db: Db,
+  page: readonly StoredEvent[],
+  sessions: ReadonlyMap<string, SessionOfEvents>,
+): Promise<(Finding & { isEdited: boolean })[]> {
+  const named = page.flatMap(({ session_id: session, type, fact }) => {
+    const [, key] = /^([0-9a-f]{64}:\d{1,9}:\d{1,9}):[a-z_]+$/.exec(fact) ?? [];
+    return type === 'payment.exception' && key !== undefined ? [{ session, key }] : [];
   });
+  const payments = await paymentsByKey(db, named);
+  const found: (Finding & { isEdited: boolean })[] = [];
+  for (const event of page) {
+    const session = sessions.get(event.session_id);
+    if (session === undefined) continue;
+    const key = event.fact.slice(0, event.fact.lastIndexOf(':'));
+    const payment = payments.get(`${event.session_id} ${key}`) ?? null;
+    const problem = await problemOf(db, event, session, payment);
+    if (problem === null) continue;
+    const isEdited = session.audited.ledger.isEditedSince;
+    const subject = `event ${event.id}`;
+    found.push({ promise: 'P3', check: 'event_bytes', subject, problem, isEdited });
+  }
+  return found;
+}
+
+async function problemOf(
+  db: Db,
+  { id, type, fact, body, created_at }: StoredEvent,
+  { audited, result: { fold } }: SessionOfEvents,
+  payment: Parameters<typeof possibleEvent>[2]['payment'],
+): Promise<string | null> {
+  const sessionId = audited.session.id;
+  if (id !== eventId(sessionId, type, fact)) return 'Its id is not the one its fact makes.';
+  if (type === 'payment.exception' && fact.startsWith('together:')) {
+    const counted = countedBy(fact);
+    if (counted === null) return 'Its fact names no payments.';
+    const then = auditTogether(
+      body,
+      counted,
+      await knownTogether(db, sessionId, counted, created_at),
+    );
+    if (then === null) return null;
+    // A payment that was stored while the event was made may be younger than it, and counted all the same.
+    const now = await knownTogether(db, sessionId, counted, 'infinity');
+    return auditTogether(body, counted, now) === null ? null : then;
+  }
+  const event = possibleEvent(audited, fold, { type, fact, payment });
+  if (event === null) return null;
+  return withMetadataOf(body, eventBody(id, event)) === body
+    ? null
+    : 'Its bytes are not those its fact makes.';
 }
 
 /**
@@ -134,73 +165,16 @@ function withMetadataOf(stored: string, right: string): string {
   }
 }
 
-/** No fact was made an event twice, nor told by the older backend and by us. Of exceptions there are as many as facts. */
-function auditDoubles(
-  events: readonly StoredEvent[],
-  deliveries: readonly StoredDelivery[],
-): Finding[] {
-  const found: Finding[] = [];
-  const broken = (problem: string) => {
-    const subject = `session ${events[0]?.session_id}`;
-    found.push({ promise: 'P3', check: 'event_doubled', subject, problem });
-  };
-  for (const [type, { length }] of Map.groupBy(events, ({ type }) => type)) {
-    if (type !== 'payment.exception' && length > 1) broken(`It has ${length} events ${type}.`);
-  }
-  const told = deliveries.filter(
-    (d) => d.event === 'payment.confirmed' && d.status === 'delivered',
-  );
-  if (told.some((d) => d.event_id === null) && told.some((d) => d.event_id !== null)) {
-    broken('payment.confirmed was delivered by an older backend, and by this system again.');
-  }
-  return found;
-}
-
-/**
- * Each of our deliveries comes right behind another one, or is the first. Those that were taken over from an older
- * backend (they have an id of its making) kept its numbers, which need not follow each other.
- */
-function auditLines(deliveries: readonly StoredDelivery[]): Finding[] {
-  const lines = Map.groupBy(
-    deliveries.filter((d) => d.event_id !== null && d.endpoint_id !== null),
-    (d) => d.endpoint_id,
-  );
-  return [...lines.values()].flatMap((line) => {
-    const numbers = new Set(line.map(({ sequence }) => sequence));
-    const seen = new Set<number>();
-    return line.filter(isOurs).flatMap(({ delivery_id, sequence }): Finding[] => {
-      const isDouble = seen.has(sequence);
-      seen.add(sequence);
-      const problem = isDouble
-        ? `Another event of its session has its number ${sequence} at this endpoint.`
-        : sequence < 1 || (sequence > 1 && !numbers.has(sequence - 1))
-          ? `It is number ${sequence} in the line of its session to this endpoint, and there is no number ${sequence - 1}.`
-          : null;
-      if (problem === null) return [];
-      const subject = `delivery ${delivery_id}`;
-      return [{ promise: 'P3', check: 'sequence', subject, problem }];
-    });
-  });
-}
-
-function isOurs({ delivery_id, event_id, endpoint_id }: StoredDelivery): boolean {
-  return event_id !== null && endpoint_id !== null
-    ? delivery_id === deliveryId(event_id, endpoint_id)
-    : false;
-}
-
 /** What the endpoints of now have no delivery of. What was taken over goes where the older backend meant it to go. */
-function unsentOf(
-  { subscribers, session: { merchantId } }: GatheredFacts,
-  events: readonly StoredEvent[],
-  deliveries: readonly StoredDelivery[],
-): Unsent[] {
-  return events.flatMap(({ id, type }) => {
-    const made = deliveries.filter((d) => d.event_id === id);
-    if (made.some((d) => !isOurs(d))) return [];
-    return subscribers
-      .filter(({ events: wanted }) => (wanted.length > 0 ? wanted : DEFAULT_EVENTS).includes(type))
-      .filter(({ endpointId }) => !made.some((d) => d.endpoint_id === endpointId))
-      .map(({ endpointId }) => ({ eventId: id, type, endpointId, merchantId }));
-  });
+function unsentOf({ id, type, sent }: StoredEvent, facts: GatheredFacts | undefined): Unsent[] {
+  if (facts === undefined) return [];
+  const made = sent ?? [];
+  const isOfUs = (d: (typeof made)[number]) =>
+    d.endpoint_id !== null && isOurs({ ...d, endpoint_id: d.endpoint_id } satisfies StoredDelivery);
+  if (!made.every(isOfUs)) return [];
+  const { merchantId } = facts.session;
+  return facts.subscribers
+    .filter(({ events: wanted }) => (wanted.length > 0 ? wanted : DEFAULT_EVENTS).includes(type))
+    .filter(({ endpointId }) => !made.some((d) => d.endpoint_id === endpointId))
+    .map(({ endpointId }) => ({ eventId: id, type, endpointId, merchantId }));
 }

@@ -1,7 +1,7 @@
 /** What chain, coverage and inbox say about a page of sessions, read without any of the product's SQL. */
 import { sql } from 'drizzle-orm';
 import { assetKey } from '../domain/asset.ts';
-import type { LedgerEvidence } from '../domain/audit-evidence.ts';
+import type { Audited } from '../domain/audit-evidence.ts';
 import { NOTHING_READ, provenLedgers, readAccountLedgers, readLedgers } from './audit-coverage.ts';
 import { DECIDED_BEFORE } from './care.ts';
 import type { Db } from './connection.ts';
@@ -24,14 +24,14 @@ type Row = {
   ended_at: string | null;
   reset_at: string | null;
   is_edited_since: boolean;
-  seen: Record<string, string> | null;
+  totals: unknown;
 };
 
-/** Reads the evidence of sessions, in the snapshot in which their facts were read. */
+/** Reads the evidence of sessions, and the totals that are in force, in the snapshot in which their facts were read. */
 export async function readEvidence(
   db: Db,
   facts: ReadonlyMap<string, GatheredFacts>,
-): Promise<Map<string, LedgerEvidence>> {
+): Promise<Map<string, Pick<Audited, 'ledger' | 'totals'>>> {
   const accounts = new Set([...facts.values()].map(({ session }) => session.receivingAccount));
   const read = await readAccountLedgers(db, [...accounts]);
   const { rows } = await db.execute<Row>(sql`
@@ -49,9 +49,10 @@ export async function readEvidence(
         AND j.ledger = s.closed_through_ledger AND j.to_status IN ('expired', 'cancelled')) AS ended_at,
       EXISTS (SELECT FROM settlement.attention t WHERE t.subject = s.id::text AND t.kind = 'edited'
         AND strpos(t.detail, ${DECIDED_BEFORE}) > 0) AS is_edited_since,
-      (SELECT json_object_agg(concat_ws(':', p.tx_hash, p.op_index, p.sub_index), p.seen_at) FROM (
-        SELECT * FROM settlement.ledger_payments WHERE account = s.receiving_account AND reference = s.memo
-        UNION SELECT * FROM settlement.ledger_payments WHERE assigned_to = s.id) p) AS seen
+      (SELECT t.totals FROM settlement.session_totals t WHERE t.session_id = s.id
+        -- Those of another account, reference, price or deadline are void: settling does not read them.
+        AND (t.account, t.price, t.deadline) = (s.receiving_account, s.amount, coalesce(s.final_deadline, least(s.expires_at, s.cancel_at)))
+        AND t.reference IS NOT DISTINCT FROM s.memo) AS totals
     FROM checkout_sessions s LEFT JOIN settlement.network n ON true
     CROSS JOIN (SELECT max(sequence) AS newest, min(sequence) AS chain_from FROM settlement.ledgers) chain
     WHERE s.id = ANY(${sql.param([...facts.keys()])}::uuid[])`);
@@ -62,7 +63,7 @@ export async function readEvidence(
       const { session, paymentRow, paymentRowId } = found;
       const ofAccount = read.get(session.receivingAccount) ?? NOTHING_READ;
       const asset = assetKey(session.asset);
-      const evidence: LedgerEvidence = {
+      const ledger: Audited['ledger'] = {
         openedAfter: numberOrNull(row.opened_after),
         isTaken: row.is_taken,
         proven: provenLedgers(ofAccount, asset),
@@ -78,9 +79,8 @@ export async function readEvidence(
         resetAt: dateOrNull(row.reset_at),
         isOwnRow: paymentRow !== null && paymentRowId === paymentId(row.id, paymentRow.txHash),
         isEditedSince: row.is_edited_since,
-        seenAt: new Map(Object.entries(row.seen ?? {}).map(([key, at]) => [key, new Date(at)])),
       };
-      return [[row.id, evidence] as const];
+      return [[row.id, { ledger, totals: row.totals }] as const];
     }),
   );
 }

@@ -22,7 +22,8 @@ export type Found = {
 
 /** Collects findings. */
 export type Collector = {
-  add(found: readonly Finding[]): void;
+  /** `more`: how many there are beside those that are listed, by check. */
+  add(found: readonly Finding[], more?: ReadonlyMap<Check, number>): void;
   /** Whether findings of this check are only counted by now. */
   isFull(check: Check): boolean;
   result(): Found;
@@ -33,12 +34,13 @@ export function createCollector(): Collector {
   const findings: Finding[] = [];
   const counts = new Map<Check, number>();
   return {
-    add: (found) => {
+    add: (found, more = new Map()) => {
       for (const finding of found) {
         const count = (counts.get(finding.check) ?? 0) + 1;
         counts.set(finding.check, count);
         if (count <= MOST_FINDINGS) findings.push(finding);
       }
+      for (const [check, count] of more) counts.set(check, (counts.get(check) ?? 0) + count);
     },
     isFull: (check) => (counts.get(check) ?? 0) >= MOST_FINDINGS,
     result: () => ({

@@ -1,14 +1,15 @@
 /** A page of sessions, read in one snapshot and checked: P1, P2, P4, and P3 as far as a session's own rows show it. */
 import { sql } from 'drizzle-orm';
-import { auditSession, isWithAPerson, type Violation } from '../domain/audit.ts';
+import { createSessionAudit, isWithAPerson, type Check, type Violation } from '../domain/audit.ts';
 import type { Audited } from '../domain/audit-evidence.ts';
 import { deadlineOf } from '../domain/audit-fold.ts';
 import { rowProblemInWords } from '../domain/row-check.ts';
 import { readJournal, type JournalEntry } from '../domain/transitions.ts';
 import { auditEvents, type Unsent } from './audit-events.ts';
 import { readEvidence } from './audit-evidence.ts';
-import type { Named, NamedExcuse } from './audit-excuses.ts';
+import { addCounts, type MoreExcuses, type Named, type NamedExcuse } from './audit-excuses.ts';
 import type { Finding } from './audit-findings.ts';
+import { auditPayments } from './audit-payments.ts';
 import type { Db } from './connection.ts';
 import { gatherFacts, type GatheredFacts } from './facts.ts';
 
@@ -26,12 +27,16 @@ export type SessionsAudited = {
   readonly events: number;
   /** What may pass (Violation.mayPass) is of a session as a whole. */
   readonly found: readonly (Finding & Pick<Violation, 'mayPass'>)[];
+  /** How many findings there are beside those, by check. */
+  readonly more: ReadonlyMap<Check, number>;
   /** Events that an endpoint of now has no delivery of: what that means, other events show. */
   readonly unsent: readonly Unsent[];
   /** Statuses that somebody else wrote, and that break no promise. */
   readonly foreign: readonly Named[];
   /** What was let pass, and why. */
   readonly excused: readonly NamedExcuse[];
+  /** How much was let pass beside that, by reason. */
+  readonly moreExcused: MoreExcuses;
 };
 
 /**
@@ -51,30 +56,41 @@ export async function nextSessions(db: Db, after: string | null): Promise<string
   return rows.map(({ id }) => id);
 }
 
-/** Checks these sessions. All of it must be read in one snapshot: settle writes what belongs together at once. */
+/** Checks these sessions. All of it must be read in one transaction, which sees one snapshot: settle writes what belongs together at once. */
 export async function auditSessions(db: Db, ids: readonly string[]): Promise<SessionsAudited> {
-  const gathered = await gatherFacts(db, ids, 'whole');
+  const gathered = await gatherFacts(db, ids, 'bare');
   const facts = new Map([...gathered].filter(([, f]) => f.rowProblem === null));
   const evidence = await readEvidence(db, facts);
   const marks = await readMarks(db, ids);
-  const sessions = [...facts].flatMap(([id, f]) => {
-    const ledger = evidence.get(id);
-    if (ledger === undefined) return [];
-    const audited: Audited = { ...f, ledger };
-    return [
-      { id, facts: f, audited, marks: marks.get(id) ?? NO_MARKS, result: auditSession(audited) },
-    ];
+  const begun = [...facts].flatMap(([id, f]) => {
+    const known = evidence.get(id);
+    if (known === undefined) return [];
+    const audited: Audited = { ...f, ...known };
+    const mark = marks.get(id) ?? NO_MARKS;
+    return [{ id, facts: f, audited, mark, audit: createSessionAudit(audited) }];
   });
+  await auditPayments(
+    db,
+    begun.map(({ id, audited: { ledger }, audit: { add } }) => ({
+      id,
+      openedAfter: ledger.openedAfter,
+      add,
+    })),
+  );
+  const sessions = begun.map((session) => ({ ...session, result: session.audit.end() }));
   const { events, found, unsent, excused: ofEvents } = await auditEvents(db, sessions);
   const foreign: Named[] = [];
   const excused: NamedExcuse[] = [...ofEvents];
-  const ofSessions = sessions.flatMap(({ id, facts: f, marks: mark, result }) => {
+  let [more, moreExcused]: [SessionsAudited['more'], MoreExcuses] = [new Map(), new Map()];
+  const ofSessions = sessions.flatMap(({ id, facts: f, mark, result }) => {
     const { status, closedThroughLedger } = f.session;
     const isKnown = f.legacyEnding || (status === 'paid' && (f.rowSettled || isWithAPerson(f)));
     const journal = readJournal({ status, closedThroughLedger, isKnown }, mark.journal);
     const subject = `session ${id}`;
     foreign.push(...journal.foreign.map((problem) => ({ subject, problem: `It ${problem}` })));
     excused.push(...result.excuses.map((excuse) => ({ ...excuse, subject })));
+    more = addCounts(more, result.moreViolations);
+    moreExcused = addCounts(moreExcused, result.moreExcuses);
     return [
       ...result.violations,
       ...auditMarks(f, mark),
@@ -83,7 +99,8 @@ export async function auditSessions(db: Db, ids: readonly string[]): Promise<Ses
     ].map((violation) => ({ ...violation, subject }));
   });
   const notSessions = [...gathered.values()].flatMap(auditRow);
-  return { events, found: [...notSessions, ...ofSessions, ...found], unsent, foreign, excused };
+  const all = [...notSessions, ...ofSessions, ...found];
+  return { events, found: all, more, unsent, foreign, excused, moreExcused };
 }
 
 /** A row that is no session keeps no promise and breaks none; but a person must have been asked about it. */

@@ -12,7 +12,10 @@ export async function inSnapshot<T>(db: Db, read: (db: Db) => Promise<T>): Promi
   const client = await $client.connect();
   let broken: Error | undefined;
   try {
-    await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+    // What the audit reads grows with what strangers send; a page of it may take longer than a settle ever does.
+    await client.query(
+      `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = '60s'`,
+    );
     const value = await read(onClient(client));
     await client.query('COMMIT');
     return value;

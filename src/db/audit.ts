@@ -15,7 +15,8 @@ import { createCollector, type Collector, type Finding, type Found } from './aud
 import { auditInbox, type PaymentKey, type RowsAudited } from './audit-inbox.ts';
 import { auditUndecided, type Undecided } from './audit-undecided.ts';
 import { auditDeliveries, missedDeliveries } from './audit-outbox.ts';
-import { auditSessions, nextSessions, type SessionsAudited } from './audit-sessions.ts';
+import { sessionPages } from './audit-pages.ts';
+import { auditSessions, type SessionsAudited } from './audit-sessions.ts';
 import { inSnapshot } from './audit-snapshot.ts';
 import { connect, type Db } from './connection.ts';
 
@@ -64,8 +65,8 @@ export async function audit(db: Db, options: AuditOptions = {}): Promise<AuditRe
     sessions += page.sessions;
     events += page.events;
     foreign.add(page.foreign);
-    excuses.add(page.excused);
-    collector.add(page.found.filter(({ mayPass }) => mayPass !== true).map(bare));
+    excuses.add(page.excused, page.moreExcused);
+    collector.add(page.found.filter(({ mayPass }) => mayPass !== true).map(bare), page.more);
     for (const [subject, found] of doubts(page)) doubtful.set(subject, found);
     if (doubtful.size >= MOST_REMEMBERED) await lookAgain(db, doubtful, patienceMs, collector);
     unsent.push(...page.unsent);
@@ -116,65 +117,8 @@ export async function auditDatabase(url: string, options: AuditOptions = {}): Pr
   }
 }
 
-/**
- * Every page of sessions, checked. While one is being checked here, PostgreSQL reads the next one: with three connections an
- * audit takes half the time. `db` on a client of a caller's transaction reads them one after the other.
- */
-async function* sessionPages(db: Db): AsyncGenerator<SessionsAudited & { sessions: number }> {
-  const audited = async (
-    ids: readonly string[],
-  ): Promise<SessionsAudited & { sessions: number }> => {
-    try {
-      const page = await inSnapshot(db, (snapshot) => auditSessions(snapshot, ids));
-      return { ...page, sessions: ids.length };
-    } catch (error) {
-      // Numbers that are none (PostgreSQL has a NaN) must not end the audit of all others.
-      if (!(error instanceof SyntaxError || error instanceof RangeError)) throw error;
-      const [id] = ids;
-      if (ids.length === 1 && id !== undefined) return { ...unreadable(id, error), sessions: 1 };
-      const parts = [];
-      for (const one of ids) parts.push(await audited([one]));
-      return together(parts);
-    }
-  };
-  let ahead: ReturnType<typeof audited> | null = null;
-  for (let ids = await nextSessions(db, null); ids.length > 0;) {
-    const page = audited(ids);
-    // It is awaited a turn later; a failure until then is not an unhandled one.
-    page.catch(() => undefined);
-    if (ahead) yield await ahead;
-    ahead = page;
-    ids = await nextSessions(db, ids.at(-1) ?? null);
-  }
-  if (ahead) yield await ahead;
-}
-
 function asAnchor(ledger: number) {
   return { subject: `ledger ${ledger}`, problem: 'Nothing before it is known.' };
-}
-
-function unreadable(id: string, { message }: Error): SessionsAudited {
-  const problem = `Its rows hold what cannot be read: ${message}`;
-  const finding = {
-    promise: 'P2',
-    check: 'unreadable',
-    subject: `session ${id}`,
-    problem,
-  } as const;
-  return { events: 0, found: [finding], unsent: [], foreign: [], excused: [] };
-}
-
-function together(
-  parts: readonly (SessionsAudited & { sessions: number })[],
-): SessionsAudited & { sessions: number } {
-  return {
-    sessions: parts.length,
-    events: parts.reduce((sum, { events }) => sum + events, 0),
-    found: parts.flatMap(({ found }) => found),
-    unsent: parts.flatMap(({ unsent }) => unsent),
-    foreign: parts.flatMap(({ foreign }) => foreign),
-    excused: parts.flatMap(({ excused }) => excused),
-  };
 }
 
 async function eachPage<Key>(

@@ -47,9 +47,9 @@ export type GatheredFacts = SessionFacts & {
 
 /**
  * How the facts are read: `locked` in a transaction that settles, whose planner has settings of its own; `whole` with all
- * payments, however many.
+ * payments, however many; `bare` without any.
  */
-export type Reading = 'locked' | 'unlocked' | 'whole';
+export type Reading = 'locked' | 'unlocked' | 'whole' | 'bare';
 
 /**
  * Reads the facts of the given sessions in one statement, thus in one snapshot. An id without a session is left out.
@@ -62,7 +62,7 @@ export async function gatherFacts(
 ): Promise<Map<string, GatheredFacts>> {
   const rows = await READ[reading](tx, { sessionIds });
   const gathered = new Map(rows.map(({ facts }) => [facts.id, toFacts(facts)]));
-  if (reading === 'whole') return gathered;
+  if (reading === 'whole' || reading === 'bare') return gathered;
   for (const [id, facts] of gathered) {
     if (facts.payments.length <= READ_WHOLE) continue;
     const more = (await withRest(tx, facts)) ?? (await gatherFacts(tx, [id], 'whole')).get(id);
@@ -140,6 +140,10 @@ const READ = {
   locked: prepared<{ facts: RawFacts }>('facts locked', FEW),
   unlocked: prepared<{ facts: RawFacts }>('facts', FEW),
   whole: prepared<{ facts: RawFacts }>('facts whole', factsOf(PAYMENTS_OF_SESSION)),
+  bare: prepared<{ facts: RawFacts }>(
+    'facts bare',
+    factsOf(sql`(SELECT * FROM settlement.ledger_payments WHERE false)`),
+  ),
 };
 
 type RawFacts = RawSession &

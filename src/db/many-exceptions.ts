@@ -8,6 +8,7 @@ import {
   ranksToldTogether,
   TOLD_ONE_BY_ONE,
   type Exception,
+  type JudgedException,
 } from '../domain/exceptions.ts';
 import type { HeldReason } from '../domain/held.ts';
 import type { JudgedBefore } from '../domain/judged-before.ts';
@@ -18,7 +19,7 @@ import type { Db } from './connection.ts';
 import type { GatheredFacts } from './facts.ts';
 import {
   INBOX_PAYMENT,
-  PAYMENTS_OF_SESSION,
+  somePayments,
   parseStored,
   toInboxPayment,
   type RawPayment,
@@ -61,22 +62,23 @@ export async function storedExceptions(
     for (const rank of ranksToldTogether(count)) {
       const fact = `payment.exception together:${reason}:${rank}`;
       if (oneByOne >= rank || existingEvents.has(fact)) continue;
-      const sum = await together(db, session.id, { verdict, reason, rank });
+      const sum = await toldTogether(db, session.id, { verdict, reason, rank });
       if (sum !== null && sum.payment.ledger <= toldThrough(session, coverage)) due.push(sum);
     }
   }
   return due.filter((e) => !isTold(e));
 }
 
-function byItself(payment: InboxPayment, reason: HeldReason): Exception {
+function byItself(payment: InboxPayment, reason: HeldReason): JudgedException {
   return { payment, amount: payment.amount, reason, together: null };
 }
 
-const line = (sessionId: string, verdict: Verdict, most: number) => sql`(
+const line = (sessionId: string, verdict: Verdict, most: number, seenBy = 'infinity') => sql`(
   SELECT lp.*, row_number() OVER (ORDER BY lp.operation_id, lp.sub_index, lp.tx_hash, lp.op_index) AS rank
-  FROM (SELECT p.* FROM checkout_sessions s, LATERAL ${PAYMENTS_OF_SESSION} p
-    WHERE s.id = ${sessionId} AND p.verdict = ${verdict}
-    ORDER BY p.operation_id, p.sub_index, p.tx_hash, p.op_index LIMIT ${most}) lp)`;
+  FROM ${somePayments(sessionId, {
+    where: sql`p.verdict = ${verdict} AND p.seen_at <= ${seenBy}::timestamptz`,
+    most,
+  })} lp)`;
 
 async function first(db: Db, sessionId: string, verdict: Verdict): Promise<InboxPayment[]> {
   const { rows } = await db.execute<{ payment: RawPayment }>(sql`
@@ -91,13 +93,29 @@ type RawSums = {
   assets: number;
 };
 
-async function together(
+/** The payments of a session that are told together: those with a verdict, from the first through the `rank`-th. */
+type Told = { readonly verdict: Verdict; readonly reason: HeldReason; readonly rank: number };
+
+/** What is told together under this fact; null when it is no such fact. */
+export function toldBy(fact: string): Told | null {
+  const [, reason = '', rank = ''] = /^together:([a-z_]+):([1-9]\d{0,8})$/.exec(fact) ?? [];
+  const verdict = VERDICTS.find((v) => v === (reason === 'underpaid' ? 'credited' : reason));
+  if (verdict === undefined || reason === 'credited') return null;
+  return { verdict, reason: reason as HeldReason, rank: Number(rank) };
+}
+
+/**
+ * The sums of what is told together, of the payments that were in the inbox by then (an instant as PostgreSQL writes it);
+ * null where there are fewer. It reads as many payments as it sums up.
+ */
+export async function toldTogether(
   db: Db,
   sessionId: string,
-  { verdict, reason, rank }: { verdict: Verdict; reason: HeldReason; rank: number },
-): Promise<Exception | null> {
+  { verdict, reason, rank }: Told,
+  seenBy?: string,
+): Promise<JudgedException | null> {
   const { rows } = await db.execute<{ found: RawSums }>(sql`
-    WITH line AS MATERIALIZED (SELECT * FROM ${line(sessionId, verdict, rank)} l),
+    WITH line AS MATERIALIZED (SELECT * FROM ${line(sessionId, verdict, rank, seenBy)} l),
     sums AS (SELECT asset_code, asset_issuer, sum(amount) AS amount, count(*) AS n, min(rank) AS first
       FROM line GROUP BY asset_code, asset_issuer)
     SELECT json_build_object(

@@ -9,7 +9,7 @@ import type { Decision } from '../domain/settle.ts';
 import { isOver } from '../domain/terms.ts';
 import type { GatheredFacts } from './facts.ts';
 import { deliveryId, eventId, paymentId } from './ids.ts';
-import { toStored } from './many-payments.ts';
+import { toStored } from './session-totals.ts';
 import { MOST_ENDPOINTS, wants } from './subscribers.ts';
 import { MADE_AGAIN } from './unsent-events.ts';
 

@@ -36,29 +36,6 @@ export type Settled = {
   readonly isMore: boolean;
 };
 
-/** Portions of one session that are settled in a row before its caller gets an answer: half a million payments. */
-const MOST_PORTIONS = 1_000;
-
-/**
- * Settles sessions, and those with very many payments again and again, a portion in each transaction, until nothing is
- * left. What is told of a session is what the last of them found.
- */
-export async function settleTogether(
-  pool: Pool,
-  sessionIds: readonly string[],
-): Promise<Committed<Map<string, Settled>>> {
-  const all = new Map<string, Settled>();
-  let ids: readonly string[] = sessionIds;
-  let retries = 0;
-  for (let portion = 0; ids.length > 0 && portion < MOST_PORTIONS; portion += 1) {
-    const { value, retries: more } = await settleOnce(pool, ids);
-    retries += more;
-    for (const [id, settled] of value) all.set(id, settled);
-    ids = [...value.values()].filter(({ isMore }) => isMore).map(({ sessionId }) => sessionId);
-  }
-  return { value: all, retries };
-}
-
 /**
  * Settles up to a few hundred sessions in one SERIALIZABLE transaction: locks their rows in id order, computes each
  * one's right state from facts, writes the difference, commits. Five round trips, however many sessions.

@@ -1,9 +1,10 @@
-/** The facts of one stored event, read in one statement, and what they make of it; domain/true-event.ts compares. */
+/** The facts of one stored event, and what they make of it; domain/true-event.ts compares. */
 import { sql } from 'drizzle-orm';
 import type { EventType } from '../domain/event.ts';
 import { paymentOf, trueEvent, type EventEvidence } from '../domain/true-event.ts';
 import type { Db } from './connection.ts';
 import { eventId, merchantEndpointId } from './ids.ts';
+import { toldBy, toldTogether } from './many-exceptions.ts';
 import {
   INBOX_PAYMENT,
   parseStored,
@@ -44,6 +45,8 @@ export type ToDeliver = {
  * payment that it names is proven.
  */
 const MOST_SUMMED = 10_000;
+/** Up to so many payments that are told together are summed again: some seconds. There are few such events, one a doubling. */
+const MOST_TOGETHER = 1_000_000;
 
 /**
  * What the facts make of a stored event; null when they make no such event, when it is not there, and when session, merchant
@@ -63,15 +66,31 @@ export async function deriveEvent(db: Db, event: ToDeliver): Promise<TrueEvent |
   });
   const raw = rows[0]?.evidence;
   if (!raw) return null;
+  const together = await togetherOf(db, event.sessionId, stored);
   try {
-    return trueEvent(stored, toEvidence(raw, receivedOf(stored.body)), (type, fact) =>
-      eventId(event.sessionId, type, fact),
-    );
+    const evidence = { ...toEvidence(raw, receivedOf(stored.body)), together };
+    return trueEvent(stored, evidence, (type, fact) => eventId(event.sessionId, type, fact));
   } catch (error) {
     // Rows that hold what is no number or no date make no event.
     if (error instanceof RangeError || error instanceof SyntaxError) return null;
     throw error;
   }
+}
+
+/**
+ * What may have been told together: by the payments that were in the inbox when the event was made, or by those of now, of
+ * which some were stored in the same moment. Null where the event tells one payment, or too many to sum up.
+ */
+async function togetherOf(
+  db: Db,
+  sessionId: string,
+  { type, fact, made_at }: Stored,
+): Promise<EventEvidence['together']> {
+  const told = type === 'payment.exception' ? toldBy(fact) : null;
+  if (told === null || told.rank > MOST_TOGETHER) return null;
+  const then = await toldTogether(db, sessionId, told, made_at);
+  const now = await toldTogether(db, sessionId, told);
+  return [then, now].filter((found) => found !== null);
 }
 
 type Stored = {
@@ -136,7 +155,7 @@ const EVIDENCE = prepared<{ evidence: RawEvidence }>(
     WHERE s.id = ${sql.placeholder('sessionId')}`,
 );
 
-function toEvidence(raw: RawEvidence, told: bigint | null): EventEvidence {
+function toEvidence(raw: RawEvidence, told: bigint | null): Omit<EventEvidence, 'together'> {
   const { row, payment, sums } = raw;
   const isSummed = sums.summed <= MOST_SUMMED;
   const session = toSession(raw);

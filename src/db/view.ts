@@ -5,12 +5,13 @@ import { effectiveDeadline, type SessionStatus } from '../domain/session.ts';
 import { PROCESSING_SHOWN_MS } from '../domain/settle.ts';
 import { isOver, readInstant } from '../domain/terms.ts';
 import type { Db } from './connection.ts';
-import { PAYMENTS_OF_SESSION } from './inbox-payment.ts';
+import { PAYMENTS_OF_SESSION, somePayments } from './inbox-payment.ts';
 import { confirmedWaits, firstAttemptAt, isOpen, openLines } from './lines.ts';
-import { TOTALS_OF_SESSION, WITHOUT_SESSION } from './many-payments.ts';
+import { WITHOUT_SESSION } from './many-payments.ts';
 import { over } from './predicates.ts';
 import { prepared } from './prepared.ts';
 import { ROW_TEXT } from './session-row.ts';
+import { TOTALS_OF_SESSION } from './session-totals.ts';
 
 /** A session as an operator wants to see it, and what is still to be done for it. */
 export type StoredView = {
@@ -81,10 +82,6 @@ export const SHOWN_AT_EACH_END = 5;
 /** What has no totals is counted up to this: webhooks of a session, and payments that wait for their judgement. */
 const MOST_COUNTED = 1_000;
 
-/** The rows of a query that are first and last by their `at` columns; `all` must be short or ordered by an index. */
-const ends = (all: (order: SQL) => SQL, [first, last]: readonly [SQL, SQL]): SQL => sql`(
-  (${all(first)} LIMIT ${SHOWN_AT_EACH_END}) UNION (${all(last)} LIMIT ${SHOWN_AT_EACH_END}))`;
-
 /**
  * Reads the view of a session as of `now`, and brings its work-list row in line: gone when the session is at rest,
  * else to be woken when the next thing is overdue by a minute (which only happens when its run was lost).
@@ -104,19 +101,16 @@ export async function viewSession(
   return view;
 }
 
-const PAYMENTS_SHOWN = ends(
-  (order) => sql`SELECT tx_hash, op_index, sub_index, operation_id, verdict
-    FROM ${PAYMENTS_OF_SESSION} p ORDER BY ${order}`,
-  [sql`operation_id, sub_index`, sql`operation_id DESC, sub_index DESC`],
-);
+const PAYMENTS_SHOWN = sql`(
+  SELECT * FROM ${somePayments(null, { most: SHOWN_AT_EACH_END })} f
+  UNION SELECT * FROM ${somePayments(null, { last: true, most: SHOWN_AT_EACH_END })} l)`;
 
-const DELIVERIES_SHOWN = ends(
-  (
-    order,
-  ) => sql`SELECT delivery_id, endpoint_id, event, status, attempts, next_retry_at, sequence, created_at
-    FROM webhook_deliveries WHERE session_id = s.id AND event_id IS NOT NULL ORDER BY ${order}`,
-  [sql`sequence, created_at`, sql`sequence DESC, created_at DESC`],
-);
+const deliveriesShown = (order: SQL) => sql`(
+  SELECT delivery_id, endpoint_id, event, status, attempts, next_retry_at, sequence, created_at
+  FROM webhook_deliveries WHERE session_id = s.id AND event_id IS NOT NULL ORDER BY ${order} LIMIT ${SHOWN_AT_EACH_END})`;
+
+const DELIVERIES_SHOWN = sql`(
+  ${deliveriesShown(sql`sequence, created_at`)} UNION ${deliveriesShown(sql`sequence DESC, created_at DESC`)})`;
 
 const READ = prepared<{ view: RawView }>(
   'view',

@@ -57,18 +57,25 @@ function dueNow(rows: readonly { id: string }[], most: number): string[] {
   return rows.map(({ id }) => id);
 }
 
+/** Payments that are marked as unmatched by one statement. */
+const MARKED_AT_ONCE = 1_000;
+
 /**
- * Gives the verdict `unmatched` to undecided ledger payments that name no session. A session that appears a moment
- * later finds them all the same: its settle looks for payments, whatever their verdict.
+ * Gives the verdict `unmatched` to undecided ledger payments that name no session, to a part of them where they are many. A
+ * session that appears a moment later finds them all the same: its settle looks for payments, whatever their verdict.
  */
 export async function markUnmatched(db: Db): Promise<{ txHash: string; payment: string }[]> {
   const { rows } = await db.execute<{ txHash: string; payment: string }>(sql`
-    WITH lost AS (
-      DELETE FROM settlement.undecided_payments u USING settlement.ledger_payments lp
-      WHERE (lp.tx_hash, lp.op_index, lp.sub_index) = (u.tx_hash, u.op_index, u.sub_index)
-        AND (lp.assigned_to IS NOT NULL OR NOT EXISTS (SELECT FROM checkout_sessions s
+    WITH nameless AS MATERIALIZED (
+      SELECT lp.tx_hash, lp.op_index, lp.sub_index
+      FROM settlement.undecided_payments u JOIN settlement.ledger_payments lp USING (tx_hash, op_index, sub_index)
+      WHERE (lp.assigned_to IS NOT NULL OR NOT EXISTS (SELECT FROM checkout_sessions s
           WHERE s.receiving_account = lp.account AND s.memo = lp.reference))
         AND (lp.assigned_to IS NULL OR NOT EXISTS (SELECT FROM checkout_sessions s WHERE s.id = lp.assigned_to))
+      LIMIT ${MARKED_AT_ONCE}),
+    lost AS (
+      DELETE FROM settlement.undecided_payments u USING nameless
+      WHERE (u.tx_hash, u.op_index, u.sub_index) = (nameless.tx_hash, nameless.op_index, nameless.sub_index)
       RETURNING u.tx_hash, u.op_index, u.sub_index),
     marked AS (
       UPDATE settlement.ledger_payments lp SET verdict = 'unmatched', decided_at = now() FROM lost

@@ -1,151 +1,109 @@
 /** The events that the rows of a session call for, by the audit's own fold. Pure. */
 import type { Audited } from './audit-evidence.ts';
-import type { Fold } from './audit-fold.ts';
+import { endingName, type Fold } from './audit-fold.ts';
 import { firstMissing } from './audit-intervals.ts';
-import { byLedger, sumsOf } from './audit-together.ts';
 import {
   confirmedEvent,
   countToldOneByOne,
   endedEvent,
   exceptionEvent,
-  ONE_BY_ONE,
   ranksToldTogether,
   type EventFact,
-  type Recorded,
-  type Told,
 } from './audit-told.ts';
 import type { InboxPayment, Verdict } from './judge.ts';
-import { ledgerPaymentKey, type LedgerPayment } from './ledger-payment.ts';
+import { ledgerPaymentKey } from './ledger-payment.ts';
 import type { Session } from './session.ts';
 
-/** The events that must exist. */
-export function expectedEvents(found: Audited, fold: Fold): EventFact[] {
-  const { session, paymentRow } = found;
-  const told = countToldOneByOne(found.existingEvents);
-  const lines = linesOf(session, fold);
-  const first = new Set<LedgerPayment>(
-    [...lines.values()].flatMap((line) => line.slice(0, ONE_BY_ONE)),
-  );
-  const singles = heldOneByOne(session, fold).filter(
-    ({ payment, reason }) => reason === 'overpaid' || first.has(payment),
-  );
-  const through = readThrough(found);
-  const sums = [...lines].flatMap(([reason, line]) =>
-    ranksToldTogether(line.filter(({ ledger }) => ledger <= through).length)
-      // An earlier version told every payment one by one, and that is not told again as a sum.
-      .filter((rank) => (told.get(reason) ?? 0) < rank)
-      .flatMap((rank): Told[] => {
-        const payment = line[rank - 1];
-        if (payment === undefined) return [];
-        return [{ payment, amount: payment.amount, reason, together: sumsOf(line.slice(0, rank)) }];
-      }),
-  );
-  return eventsOf(
-    session,
-    paymentRow,
-    receivedBy(fold, session, () => true),
-    [...singles, ...sums],
-  );
-}
-
-function eventsOf(
-  session: Session,
-  recorded: Recorded | null,
-  received: bigint,
-  exceptions: readonly Told[],
-): EventFact[] {
-  const { status, closedThroughLedger: end } = session;
+/** The type and the fact of every event that must exist, joined by a space. `session` is as settle would leave it now. */
+export function expectedEvents(found: Audited, session: Session, fold: Fold): string[] {
+  const isPaid = session.status === 'paid';
   return [
-    ...(status === 'paid' && recorded !== null ? [confirmedEvent(session, recorded)] : []),
-    ...(status !== 'paid' && end !== null ? [endedEvent(session, end, received)] : []),
-    ...exceptions.map((one) => exceptionEvent(session, one)),
+    ...(isPaid && found.paymentRow !== null ? ['payment.confirmed paid'] : []),
+    ...(!isPaid && session.closedThroughLedger !== null
+      ? [`session.${endingName(session) === 'cancelled' ? 'cancelled' : 'expired'} ended`]
+      : []),
+    ...expectedExceptions(found, session, fold).map((fact) => `payment.exception ${fact}`),
   ];
 }
 
-/** What was credited when the session ended, as far as `counted` says. */
-function receivedBy(
-  { placed }: Fold,
-  { closedThroughLedger }: Session,
-  counted: (payment: InboxPayment) => boolean,
-): bigint {
-  return placed
-    .map(({ payment }) => payment)
-    .filter((p) => p.verdict === 'credited' && (p.placedAfter ?? 0) < (closedThroughLedger ?? 0))
-    .filter(counted)
-    .reduce((sum, { amount }) => sum + amount, 0n);
+function expectedExceptions(found: Audited, session: Session, fold: Fold): string[] {
+  const isOver = session.status === 'paid' || session.closedThroughLedger !== null;
+  const told = countToldOneByOne(found.existingEvents);
+  const surplus = session.status === 'paid' ? fold.surplus : [];
+  const together: string[] = [];
+  const single: string[] = [];
+  for (const [verdict, line] of fold.lines) {
+    const reason = reasonOf(verdict, session);
+    if (reason === null) continue;
+    const firstOnes = line.first.filter(({ resolved }) => !resolved);
+    single.push(...firstOnes.map((payment) => `${ledgerPaymentKey(payment)}:${reason}`));
+    // Sums are told up to the ledger through which the account is read; of a session that is over, all.
+    const ranks = ranksToldTogether(isOver ? line.count : line.countRead)
+      // What an earlier version told one by one is not told again as a sum.
+      .filter((rank) => (told.get(reason) ?? 0) < rank);
+    together.push(...ranks.map((rank) => `together:${reason}:${rank}`));
+  }
+  const overpaid = surplus.map(({ payment }) => `${ledgerPaymentKey(payment)}:overpaid`);
+  return [...single, ...overpaid, ...together];
 }
 
-/** The reason under which payments with a verdict are held; null for parts of a price, and for what is nobody's. */
-function reasonOf(verdict: Verdict | null, { status, closedThroughLedger }: Session) {
-  if (verdict === null || verdict === 'ambiguous' || verdict === 'unmatched') return null;
+/** The reason under which payments with a verdict are held; null for those that are part of a price, or nobody's. */
+function reasonOf(verdict: Verdict, { status, closedThroughLedger }: Session): string | null {
+  if (verdict === 'ambiguous' || verdict === 'unmatched') return null;
   if (verdict !== 'credited') return verdict;
   return status !== 'paid' && closedThroughLedger !== null ? 'underpaid' : null;
 }
 
-/** Payments by the reason for which they are held, each in ledger order. What was returned keeps its place. */
-function linesOf(session: Session, { placed }: Fold): Map<string, InboxPayment[]> {
-  const lines = new Map<string, InboxPayment[]>();
-  for (const { payment } of placed) {
-    const reason = reasonOf(payment.verdict, session);
-    if (reason === null) continue;
-    const line = lines.get(reason);
-    if (line) line.push(payment);
-    else lines.set(reason, [payment]);
-  }
-  for (const [reason, line] of lines) lines.set(reason, line.toSorted(byLedger));
-  return lines;
-}
-
-/** Everything that is held of the session and was not returned. */
-function heldOneByOne(session: Session, { placed }: Fold): Told[] {
-  const held: Told[] = [];
-  let kept = 0n;
-  for (const { payment } of placed) {
-    if (payment.resolved) continue;
-    const { amount } = payment;
-    const reason = reasonOf(payment.verdict, session);
-    if (reason !== null) held.push({ payment, amount, reason, together: null });
-    if (payment.verdict !== 'credited' || session.status !== 'paid') continue;
-    const missing = session.price > kept ? session.price - kept : 0n;
-    kept += amount;
-    if (amount <= missing) continue;
-    held.push({ payment, amount: amount - missing, reason: 'overpaid', together: null });
-  }
-  return held;
-}
-
-/** Sums are told up to the ledger through which the account is read; of a session that is over, all. */
-function readThrough({ session, ledger: { openedAfter, read } }: Audited): number {
-  if (session.status === 'paid' || session.closedThroughLedger !== null) return Infinity;
+/** The ledger through which every payment of the session's account is in the inbox. */
+export function readThrough({ ledger: { openedAfter, read } }: Pick<Audited, 'ledger'>): number {
   if (openedAfter === null) return Infinity;
   const all = { from: openedAfter + 1, through: Number.MAX_SAFE_INTEGER };
   return (firstMissing(read, all) ?? all.through) - 1;
 }
 
+/** An event by its name, and the ledger payment that it names: null where the session has none. */
+export type Named = {
+  readonly type: string;
+  readonly fact: string;
+  readonly payment: InboxPayment | null;
+};
+
 /**
- * The events as they may have been made. What was received when a session ended depends on what was in the inbox by
- * then, and had not been returned.
+ * The event that the rows make under this name; null when they make none now (money that was held may have been returned
+ * since). Sums of `together` are checked elsewhere.
  */
-export function possibleEvents(found: Audited, fold: Fold): EventFact[] {
-  const { session, paymentRow, ledger } = found;
-  const recorded =
-    fold.completing !== null && ledger.isOwnRow && !fold.hasReturned && ledger.isTaken
-      ? {
-          txHash: fold.completing.txHash,
-          amount: fold.completed,
-          sender: fold.completing.sender,
-          confirmedAt: fold.completing.closedAt,
-        }
-      : paymentRow;
-  const { endedAt, seenAt } = ledger;
-  const wasSeen = (p: InboxPayment) =>
-    endedAt === null || (seenAt.get(ledgerPaymentKey(p)) ?? endedAt) <= endedAt;
-  const held = heldOneByOne(session, fold);
-  return [() => true, isKept, wasSeen].flatMap((counted) =>
-    eventsOf(session, recorded, receivedBy(fold, session, counted), held),
-  );
+export function possibleEvent(
+  { session, paymentRow, ledger }: Audited,
+  fold: Fold,
+  { type, fact, payment }: Named,
+): EventFact | null {
+  const { completing, completed, hasReturned } = fold;
+  if (type === 'payment.exception') return exceptionOf(session, fold, fact, payment);
+  if (session.status === 'paid') {
+    if (paymentRow === null || type !== 'payment.confirmed' || fact !== 'paid') return null;
+    const isKnown = completing !== null && ledger.isOwnRow && !hasReturned && ledger.isTaken;
+    if (!isKnown) return confirmedEvent(session, paymentRow);
+    const { txHash, sender, closedAt: confirmedAt } = completing;
+    return confirmedEvent(session, { txHash, sender, confirmedAt, amount: completed });
+  }
+  if (session.closedThroughLedger === null || fact !== 'ended') return null;
+  const ended = endedEvent(session, session.closedThroughLedger, fold.received);
+  return ended.type === type ? ended : null;
 }
 
-function isKept({ resolved }: InboxPayment): boolean {
-  return !resolved;
+function exceptionOf(
+  session: Session,
+  { surplus }: Fold,
+  fact: string,
+  payment: InboxPayment | null,
+): EventFact | null {
+  if (payment === null || payment.verdict === null || payment.resolved) return null;
+  const key = ledgerPaymentKey(payment);
+  const isSurplus = payment.verdict === 'credited' && session.status === 'paid';
+  const reason = isSurplus ? 'overpaid' : reasonOf(payment.verdict, session);
+  const amount = isSurplus
+    ? surplus.find((s) => ledgerPaymentKey(s.payment) === key)?.amount
+    : payment.amount;
+  if (reason === null || amount === undefined || fact !== `${key}:${reason}`) return null;
+  return exceptionEvent(session, { payment, amount, reason, together: null });
 }

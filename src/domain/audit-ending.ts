@@ -1,10 +1,9 @@
 /** P4 of one session: an ending is proven by the chain and by what was read, and lay behind no payment that would have paid. Pure. */
 import type { Audited, Excuse, ExcuseReason } from './audit-evidence.ts';
-import { deadlineOf, isOfAsset, type Fold } from './audit-fold.ts';
+import { deadlineOf, isOfAsset, type SeenPayment } from './audit-fold.ts';
 import { firstMissing } from './audit-intervals.ts';
 import type { PartAudit, Violation } from './audit.ts';
-import { ledgerPaymentKey } from './ledger-payment.ts';
-import { formatAmount } from './money.ts';
+import { formatAmount, type Stroops } from './money.ts';
 
 /** Two transactions that began so close together may not have seen each other. */
 const NEAR_MS = 60_000;
@@ -17,8 +16,36 @@ const NEAR_LEDGERS = 12;
 /** A problem of an ending, and the reason for which it passes; null: none. */
 type Problem = readonly [text: string, reason: ExcuseReason | null];
 
+/** What had arrived on time before the ledger that the ending names, in stroops. */
+export type OnTime = {
+  readonly all: Stroops;
+  /** What was in the inbox when the ending was written. */
+  readonly known: Stroops;
+};
+
+/** Sums up what had arrived on time, one payment after the other; nothing of a session without an ending. */
+export function createOnTime({ session, ledger }: Audited): {
+  add(payment: SeenPayment): void;
+  result(): OnTime;
+} {
+  const deadline = deadlineOf(session);
+  const end = session.closedThroughLedger ?? 0;
+  const by = ledger.endedAt === null ? -Infinity : ledger.endedAt.getTime() - NEAR_MS;
+  let [all, known] = [0n, 0n];
+  return {
+    add: (payment) => {
+      const { assigned, verdict, amount } = payment;
+      if (payment.ledger >= end || payment.closedAt > deadline) return;
+      if (!isOfAsset(session, payment) || assigned || verdict === 'ambiguous') return;
+      all += amount;
+      if (payment.seenAt.getTime() < by) known += amount;
+    },
+    result: () => ({ all, known }),
+  };
+}
+
 /** Checks the ending that settle wrote; a session without one has nothing to prove. */
-export function auditEnding(found: Audited, fold: Fold): PartAudit {
+export function auditEnding(found: Audited, onTime: OnTime): PartAudit {
   const { session, legacyEnding } = found;
   if (session.closedThroughLedger === null) {
     const problem = `The session is ${session.status} by its row alone.`;
@@ -26,7 +53,7 @@ export function auditEnding(found: Audited, fold: Fold): PartAudit {
   }
   const violations: Violation[] = [];
   const excuses: Excuse[] = [];
-  for (const [text, reason] of problemsOf(found, fold, session.closedThroughLedger)) {
+  for (const [text, reason] of problemsOf(found, onTime, session.closedThroughLedger)) {
     const problem = `The session was closed ${text}`;
     if (reason === null) violations.push({ promise: 'P4', check: 'ending', problem });
     else excuses.push({ reason, problem });
@@ -34,7 +61,7 @@ export function auditEnding(found: Audited, fold: Fold): PartAudit {
   return { violations, excuses };
 }
 
-function problemsOf(found: Audited, fold: Fold, end: number): Problem[] {
+function problemsOf(found: Audited, onTime: OnTime, end: number): Problem[] {
   const { openedAfter, isTaken, endedAt, resetAt } = found.ledger;
   const through = `through ledger ${end}`;
   if (endedAt !== null && resetAt !== null && endedAt < resetAt) {
@@ -49,7 +76,7 @@ function problemsOf(found: Audited, fold: Fold, end: number): Problem[] {
   return [
     ...auditLedger(found, openedAfter, end),
     ...auditCoverage(found, openedAfter, end),
-    ...auditMoney(found, fold, end),
+    ...auditMoney(found, onTime, end),
   ];
 }
 
@@ -97,23 +124,12 @@ function auditCoverage({ ledger }: Audited, openedAfter: number, end: number): P
 }
 
 /** The on-time payments of the ledgers before the end do not reach the price, as far as they had been found. */
-function auditMoney({ session, ledger }: Audited, { placed }: Fold, end: number): Problem[] {
-  const { endedAt, seenAt } = ledger;
-  const deadline = deadlineOf(session);
-  const onTime = placed
-    .map(({ payment }) => payment)
-    .filter((p) => isOfAsset(session, p) && p.ledger < end && p.closedAt <= deadline)
-    .filter((p) => !p.assigned && p.verdict !== 'ambiguous');
-  const sum = (payments: typeof onTime) => payments.reduce((total, p) => total + p.amount, 0n);
-  if (sum(onTime) < session.price) return [];
-  const known = onTime.filter((p) => {
-    const seen = seenAt.get(ledgerPaymentKey(p));
-    return endedAt !== null && seen !== undefined && seen.getTime() < endedAt.getTime() - NEAR_MS;
-  });
-  const wasEnough = sum(known) >= session.price;
+function auditMoney({ session }: Audited, { all, known }: OnTime, end: number): Problem[] {
+  if (all < session.price) return [];
+  const wasEnough = known >= session.price;
   return [
     [
-      `through ledger ${end}, but ${formatAmount(sum(wasEnough ? known : onTime))} of its ${formatAmount(session.price)} had arrived on time.`,
+      `through ledger ${end}, but ${formatAmount(wasEnough ? known : all)} of its ${formatAmount(session.price)} had arrived on time.`,
       wasEnough ? null : 'found_after_ending',
     ],
   ];

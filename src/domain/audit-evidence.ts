@@ -33,13 +33,16 @@ export type LedgerEvidence = {
   readonly isOwnRow: boolean;
   /** The backend edited the row after the session was decided, and a person was asked. */
   readonly isEditedSince: boolean;
-  /** When each payment came into the inbox, by its key. */
-  readonly seenAt: ReadonlyMap<string, Date>;
 };
 
-/** Everything by which a session is audited. The product's own reading of its coverage is left out. */
-export type Audited = Omit<SessionFacts, 'coverage' | 'undecoded'> & {
+/**
+ * Everything by which a session is audited, but its payments: they come one after the other. The product's own reading of
+ * its coverage is left out.
+ */
+export type Audited = Omit<SessionFacts, 'coverage' | 'undecoded' | 'payments' | 'rest'> & {
   readonly ledger: LedgerEvidence;
+  /** The running totals that settling has kept of its payments; null where none are in force. */
+  readonly totals: unknown;
 };
 
 /** What the audit lets pass, in a few words each. Each is counted and listed: a reader may judge otherwise. */

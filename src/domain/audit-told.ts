@@ -2,7 +2,7 @@
  * Events as the audit makes them: their facts, keys and bytes, written anew without the code that made the stored ones
  * (domain/event.ts, domain/exceptions.ts). docs/events.md is what both follow. Pure.
  */
-import { deadlineOf, endingName } from './audit-fold.ts';
+import { deadlineOf, endingName, ONE_BY_ONE } from './audit-fold.ts';
 import { ledgerPaymentKey, type LedgerPayment } from './ledger-payment.ts';
 import { formatAmount, type Stroops } from './money.ts';
 import type { Session } from './session.ts';
@@ -107,9 +107,6 @@ function ofSession({ reference, metadata, metadataOmitted }: Session): Record<st
   if (metadataOmitted === true) return { memo: reference, metadata: null, metadataOmitted: true };
   return { memo: reference, metadata };
 }
-
-/** So many payments of a reason are told one by one. */
-export const ONE_BY_ONE = 20;
 
 /** The places in ledger order, counted from 1, at which payments of one reason are summed up: 21, 41, 81, … */
 export function ranksToldTogether(payments: number): number[] {

@@ -4,8 +4,8 @@ import {
   endingName,
   isNamed,
   isOfAsset,
-  type Fold,
   type Placed,
+  type SeenPayment,
 } from './audit-fold.ts';
 import type { Audited, Excuse, ExcuseReason } from './audit-evidence.ts';
 import { firstMissing, unionOf } from './audit-intervals.ts';
@@ -21,18 +21,15 @@ type Problem = {
   readonly reason: ExcuseReason | null;
 } & Pick<Violation, 'mayPass'>;
 
-/** Checks the verdicts of a session. */
-export function auditVerdicts(found: Audited, { placed }: Fold): PartAudit {
+/** Checks the verdict of one payment of a session. */
+export function auditVerdict(found: Audited, placed: Placed): PartAudit {
   const violations: Violation[] = [];
   const excuses: Excuse[] = [];
-  for (const one of placed) {
-    const { payment } = one;
-    const name = `${formatAmount(payment.amount)} in ${ledgerPaymentKey(payment)}`;
-    for (const { check, text, reason, mayPass } of problemsOf(found, one)) {
-      const problem = `${name} ${text}`;
-      if (reason !== null) excuses.push({ reason, problem });
-      else violations.push({ promise: 'P1', check, problem, ...(mayPass ? { mayPass } : {}) });
-    }
+  const { payment } = placed;
+  for (const { check, text, reason, mayPass } of problemsOf(found, placed)) {
+    const problem = `${formatAmount(payment.amount)} in ${ledgerPaymentKey(payment)} ${text}`;
+    if (reason !== null) excuses.push({ reason, problem });
+    else violations.push({ promise: 'P1', check, problem, ...(mayPass ? { mayPass } : {}) });
   }
   return { violations, excuses };
 }
@@ -124,19 +121,18 @@ function placeOf({ placedAfter, ledger, assigned }: InboxPayment): Problem | nul
 }
 
 /** A credited payment of which not everything is read, from the opening through its own ledger. */
-function unread({ session, paymentRow, ledger }: Audited, payment: InboxPayment): Problem[] {
-  const { openedAfter, read, holes, isTaken, isOwnRow, keptFrom, resetAt, seenAt } = ledger;
+function unread({ session, paymentRow, ledger }: Audited, payment: SeenPayment): Problem[] {
+  const { openedAfter, read, holes, isTaken, isOwnRow, keptFrom, resetAt } = ledger;
   const wanted = { from: (openedAfter ?? payment.ledger) + 1, through: payment.ledger };
   const missing = firstMissing(read, wanted);
   if (isTaken && openedAfter !== null && missing === null) return [];
   const olderRow = isOwnRow ? null : (paymentRow?.txHash ?? null);
-  const seen = seenAt.get(ledgerPaymentKey(payment));
   const isOver = session.status === 'paid' || session.closedThroughLedger !== null;
   const text = `is credited, but ledger ${missing ?? payment.ledger} of its account is not read.`;
   const reason = ((): ExcuseReason | null => {
     if (payment.assigned) return 'assigned';
     if (isNamed(payment, olderRow)) return 'older_row';
-    if (resetAt !== null && seen !== undefined && seen < resetAt) return 'before_reset';
+    if (resetAt !== null && payment.seenAt < resetAt) return 'before_reset';
     if (!isTaken || openedAfter === null) return 'earlier_version';
     const beyondHoles = firstMissing(unionOf([...read, ...holes]), wanted);
     if (beyondHoles === null) return 'hole';

@@ -2,12 +2,14 @@
  * The promises P1–P4 of one session, checked against its rows: what an auditor would ask, computed anew and not by the
  * code that wrote the rows. Pure; db/audit.ts reads the rows.
  */
-import { auditEnding } from './audit-ending.ts';
-import type { Audited, Excuse } from './audit-evidence.ts';
-import { deadlineOf, endingName, foldOf, type Fold } from './audit-fold.ts';
-import { firstMissing } from './audit-intervals.ts';
-import { auditVerdicts } from './audit-verdicts.ts';
-import { expectedEvents } from './audit-due.ts';
+import { auditEnding, createOnTime } from './audit-ending.ts';
+import type { Audited, Excuse, ExcuseReason } from './audit-evidence.ts';
+import { createFold, type Fold, type SeenPayment } from './audit-fold.ts';
+import { createKept } from './audit-kept.ts';
+import { createTotals } from './audit-totals.ts';
+import { auditState } from './audit-state.ts';
+import { auditVerdict } from './audit-verdicts.ts';
+import { readThrough } from './audit-due.ts';
 import { formatAmount } from './money.ts';
 
 /** A promise that rows can break, by its number in docs/guarantees.md. What breaks P6 leaves no row. */
@@ -24,6 +26,7 @@ export const CHECKS = {
   paid: 'paid, one payments row and a credited price do not go together',
   payment_mark: 'payment_id and settled_at do not name the payment by which a session is paid',
   unsettled: 'a session that is not what its facts say',
+  totals: 'running totals of a session that are not those of its payments',
   unreadable: 'a session with a number that is none, which nothing can judge',
   event_missing: 'a fact without its event',
   event_false: 'an event of something that is not so',
@@ -55,35 +58,71 @@ export type Violation = {
   readonly mayPass?: true;
 };
 
+/** Findings kept of one session, of each check; and examples of each excuse. The rest is counted. */
+const [MOST_VIOLATIONS, MOST_EXCUSES] = [1_000, 20];
+
 /** What the audit of a session found, and what it let pass. */
 export type SessionAudit = {
   readonly violations: readonly Violation[];
+  /** How many more there were than are listed, of those that cannot pass. */
+  readonly moreViolations: ReadonlyMap<Check, number>;
   readonly excuses: readonly Excuse[];
+  readonly moreExcuses: ReadonlyMap<ExcuseReason, number>;
   readonly fold: Fold;
 };
 
-/** Checks one session. `existingEvents` must be what is stored. No violation when every promise holds. */
-export function auditSession(found: Audited): SessionAudit {
-  const fold = foldOf(found.session, found.payments, {
-    openedAfter: found.ledger.openedAfter,
+/**
+ * The audit of one session under way: its payments come one after the other, in the order of `byPlace`, and only sums are
+ * kept of them, and what is wrong. `existingEvents` must be what is stored. No violation when every promise holds.
+ */
+export function createSessionAudit(found: Audited): {
+  readonly add: (payment: SeenPayment) => void;
+  readonly end: () => SessionAudit;
+} {
+  const { session, ledger, ambiguous } = found;
+  const fold = createFold(session, {
+    openedAfter: ledger.openedAfter,
     olderRow: olderRowOf(found),
-    ambiguous: found.ambiguous,
+    ambiguous,
+    readThrough: readThrough(found),
   });
-  const parts = [auditVerdicts(found, fold), auditPaid(found, fold), auditEnding(found, fold)];
-  const all = [
-    ...parts.flatMap(({ violations }) => violations),
-    ...auditEvents(found),
-    ...auditState(found, fold),
-  ];
-  // It was decided by a row that is no longer there.
-  const isExcused = ({ check }: Violation) => found.ledger.isEditedSince && BY_THE_ROW.has(check);
-  const edited = all
-    .filter(isExcused)
-    .map(({ problem }) => ({ reason: 'edited', problem }) as const);
+  const onTime = createOnTime(found);
+  const totals = createTotals(session);
+  const passing = createKept<Violation, Check>(MOST_VIOLATIONS, ({ check }) => check);
+  const broken = createKept<Violation, Check>(MOST_VIOLATIONS, ({ check }) => check);
+  const excuses = createKept<Excuse, ExcuseReason>(MOST_EXCUSES, ({ reason }) => reason);
+  const take = (part: PartAudit) => {
+    for (const violation of part.violations) {
+      // It was decided by a row that is no longer there.
+      if (ledger.isEditedSince && BY_THE_ROW.has(violation.check)) {
+        excuses.add({ reason: 'edited', problem: violation.problem });
+      } else (violation.mayPass === true ? passing : broken).add(violation);
+    }
+    for (const excuse of part.excuses) excuses.add(excuse);
+  };
   return {
-    violations: all.filter((one) => !isExcused(one)),
-    excuses: [...parts.flatMap(({ excuses }) => excuses), ...edited],
-    fold,
+    add: (payment) => {
+      take(auditVerdict(found, fold.add(payment)));
+      onTime.add(payment);
+      totals.add(payment);
+    },
+    end: () => {
+      const sums = fold.result();
+      take(auditPaid(found, sums));
+      take(auditEnding(found, onTime.result()));
+      const wrongTotals = totals.problem(found.totals);
+      if (wrongTotals !== null) {
+        broken.add({ promise: 'P2', check: 'totals', problem: wrongTotals });
+      }
+      take({ violations: [...auditEvents(found), ...auditState(found, sums)], excuses: [] });
+      return {
+        violations: [...broken.kept, ...passing.kept],
+        moreViolations: broken.more(),
+        excuses: excuses.kept,
+        moreExcuses: excuses.more(),
+        fold: sums,
+      };
+    },
   };
 }
 
@@ -98,7 +137,10 @@ const BY_THE_ROW: ReadonlySet<Check> = new Set([
 ]);
 
 /** What one part of the audit of a session gives. */
-export type PartAudit = Pick<SessionAudit, 'violations' | 'excuses'>;
+export type PartAudit = {
+  readonly violations: readonly Violation[];
+  readonly excuses: readonly Excuse[];
+};
 
 function olderRowOf({ paymentRow, ledger }: Audited): string | null {
   return paymentRow === null || ledger.isOwnRow ? null : paymentRow.txHash;
@@ -180,51 +222,4 @@ function auditEvents({ session, existingEvents }: Audited): Violation[] {
     found.push('An ending was told that no coverage proves.');
   }
   return found.map((problem) => ({ promise: 'P3', check: 'event_false', problem }));
-}
-
-/** The status is the one that the rows call for, and every event that they call for exists. */
-function auditState(found: Audited, fold: Fold): Violation[] {
-  const { session, existingEvents, legacy } = found;
-  const expected = expectedState(found, fold);
-  const violations: Violation[] = expectedEvents({ ...found, session: expected }, fold)
-    .filter(({ type, fact }) => !existingEvents.has(`${type} ${fact}`))
-    // The older backend wrote `paid` and notified the merchant, or did not.
-    .filter(({ type }) => !(legacy && session.status === 'paid' && type === 'payment.confirmed'))
-    .map((event) => ({
-      promise: 'P3',
-      check: 'event_missing',
-      problem: `The event ${event.type} (${event.fact}) is missing.`,
-      mayPass: true,
-    }));
-  if (expected.status !== session.status) {
-    violations.push({
-      promise: 'P2',
-      check: 'unsettled',
-      problem: `The session is ${session.status}, but the facts say ${expected.status}.`,
-      mayPass: true,
-    });
-  }
-  return violations;
-}
-
-/** The session as settle would leave it now. */
-function expectedState({ session, paymentRow, legacyEnding, ledger }: Audited, { kept }: Fold) {
-  if (paymentRow !== null || kept >= session.price || session.status === 'paid') {
-    return { ...session, status: 'paid' } as const;
-  }
-  const { openedAfter, firstAfterDeadline: end, proven, parkedFrom } = ledger;
-  const isProven =
-    openedAfter !== null &&
-    end !== null &&
-    !legacyEnding &&
-    (parkedFrom === null || parkedFrom >= end) &&
-    firstMissing(proven, { from: openedAfter + 1, through: end - 1 }) === null;
-  const closedThroughLedger = session.closedThroughLedger ?? (isProven ? end : null);
-  if (closedThroughLedger === null) return session;
-  return {
-    ...session,
-    closedThroughLedger,
-    finalDeadline: deadlineOf(session),
-    status: endingName(session),
-  };
 }

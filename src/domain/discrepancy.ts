@@ -7,6 +7,7 @@
 export const DISCREPANCIES = [
   'watcher_silent',
   'missed_payment',
+  'wrong_totals',
   'undecided_payment',
   'stuck_processing',
   'paid_without_payment',
@@ -26,6 +27,7 @@ export type Discrepancy = (typeof DISCREPANCIES)[number];
 export const MEANING: Readonly<Record<Discrepancy, string>> = {
   watcher_silent: 'no account has been read for five minutes',
   missed_payment: 'a payment that Horizon shows and the inbox lacks',
+  wrong_totals: 'running totals of a session that are not those of its payments',
   undecided_payment: 'a ledger payment without a verdict for over a minute',
   not_in_care: 'an open session that nobody watches',
   stuck_processing: 'processing for over five minutes',
@@ -42,6 +44,7 @@ export const MEANING: Readonly<Record<Discrepancy, string>> = {
 const REMEDY: Readonly<Record<Discrepancy, string>> = {
   watcher_silent: 'the watcher would be started',
   missed_payment: 'it would be stored and settled',
+  wrong_totals: 'they would be forgotten, and its payments counted anew',
   undecided_payment: 'it would be settled',
   not_in_care: 'its account would be watched from before its opening, and its workflow woken',
   stuck_processing: 'its account would be read up to now, and it settled',

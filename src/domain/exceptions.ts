@@ -6,7 +6,13 @@
 import type { Asset } from './asset.ts';
 import { assetKey } from './asset.ts';
 import { heldOf, type Held, type HeldReason } from './held.ts';
-import { inLedgerOrder, type Judged, type Judgement, type Verdict } from './judge.ts';
+import {
+  inLedgerOrder,
+  type InboxPayment,
+  type Judged,
+  type Judgement,
+  type Verdict,
+} from './judge.ts';
 import type { LedgerPayment } from './ledger-payment.ts';
 import type { Stroops } from './money.ts';
 import type { Session } from './session.ts';
@@ -33,6 +39,9 @@ export type Together = {
 
 /** A held payment that is told; `together` is null for one that is told by itself. */
 export type Exception = Held & { readonly together: Together | null };
+
+/** The same, of a payment with its verdict. */
+export type JudgedException = Exception & { readonly payment: InboxPayment };
 
 type Ended = Pick<Session, 'status' | 'price' | 'closedThroughLedger'>;
 

@@ -73,3 +73,8 @@ export function heldOfPayment(
   const isPart = !isIt(completing) && inLedgerOrder(payment, completing) < 0;
   return isPart || surplus <= 0n ? null : { payment, amount: surplus, reason: 'overpaid' };
 }
+
+/** Whether a verdict belongs to a session. What is unmatched or ambiguous is seen by every session with its reference. */
+export function isDecided({ verdict }: Pick<InboxPayment, 'verdict'>): boolean {
+  return verdict !== null && verdict !== 'unmatched' && verdict !== 'ambiguous';
+}

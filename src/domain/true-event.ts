@@ -11,6 +11,7 @@ import {
   type EventFact,
   type EventType,
 } from './event.ts';
+import type { JudgedException } from './exceptions.ts';
 import type { HeldReason } from './held.ts';
 import type { InboxPayment } from './judge.ts';
 import { ledgerPaymentKey } from './ledger-payment.ts';
@@ -35,6 +36,8 @@ export type EventEvidence = {
   readonly rowIsProven: boolean;
   /** The ledger payment that an exception is about; null when the session has none of this name. */
   readonly payment: InboxPayment | null;
+  /** What the event may tell together; null where it tells one payment, or too many to be summed up again. */
+  readonly together: readonly JudgedException[] | null;
   /** What was ever credited; null where the payments are too many to be summed for one event. */
   readonly credited: Stroops | null;
   /** What may have been credited when the session ended: as placed, and as seen by then. Empty likewise. */
@@ -88,7 +91,15 @@ function endings({ session, endClosedAt, receivedByEnd }: EventEvidence): EventF
   return receivedByEnd.map((received) => endedEvent(session, closedThroughLedger, received));
 }
 
-function exceptions({ fact, body }: StoredEvent, { session, payment, row }: EventEvidence) {
+function exceptions({ fact, body }: StoredEvent, evidence: EventEvidence): EventFact[] {
+  const { session, payment, row, together: sums } = evidence;
+  if (sums !== null) {
+    return sums
+      .filter(({ reason, amount, payment: last }) =>
+        amountsHeld(reason, session, last, row).includes(amount),
+      )
+      .map((found) => exceptionEvent(session, found));
+  }
   if (payment === null) return [];
   const [, reason = ''] = /^together:([a-z_]+):\d+$/.exec(fact) ?? /:([a-z_]+)$/.exec(fact) ?? [];
   return amountsHeld(reason, session, payment, row).map((amount): EventFact => {
@@ -99,7 +110,7 @@ function exceptions({ fact, body }: StoredEvent, { session, payment, row }: Even
       together: null,
     });
     if (fact === `${ledgerPaymentKey(payment)}:${reason}`) return event;
-    // Its sums are not derived again: what it says of the one payment is.
+    // So many payments are not summed up again: what it says of the last one is.
     const together = dataOf(body)['together'];
     return { ...event, fact, data: { ...event.data, together } };
   });

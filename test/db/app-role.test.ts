@@ -24,7 +24,6 @@ import {
 import { beginNetworkReading, networkReading, storeLedger } from '../../src/db/network-reading.ts';
 import { accounts, addAccount, showAccount } from '../../src/db/operator/accounts.ts';
 import { completeCancels, requestCancel, waitingCancels } from '../../src/db/sessions.ts';
-import { settleTogether } from '../../src/db/settle.ts';
 import {
   isWatchedFrom,
   missingLedgers,
@@ -37,6 +36,7 @@ import { sessionsToClose, sessionsWithUndecided } from '../../src/db/worklists.t
 import { HeaderRun, WholeLedger } from '../../src/domain/evidence.ts';
 import { AccountPage } from '../../src/domain/account-page.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { settleTogether } from '../support/settle.ts';
 import { minute, USDC } from '../domain/build.ts';
 import { headerOf, notShown } from '../domain/headers.ts';
 import { insertSession, ledgerAt, newAccount, paymentFor, stateOf } from './build.ts';

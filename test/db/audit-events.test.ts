@@ -2,9 +2,9 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { audit } from '../../src/db/audit.ts';
-import { settleTogether } from '../../src/db/settle.ts';
 import { takeOver } from '../../src/db/take-over.ts';
 import { insertMerchant } from '../support/database.ts';
+import { settleTogether } from '../support/settle.ts';
 import { goodDatabase, type Good } from './audited.ts';
 import { insertPaymentRow, insertSession, receive } from './build.ts';
 

@@ -5,9 +5,9 @@ import { audit, type AuditReport } from '../../src/db/audit.ts';
 import { onClient } from '../../src/db/connection.ts';
 import { nextDeliveries } from '../../src/db/deliveries.ts';
 import { completeCancels, requestCancel } from '../../src/db/sessions.ts';
-import { settleTogether } from '../../src/db/settle.ts';
 import { markUnmatched } from '../../src/db/worklists.ts';
 import { createTestDatabase, insertMerchant, type TestDatabase } from '../support/database.ts';
+import { settleTogether } from '../support/settle.ts';
 import { FAKE_USDC, minute } from '../domain/build.ts';
 import { cover, insertPaymentRow, insertSession, receive, type StoredSession } from './build.ts';
 

@@ -2,9 +2,10 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { nextDeliveries } from '../../src/db/deliveries.ts';
 import { explainPayments } from '../../src/db/payments.ts';
-import { lookTogether, settleTogether } from '../../src/db/settle.ts';
+import { lookTogether } from '../../src/db/settle.ts';
 import { viewSession } from '../../src/db/view.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { settleTogether } from '../support/settle.ts';
 import { minute } from '../domain/build.ts';
 import { insertSession, receive, type StoredSession } from './build.ts';
 import { analyze, dust, pagesRead } from './dust.ts';

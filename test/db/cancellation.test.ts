@@ -7,8 +7,8 @@ import {
   requestCancel,
   waitingCancels,
 } from '../../src/db/sessions.ts';
-import { settleTogether } from '../../src/db/settle.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { settleTogether } from '../support/settle.ts';
 import { minute } from '../domain/build.ts';
 import { chain, cover, insertSession, ledgerAt, receive, stateOf } from './build.ts';
 

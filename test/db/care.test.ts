@@ -10,9 +10,9 @@ import {
 } from '../../src/db/care.ts';
 import * as schema from '../../src/db/schema/index.ts';
 import { completeCancels, waitingCancels } from '../../src/db/sessions.ts';
-import { settleTogether } from '../../src/db/settle.ts';
 import { takeDueWakes } from '../../src/db/worklists.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { settleTogether } from '../support/settle.ts';
 import { minute } from '../domain/build.ts';
 import { chain, cover, insertSession, ledgerAt, receive, stateOf } from './build.ts';
 

@@ -2,12 +2,13 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { audit } from '../../src/db/audit.ts';
 import { assignPayment } from '../../src/db/operator/assign.ts';
-import { explainPayments, heldPayments } from '../../src/db/payments.ts';
-import { settleTogether } from '../../src/db/settle.ts';
+import { explainPayments } from '../../src/db/payments.ts';
 import { markUnmatched } from '../../src/db/worklists.ts';
 import { ledgerPaymentKey, type LedgerPayment } from '../../src/domain/ledger-payment.ts';
 import { FAKE_USDC, minute } from '../domain/build.ts';
+import { heldPayments } from '../../certify/parts/held-list.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { settleTogether } from '../support/settle.ts';
 import { insertSession, newAccount, receive, stateOf, type StoredSession } from './build.ts';
 
 let database: TestDatabase;

@@ -13,9 +13,9 @@ import {
 } from '../../src/db/attempts.ts';
 import { nextDeliveries, type NextDelivery } from '../../src/db/deliveries.ts';
 import { merchantEndpointId } from '../../src/db/ids.ts';
-import { settleTogether } from '../../src/db/settle.ts';
 import { takeDueWakes } from '../../src/db/worklists.ts';
 import { createTestDatabase, insertMerchant, type TestDatabase } from '../support/database.ts';
+import { settleTogether } from '../support/settle.ts';
 import { minute } from '../domain/build.ts';
 import { insertSession, receive, type StoredSession } from './build.ts';
 

@@ -4,12 +4,12 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { auditDatabase } from '../../src/db/audit.ts';
 import { storeAnchor, storeRun } from '../../src/db/ledgers.ts';
 import { openSession } from '../../src/db/sessions.ts';
-import { settleTogether } from '../../src/db/settle.ts';
 import { registerAccount } from '../../src/db/watching.ts';
 import { HeaderRun } from '../../src/domain/evidence.ts';
 import { headerOf } from '../domain/headers.ts';
 import { startReading, type Reading } from '../pipeline/reading.ts';
 import { insertMerchant } from '../support/database.ts';
+import { settleTogether } from '../support/settle.ts';
 
 let reading: Reading;
 beforeAll(async () => {

@@ -3,8 +3,8 @@ import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { connect, type Database } from '../../src/db/connection.ts';
 import { eventId, merchantEndpointId } from '../../src/db/ids.ts';
-import { settleTogether } from '../../src/db/settle.ts';
 import { insertMerchant } from '../support/database.ts';
+import { settleTogether } from '../support/settle.ts';
 import { cover, insertPaymentRow, insertSession, receive, type StoredSession } from './build.ts';
 import { minute } from '../domain/build.ts';
 import { sending } from './operator/sending.ts';
@@ -203,6 +203,51 @@ test("a true event is not sent to another merchant's endpoint, nor under another
   );
   await deliver(session);
   expect(now().receiver.received[1]?.headers['x-orbitstream-event']).toBe('payment.confirmed');
+});
+
+describe('sums that somebody wrote into the outbox', () => {
+  const dust = async (count: number) => {
+    await now().database.rows(
+      `INSERT INTO webhook_endpoints (merchant_id, url, events, secret) VALUES ($1, $2, '["payment.exception"]', $3)`,
+      [session.merchantId, `${now().receiver.url}/all`, 'a'.repeat(64)],
+    );
+    for (let i = 0; i < count; i += 1) {
+      const asset = { code: 'XLM', issuer: null };
+      await receive(now().database, session, '0.0000001', { asset, closedAt: minute(4) });
+    }
+  };
+  const toldTogether = () => received().filter(({ data }) => data.together !== undefined);
+
+  test.each([
+    ['an amount', { payments: 21, sums: [{ amount: '1000.0000000' }], furtherAssets: 0 }],
+    ['nothing at all', undefined],
+  ])('that differ in %s are not signed: those of the ledger are', async (_, together) => {
+    await dust(25);
+    const fact = 'together:wrong_asset:21';
+    const id = eventId(session.id, 'payment.exception', fact);
+    await forge({ id, type: 'payment.exception', fact, data: { together } });
+    await settleTogether(thief.pool, [session.id]);
+    for (let i = 0; i < 22; i += 1) await deliver(session);
+    expect(toldTogether()).toMatchObject([
+      {
+        id,
+        data: {
+          reason: 'wrong_asset',
+          together: { payments: 21, sums: [{ amount: '0.0000021', payments: 21 }] },
+        },
+      },
+    ]);
+  });
+
+  test('of more payments than there are are not signed', async () => {
+    await dust(20);
+    const fact = 'together:wrong_asset:21';
+    const id = eventId(session.id, 'payment.exception', fact);
+    const deliveryId = await forge({ id, type: 'payment.exception', fact, data: {} });
+    await settleTogether(thief.pool, [session.id]);
+    await deliver(session);
+    expect(await status(deliveryId)).toEqual({ status: 'dead', reason: 'not_of_facts' });
+  });
 });
 
 describe('events that this system made', () => {

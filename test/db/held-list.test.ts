@@ -1,7 +1,6 @@
 /** HELD: the query that looks for sessions with held money leaves out none that domain/held.ts finds money of. */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { gatherFacts } from '../../src/db/facts.ts';
-import { heldPayments } from '../../src/db/payments.ts';
 import { heldOf } from '../../src/domain/held.ts';
 import type { Verdict } from '../../src/domain/judge.ts';
 import { ledgerPaymentKey } from '../../src/domain/ledger-payment.ts';
@@ -10,6 +9,7 @@ import { judgementOf } from '../../src/domain/judgement.ts';
 
 import type { SessionStatus } from '../../src/domain/session.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { heldPayments } from '../../certify/parts/held-list.ts';
 import { insertSession, receive } from './build.ts';
 
 let database: TestDatabase;

@@ -3,8 +3,8 @@ import type { UndecodedRecord } from '../../src/domain/ledger-payment.ts';
 import { type Decoded } from '../../src/domain/evidence.ts';
 import { AccountPage, type PageStart } from '../../src/domain/account-page.ts';
 import { storeFindings, storePage } from '../../src/db/inbox.ts';
-import { settleTogether } from '../../src/db/settle.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { settleTogether } from '../support/settle.ts';
 import { txHash } from '../domain/build.ts';
 import { cover, insertSession, ledgerAt, newAccount, paymentFor, stateOf } from './build.ts';
 

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { forgetEndpointQuestions, MOST_ENDPOINTS } from '../../src/db/subscribers.ts';
 import { openAttention, resolveAttention } from '../../src/db/operator/attention.ts';
-import { settleTogether } from '../../src/db/settle.ts';
+import { settleTogether } from '../support/settle.ts';
 import { createTestDatabase, insertMerchant, type TestDatabase } from '../support/database.ts';
 import { insertSession, receive } from './build.ts';
 

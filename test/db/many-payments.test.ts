@@ -1,14 +1,15 @@
 /** A session with very many payments is judged in portions, from totals: what comes of it is what all of them at once say. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { gatherFacts } from '../../src/db/facts.ts';
-import { heldPayments } from '../../src/db/payments.ts';
-import { lookTogether, settleOnce, settleTogether } from '../../src/db/settle.ts';
+import { lookTogether, settleOnce } from '../../src/db/settle.ts';
 import { heldOf } from '../../src/domain/held.ts';
 import { judgementOf } from '../../src/domain/judgement.ts';
 import { ledgerPaymentKey } from '../../src/domain/ledger-payment.ts';
 import { formatAmount } from '../../src/domain/money.ts';
 import { decide } from '../../src/domain/settle.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { heldPayments } from '../../certify/parts/held-list.ts';
+import { settleTogether } from '../support/settle.ts';
 import { FAKE_USDC, minute, USDC } from '../domain/build.ts';
 import { cover, insertSession, ledgerAt, receive, type StoredSession } from './build.ts';
 import { dust } from './dust.ts';
@@ -169,8 +170,11 @@ describe('totals', () => {
     );
     expect(await totals(session)).toBeUndefined();
     await settleTogether(database.pool, [session.id]);
-    const { misjudged: _, ...after } = (await totals(session)) ?? {};
-    expect(after).toEqual(before);
+    const { misjudged: _, held, ...after } = (await totals(session)) ?? {};
+    const { held: heldBefore, ...rest } = before ?? {};
+    expect(after).toEqual(rest);
+    expect(heldBefore).toMatchObject({ wrong_asset: { payments: 400 } });
+    expect(held).toMatchObject({ wrong_asset: { payments: 399 } });
   });
 
   test('say what is held of each payment, as all payments together do', async () => {

@@ -3,7 +3,6 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
 import { audit } from '../../src/db/audit.ts';
 import { gatherFacts } from '../../src/db/facts.ts';
-import { settleTogether } from '../../src/db/settle.ts';
 import {
   METADATA_BYTES,
   METADATA_DEPTH,
@@ -12,6 +11,7 @@ import {
 } from '../../src/domain/metadata.ts';
 import { expectEvent } from '../events/bodies.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { settleTogether } from '../support/settle.ts';
 import { insertSession, receive, stateOf, type StoredSession } from './build.ts';
 
 let database: TestDatabase;

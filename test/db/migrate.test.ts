@@ -3,8 +3,8 @@ import { ADDED_COLUMNS } from '../../src/db/adopt-schema.ts';
 import { schemaProblems } from '../../src/db/check.ts';
 import { migrate } from '../../src/db/migrate.ts';
 import { WrongNetwork } from '../../src/db/wrong-network.ts';
-import { settleTogether } from '../../src/db/settle.ts';
 import { createTestDatabase, insertMerchant, type TestDatabase } from '../support/database.ts';
+import { settleTogether } from '../support/settle.ts';
 import { minute, PAYER, txHash, USDC } from '../domain/build.ts';
 import { BACKEND_SCHEMA } from './backend.ts';
 import {

@@ -3,15 +3,15 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { audit } from '../../src/db/audit.ts';
 import { resolveAttention } from '../../src/db/operator/attention.ts';
 import { assignPayment } from '../../src/db/operator/assign.ts';
-import { heldPayments } from '../../src/db/payments.ts';
 import { takeSeen, unseenSessions } from '../../src/db/care.ts';
 import { correctedSessions } from '../../src/db/session-row.ts';
-import { settleTogether } from '../../src/db/settle.ts';
 import { viewSession } from '../../src/db/view.ts';
 import { markUnmatched, sessionsWithUndecided } from '../../src/db/worklists.ts';
 import { ledgerPaymentKey } from '../../src/domain/ledger-payment.ts';
 import { minute } from '../domain/build.ts';
+import { heldPayments } from '../../certify/parts/held-list.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { settleTogether } from '../support/settle.ts';
 import { insertSession, receive, stateOf } from './build.ts';
 
 let database: TestDatabase;

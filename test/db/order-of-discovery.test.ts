@@ -7,11 +7,11 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import * as fc from 'fast-check';
 import { addCoverage } from '../../src/db/coverage.ts';
 import { storeWhole } from '../../src/db/inbox.ts';
-import { settleTogether } from '../../src/db/settle.ts';
 import { assetKey } from '../../src/domain/asset.ts';
 import { WholeLedger } from '../../src/domain/evidence.ts';
 import type { LedgerPayment } from '../../src/domain/ledger-payment.ts';
 import { createTestDatabase, insertMerchant, type TestDatabase } from '../support/database.ts';
+import { settleTogether } from '../support/settle.ts';
 import { FAKE_USDC, minute, USDC } from '../domain/build.ts';
 import {
   cancelAt,

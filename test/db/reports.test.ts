@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { inboxByHash, recordAnswer, recordReport } from '../../src/db/reports.ts';
-import { settleTogether } from '../../src/db/settle.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { settleTogether } from '../support/settle.ts';
 import { txHash } from '../domain/build.ts';
 import { insertSession, receive, stateOf } from './build.ts';
 

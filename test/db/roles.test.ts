@@ -8,10 +8,10 @@ import { migrate } from '../../src/db/migrate.ts';
 import { lastRun } from '../../src/db/reconcile-runs.ts';
 import { APP_RIGHTS, CLOSED, HIDDEN, SHOWN, TABLES } from '../../src/db/rights.ts';
 import { grantRights } from '../../src/db/roles.ts';
-import { settleTogether } from '../../src/db/settle.ts';
 import { readStanding } from '../../src/db/standing.ts';
 import { SANDBOX_PASSPHRASE } from '../../src/sandbox/ledger/start.ts';
 import { createTestDatabase, ROLES, type TestDatabase } from '../support/database.ts';
+import { settleTogether } from '../support/settle.ts';
 import { insertSession, receive } from './build.ts';
 
 let database: TestDatabase;

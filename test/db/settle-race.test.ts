@@ -1,7 +1,7 @@
 /** Two processes, each with its own pool and its own settle queue, at the same session at the same moment. */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { settleTogether } from '../../src/db/settle.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { settleTogether } from '../support/settle.ts';
 import { minute } from '../domain/build.ts';
 import { insertSession, paymentFor, stateOf, type StoredSession } from './build.ts';
 import { blocked, startElsewhere } from './elsewhere.ts';
@@ -106,11 +106,12 @@ test('one process settles again and again while the other cancels the status by 
     startElsewhere(
       database.url,
       session.id,
-      `const { settleTogether } = await src('db/settle.ts');
+      `const { createSettleQueue } = await src('db/settle-queue.ts');
+      const queue = createSettleQueue(database);
       for (let i = 0; i < 20; i += 1) {
         await database.pool.query(
           "UPDATE checkout_sessions SET status = 'cancelled' WHERE id = $1 AND status IN ('pending', 'processing')", [input]);
-        await settleTogether(database.pool, [input]);
+        await queue.settle(input);
       }`,
     ),
   ]);

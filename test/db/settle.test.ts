@@ -6,8 +6,9 @@ import { connect } from '../../src/db/connection.ts';
 import { takeSeen } from '../../src/db/care.ts';
 import { completeCancels, waitingCancels } from '../../src/db/sessions.ts';
 import { sessionsToClose } from '../../src/db/worklists.ts';
-import { lookTogether, settleTogether, type Settled } from '../../src/db/settle.ts';
+import { lookTogether, type Settled } from '../../src/db/settle.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { settleTogether } from '../support/settle.ts';
 import { FAKE_USDC, minute } from '../domain/build.ts';
 import {
   cancelAt,
@@ -25,9 +26,7 @@ import {
 import { commitReplyLost } from './commit-reply-lost.ts';
 
 let database: TestDatabase;
-beforeAll(async () => {
-  database = await createTestDatabase();
-});
+beforeAll(async () => void (database = await createTestDatabase()));
 afterAll(() => database.close());
 
 async function settle(sessionId: string): Promise<Settled> {

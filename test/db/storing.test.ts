@@ -11,12 +11,12 @@ import { decidedBy, writeDown, writeDownAtSessions } from '../../src/db/operator
 import { disableEndpointBy, endpoints } from '../../src/db/operator/endpoints.ts';
 import { lastRun, recordRun } from '../../src/db/reconcile-runs.ts';
 import { recordAnswer, recordReport } from '../../src/db/reports.ts';
-import { settleTogether } from '../../src/db/settle.ts';
 import type { AfterAttempt, PostOutcome } from '../../src/domain/delivery.ts';
 import type { ReconcileReport } from '../../src/domain/discrepancy.ts';
 import { reasonOf } from '../../src/domain/failure.ts';
 import { storable } from '../../src/domain/text.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { settleTogether } from '../support/settle.ts';
 import { minute, txHash } from '../domain/build.ts';
 import { insertSession, receive, type StoredSession } from './build.ts';
 

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { openAttention } from '../../src/db/operator/attention.ts';
 import { eventId } from '../../src/db/ids.ts';
-import { settleTogether } from '../../src/db/settle.ts';
+import { settleTogether } from '../support/settle.ts';
 import type { EventType } from '../../src/domain/event.ts';
 import { minute } from '../domain/build.ts';
 import { insertSession, receive, type StoredSession } from './build.ts';

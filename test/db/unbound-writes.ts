@@ -303,6 +303,12 @@ export const UNBOUND: Readonly<Record<string, readonly Unbound[]>> = {
       lock: 'FOR UPDATE SKIP LOCKED',
     },
   ],
+  'src/db/totals-check.ts': [
+    {
+      write: 'DELETE settlement.session_totals',
+      why: 'Only totals that still stand as they were found wrong; a row that is gone is counted anew.',
+    },
+  ],
   'src/db/untrue-events.ts': [
     {
       write: 'UPDATE webhook_deliveries (${BACK_IN_LINE})',

@@ -4,11 +4,11 @@ import { finishAttempt, pauseEndpoint, countFailure, startAttempt } from '../../
 import { nextDeliveries } from '../../src/db/deliveries.ts';
 import { recordReport } from '../../src/db/reports.ts';
 import type { Db } from '../../src/db/connection.ts';
-import { settleTogether } from '../../src/db/settle.ts';
 import { viewSession } from '../../src/db/view.ts';
 import { takeDueWakes } from '../../src/db/worklists.ts';
 import type { AfterAttempt } from '../../src/domain/delivery.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { settleTogether } from '../support/settle.ts';
 import { FAKE_USDC, minute, txHash, USDC } from '../domain/build.ts';
 import { cancelAt, cover, insertSession, ledgerAt, receive } from './build.ts';
 

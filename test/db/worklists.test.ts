@@ -1,7 +1,6 @@
 import { afterAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { onClient } from '../../src/db/connection.ts';
 import { addCoverage } from '../../src/db/coverage.ts';
-import { settleTogether } from '../../src/db/settle.ts';
 import {
   activate,
   markUnmatched,
@@ -13,6 +12,7 @@ import {
 } from '../../src/db/worklists.ts';
 import { storeFindings } from '../../src/db/inbox.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { settleTogether } from '../support/settle.ts';
 import { minute, USDC } from '../domain/build.ts';
 import {
   insertSession,

@@ -11,9 +11,22 @@ import {
   paymentId as auditPaymentId,
 } from '../../src/db/audit-ids.ts';
 import { deliveryId, eventId, paymentId } from '../../src/db/ids.ts';
-import { expectedEvents } from '../../src/domain/audit-due.ts';
-import { deadlineOf, endingName, foldOf } from '../../src/domain/audit-fold.ts';
+import { expectedEvents, possibleEvent } from '../../src/domain/audit-due.ts';
+import {
+  byPlace,
+  createFold,
+  deadlineOf,
+  endingName,
+  type Fold,
+  type Placed,
+} from '../../src/domain/audit-fold.ts';
 import { firstMissing, hasLedger, unionOf } from '../../src/domain/audit-intervals.ts';
+import {
+  ASSETS,
+  auditTogether,
+  countedBy,
+  type KnownTogether,
+} from '../../src/domain/audit-together.ts';
 import {
   countToldOneByOne as auditCount,
   DEFAULT_EVENTS as AUDIT_DEFAULT,
@@ -22,6 +35,7 @@ import {
 } from '../../src/domain/audit-told.ts';
 import { DEFAULT_EVENTS, eventBody, type EventType } from '../../src/domain/event.ts';
 import { countToldOneByOne, ranksToldTogether } from '../../src/domain/exceptions.ts';
+import type { InboxPayment } from '../../src/domain/judge.ts';
 import { ledgerPaymentKey } from '../../src/domain/ledger-payment.ts';
 import { effectiveDeadline, endingOf } from '../../src/domain/session.ts';
 import { decide, type SessionFacts } from '../../src/domain/settle.ts';
@@ -56,37 +70,84 @@ const SETTLED = fc
       payments: inbox,
       coverage: isCovered ? covered(0, 60, Math.min(30, cancelAt ?? 30)) : READ,
     });
-    const bodies = new Map<string, string>();
+    const told: { type: string; fact: string; id: string; body: string }[] = [];
     for (let round = 0; round < 3; round += 1) {
       const decision = decide(found);
       for (const event of decision.newEvents) {
-        const id = eventId(terms.id, event.type, event.fact);
-        bodies.set(id, eventBody(id, event));
+        const { type, fact } = event;
+        const id = eventId(terms.id, type, fact);
+        told.push({ type, fact, id, body: eventBody(id, event) });
       }
       found = apply(found, decision);
     }
-    return { found, bodies };
+    return { found, told };
   });
 
 const REASONS = ['overpaid', 'underpaid', 'duplicate', 'late', 'wrong_asset', 'nothing'];
 
+type Folded = { readonly fold: Fold; readonly placed: readonly Placed[] };
+
+/** All payments of a session, folded as the audit folds them. */
+function folded({ session, payments }: SessionFacts, all = payments): Folded {
+  const openedAfter = READ.openedAfter;
+  const context = { openedAfter, olderRow: null, ambiguous: false, readThrough: Infinity };
+  const fold = createFold(session, context);
+  const inOrder = all.toSorted(byPlace(openedAfter));
+  const placed = inOrder.map((payment) => fold.add({ ...payment, seenAt: minute(60) }));
+  return { fold: fold.result(), placed };
+}
+
+/** The first payments of a reason in ledger order, summed up by this test. */
+function knownOf(payments: readonly InboxPayment[], verdict: string, count: number): KnownTogether {
+  const place = ({ operationId, subIndex }: InboxPayment) => [
+    BigInt(operationId),
+    BigInt(subIndex),
+  ];
+  const line = payments
+    .filter((payment) => payment.verdict === verdict)
+    .toSorted((a, b) => {
+      const [[aOp = 0n, aSub = 0n], [bOp = 0n, bSub = 0n]] = [place(a), place(b)];
+      return Number(aOp - bOp || aSub - bSub) || (a.txHash < b.txHash ? -1 : 1);
+    })
+    .slice(0, count);
+  const byAsset = Map.groupBy(line, ({ asset }) => `${asset.code}:${asset.issuer}`);
+  const sums = [...byAsset.values()].map((some) => ({
+    code: some[0]?.asset.code ?? '',
+    issuer: some[0]?.asset.issuer ?? null,
+    amount: some.reduce((sum, { amount }) => sum + amount, 0n),
+    payments: some.length,
+  }));
+  return {
+    count: line.length,
+    last: line.at(-1) ?? null,
+    sums: sums.slice(0, ASSETS),
+    assets: sums.length,
+  };
+}
+
 test('events: the same ids and the same bytes', () => {
   const seen = new Set<string>();
   fc.assert(
-    fc.property(SETTLED, ({ found, bodies }) => {
+    fc.property(SETTLED, ({ found, told }) => {
       const evidence = audited({ ...found, existingEvents: new Set() });
-      const fold = foldOf(found.session, found.payments, {
-        openedAfter: evidence.ledger.openedAfter,
-        olderRow: null,
-        ambiguous: false,
-      });
-      const made = expectedEvents(evidence, fold).map((event) => {
-        const id = auditEventId(found.session.id, event.type, event.fact);
-        seen.add(event.type).add(String(event.data['reason']));
-        if (event.fact.startsWith('together:')) seen.add('together');
-        return [id, auditBody(id, event)] as const;
-      });
-      expect(new Map(made)).toEqual(bodies);
+      const { fold } = folded(found);
+      const names = told.map(({ type, fact }) => `${type} ${fact}`);
+      expect(expectedEvents(evidence, found.session, fold).toSorted()).toEqual(names.toSorted());
+      const byKey = new Map(found.payments.map((one) => [ledgerPaymentKey(one), one]));
+      for (const { type, fact, id, body } of told) {
+        expect(auditEventId(found.session.id, type, fact)).toBe(id);
+        seen.add(type).add(/(?:^together)?:([a-z_]+)(?::\d+)?$/.exec(fact)?.[1] ?? '');
+        const counted = countedBy(fact);
+        if (counted === null) {
+          const payment = byKey.get(fact.slice(0, fact.lastIndexOf(':'))) ?? null;
+          const event = possibleEvent(evidence, fold, { type, fact, payment });
+          expect(event && auditBody(id, event)).toBe(body);
+        } else {
+          seen.add('together');
+          const known = knownOf(found.payments, counted.verdict, counted.count);
+          expect(auditTogether(body, counted, known)).toBeNull();
+        }
+      }
     }),
     { numRuns: 400 },
   );
@@ -96,13 +157,12 @@ test('events: the same ids and the same bytes', () => {
 
 test('verdicts, deadlines and endings: what settle wrote is what the audit allows, and it finds nothing', () => {
   fc.assert(
-    fc.property(SETTLED, ({ found: { session, payments } }) => {
-      const context = { openedAfter: READ.openedAfter, olderRow: null, ambiguous: false };
-      for (const { payment, allowed } of foldOf(session, payments, context).placed) {
+    fc.property(SETTLED, ({ found }) => {
+      for (const { payment, allowed } of folded(found).placed) {
         if (payment.verdict !== null) expect([...allowed]).toContain(payment.verdict);
       }
-      expect(deadlineOf(session)).toEqual(effectiveDeadline(session));
-      expect(endingName(session)).toBe(endingOf(session));
+      expect(deadlineOf(found.session)).toEqual(effectiveDeadline(found.session));
+      expect(endingName(found.session)).toBe(endingOf(found.session));
     }),
     { numRuns: 400 },
   );
@@ -112,16 +172,15 @@ test('a verdict that settle would not have written is one that the audit does no
   let changed = 0;
   fc.assert(
     fc.property(SETTLED, fc.nat(), ({ found }, pick) => {
-      const { session, payments } = found;
+      const { payments } = found;
       const own = payments.filter(({ verdict }) => verdict === 'credited' || verdict === 'late');
       const victim = own[pick % Math.max(1, own.length)];
       if (victim === undefined) return;
       changed += 1;
       const wrong = victim.verdict === 'credited' ? 'late' : 'credited';
-      const context = { openedAfter: READ.openedAfter, olderRow: null, ambiguous: false };
       const lied = payments.map((p) => (p === victim ? ({ ...p, verdict: wrong } as const) : p));
       const key = ledgerPaymentKey(victim);
-      const placed = foldOf(session, lied, context).placed;
+      const { placed } = folded(found, lied);
       const { allowed } = placed.find(({ payment }) => ledgerPaymentKey(payment) === key) ?? {};
       expect([...(allowed ?? [])]).not.toContain(wrong);
     }),

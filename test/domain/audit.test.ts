@@ -6,7 +6,7 @@ import type { LedgerEvidence } from '../../src/domain/audit-evidence.ts';
 import type { Verdict } from '../../src/domain/judge.ts';
 import { parseAmount } from '../../src/domain/money.ts';
 import type { SessionFacts } from '../../src/domain/settle.ts';
-import { closeTime, excuses, settled, violations } from './audited.ts';
+import { closeTime, excuses, settled, violations, type More } from './audited.ts';
 import {
   covered,
   facts,
@@ -31,7 +31,7 @@ const CANCELLED = settled({
 const broken = (found: SessionFacts): PromiseId[] => [
   ...new Set(violations(found).map(({ promise }) => promise)),
 ];
-const problems = (found: SessionFacts, more: Partial<LedgerEvidence> = {}) =>
+const problems = (found: SessionFacts, more: More = {}) =>
   violations(found, more).map(({ problem }) => problem);
 
 describe('P1: a ledger payment has the meaning that its facts allow', () => {

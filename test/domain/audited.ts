@@ -1,7 +1,7 @@
 /** Facts of a session as the audit reads them: the evidence that a test's coverage stands for. */
-import { auditSession, type Violation } from '../../src/domain/audit.ts';
+import { createSessionAudit, type SessionAudit, type Violation } from '../../src/domain/audit.ts';
 import type { Audited, LedgerEvidence } from '../../src/domain/audit-evidence.ts';
-import { deadlineOf } from '../../src/domain/audit-fold.ts';
+import { byPlace, deadlineOf } from '../../src/domain/audit-fold.ts';
 import { ledgerPaymentKey } from '../../src/domain/ledger-payment.ts';
 import { decide, type SessionFacts } from '../../src/domain/settle.ts';
 import { apply, facts, minute } from './build.ts';
@@ -22,8 +22,14 @@ function firstAfter(instant: Date): number {
   return 10_001 + Math.floor((instant.getTime() - minute(0).getTime()) / 5_000);
 }
 
+/** What a test is about: of the ledger, of when payments came into the inbox (minute 60), and of the stored totals. */
+export type More = Partial<LedgerEvidence> & {
+  readonly seenAt?: ReadonlyMap<string, Date>;
+  readonly totals?: unknown;
+};
+
 /** A session with everything that the ledger says about it; `more` is what a test is about. */
-export function audited(found: SessionFacts, more: Partial<LedgerEvidence> = {}): Audited {
+export function audited(found: SessionFacts, { totals = null, ...more }: More = {}): Audited {
   const { coverage, session, payments, paymentRow } = found;
   const end = session.closedThroughLedger;
   const from = (coverage?.openedAfter ?? 0) + 1;
@@ -44,21 +50,27 @@ export function audited(found: SessionFacts, more: Partial<LedgerEvidence> = {})
     resetAt: null,
     isOwnRow: paymentRow !== null && payments.some((p) => p.txHash === paymentRow.txHash),
     isEditedSince: false,
-    seenAt: new Map(payments.map((p) => [ledgerPaymentKey(p), minute(60)])),
     ...more,
   };
-  return { ...found, ledger };
+  return { ...found, ledger, totals };
+}
+
+/** The audit of a session, fed with its payments in their order. */
+export function audit(found: SessionFacts, more: More = {}): SessionAudit {
+  const facts = audited(found, more);
+  const session = createSessionAudit(facts);
+  for (const payment of found.payments.toSorted(byPlace(facts.ledger.openedAfter ?? 0))) {
+    session.add({ ...payment, seenAt: more.seenAt?.get(ledgerPaymentKey(payment)) ?? minute(60) });
+  }
+  return session.end();
 }
 
 /** What the audit says is broken. */
-export function violations(
-  found: SessionFacts,
-  more: Partial<LedgerEvidence> = {},
-): readonly Violation[] {
-  return auditSession(audited(found, more)).violations;
+export function violations(found: SessionFacts, more: More = {}): readonly Violation[] {
+  return audit(found, more).violations;
 }
 
 /** The reasons for which it let something pass. */
-export function excuses(found: SessionFacts, more: Partial<LedgerEvidence> = {}): string[] {
-  return auditSession(audited(found, more)).excuses.map(({ reason }) => reason);
+export function excuses(found: SessionFacts, more: More = {}): string[] {
+  return audit(found, more).excuses.map(({ reason }) => reason);
 }

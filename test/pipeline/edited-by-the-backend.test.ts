@@ -6,9 +6,9 @@ import { openSession } from '../../src/activities/open-session.ts';
 import { audit } from '../../src/db/audit.ts';
 import { unseenSessions } from '../../src/db/care.ts';
 import { assignPayment } from '../../src/db/operator/assign.ts';
-import { heldPayments } from '../../src/db/payments.ts';
 import { sessionsToClose } from '../../src/db/worklists.ts';
 import { insertMerchant } from '../support/database.ts';
+import { heldPayments } from '../../certify/parts/held-list.ts';
 import { startReading, type Reading } from './reading.ts';
 
 let reading: Reading;

@@ -3,12 +3,12 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { proveReport } from '../../src/activities/prove-report.ts';
 import { audit } from '../../src/db/audit.ts';
-import { heldPayments } from '../../src/db/payments.ts';
-import { settleTogether } from '../../src/db/settle.ts';
 import { viewSession } from '../../src/db/view.ts';
 import { insertSession, receive, type StoredSession } from '../db/build.ts';
+import { heldPayments } from '../../certify/parts/held-list.ts';
 import { minute, txHash, USDC } from '../domain/build.ts';
 import { settle as run } from '../support/settle-command.ts';
+import { settleTogether } from '../support/settle.ts';
 import { startReading, type Reading } from './reading.ts';
 
 /** Nearly the most that one payment can move; the price is reached by two of them, and three were sent. */

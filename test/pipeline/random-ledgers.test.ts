@@ -9,9 +9,9 @@ import { explain } from '../../certify/books/compare.ts';
 import { assetName, readBooks, type Movement } from '../../certify/books/ledger.ts';
 import { decimalOf } from '../../certify/books/money.ts';
 import { auditDatabase } from '../../src/db/audit.ts';
-import { heldPayments } from '../../src/db/payments.ts';
 import { SESSIONS, STEP, take, type Scene, type Step } from './steps.ts';
 import { newWorld, type World } from './world.ts';
+import { heldPayments } from '../../certify/parts/held-list.ts';
 
 const WORLDS = 40;
 const MOST_TURNS = 40;

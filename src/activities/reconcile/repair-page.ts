@@ -12,6 +12,7 @@ import type { ReconcileDeps } from './deps.ts';
 import type { PageOutcome, PageRequest } from './page.ts';
 import { readAgain } from './read-again.ts';
 import { repairSessions } from './repair-sessions.ts';
+import { repairTotals } from './repair-totals.ts';
 import { takeOverDeliveries } from './take-over-deliveries.ts';
 
 /** Wakes and lookups at Temporal under way at once. */
@@ -35,6 +36,8 @@ function repairKind(deps: ReconcileDeps, { kind, ...page }: RepairInput): Promis
       return repairWatcher(deps, page);
     case 'missed_payment':
       return readAgain(deps, page);
+    case 'wrong_totals':
+      return repairTotals(deps, page);
     case 'undecided_payment':
       return repairUndecided(deps, page);
     case 'foreign_delivery':

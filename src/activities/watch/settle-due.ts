@@ -40,6 +40,7 @@ export function createSettling(deps: SettlingDeps, signal?: AbortSignal): Settli
   /** Settled sessions whose earlier failures are to be deleted. */
   let succeeded: string[] = [];
   let isAsked = false;
+  let isMoreUnmatched = false;
   let settled = 0;
   let running: Promise<void> | null = null;
   let look = Promise.withResolvers<void>();
@@ -57,7 +58,7 @@ export function createSettling(deps: SettlingDeps, signal?: AbortSignal): Settli
         const due = signal?.aborted === true ? [] : await listDue();
         const listMs = performance.now() - started;
         begin(due);
-        const isUnchanged = !isAsked && succeeded.length === 0;
+        const isUnchanged = !isAsked && !isMoreUnmatched && succeeded.length === 0;
         const isBusy = underWay.size + pausing.size > 0;
         if (isUnchanged && due.length === 0 && !isBusy) return;
         if (isUnchanged && isBusy) await look.promise;
@@ -70,9 +71,12 @@ export function createSettling(deps: SettlingDeps, signal?: AbortSignal): Settli
   }
 
   async function listDue(): Promise<string[]> {
-    for (const unmatched of await listed(deps, markUnmatched)) {
+    const unmatched = await listed(deps, markUnmatched);
+    // Where many name no session, only a part of them was marked.
+    isMoreUnmatched = unmatched.length > 0;
+    for (const payment of unmatched) {
       deps.counters.judged('unmatched');
-      deps.log.warn(unmatched, 'A payment names no session.');
+      deps.log.warn(payment, 'A payment names no session.');
     }
     const lists = [
       [...given],

@@ -1,8 +1,8 @@
 /** What a receiver answers is an outcome, whatever characters it has: one attempt each, and the next by the schedule. */
 import { expect, test } from '@jest/globals';
-import { settleTogether } from '../../../src/db/settle.ts';
 import { insertSession, receive } from '../build.ts';
 import { sending } from './sending.ts';
+import { settleTogether } from '../../support/settle.ts';
 
 const { now, deliver } = sending();
 

@@ -2,11 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { audit } from '../../../src/db/audit.ts';
 import { assignPayment } from '../../../src/db/operator/assign.ts';
-import { settleTogether } from '../../../src/db/settle.ts';
 import { markUnmatched, sessionsWithUndecided } from '../../../src/db/worklists.ts';
 import { ledgerPaymentKey, type LedgerPayment } from '../../../src/domain/ledger-payment.ts';
 import { FAKE_USDC, minute } from '../../domain/build.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
+import { settleTogether } from '../../support/settle.ts';
 import { insertSession, receive, stateOf, type StoredSession } from '../build.ts';
 import { ANN, decisionCount, decisions, decisionsAt, letSleep, toWake } from './journals.ts';
 

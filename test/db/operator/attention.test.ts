@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { openAttention, resolveAttention } from '../../../src/db/operator/attention.ts';
 import { decidedBy } from '../../../src/db/operator/decision.ts';
-import { settleTogether } from '../../../src/db/settle.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
+import { settleTogether } from '../../support/settle.ts';
 import { insertSession, newAccount, stateOf, type StoredSession } from '../build.ts';
 import { ANN, decisionCount, decisions, decisionsAt, letSleep, toWake } from './journals.ts';
 

@@ -11,9 +11,9 @@ import {
   UNTIL_RESUMED,
 } from '../../../src/db/operator/endpoints.ts';
 import { redeliverAll } from '../../../src/db/operator/redeliver.ts';
-import { settleTogether } from '../../../src/db/settle.ts';
 import type { Receiver } from '../../../src/sandbox/receiver.ts';
 import type { TestDatabase } from '../../support/database.ts';
+import { settleTogether } from '../../support/settle.ts';
 import { insertSession, receive, type StoredSession } from '../build.ts';
 import { ANN } from './journals.ts';
 import { sending } from './sending.ts';

@@ -11,9 +11,9 @@ import {
 } from '../../../src/db/operator/endpoint-secrets.ts';
 import { findEndpoint } from '../../../src/db/operator/endpoints.ts';
 import { secretStoreWith, type SecretStore } from '../../../src/db/secret-store.ts';
-import { settleTogether } from '../../../src/db/settle.ts';
 import { type Received, type Receiver } from '../../../src/sandbox/receiver.ts';
 import { insertMerchant, type TestDatabase } from '../../support/database.ts';
+import { settleTogether } from '../../support/settle.ts';
 import { commitReplyLost } from '../commit-reply-lost.ts';
 import { insertSession, receive } from '../build.ts';
 import { ANN, decisionCount, decisions } from './journals.ts';

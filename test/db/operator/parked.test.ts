@@ -3,7 +3,6 @@ import { Memo } from '@stellar/stellar-sdk';
 import { audit } from '../../../src/db/audit.ts';
 import { storeFindings } from '../../../src/db/inbox.ts';
 import { dismissParked, parkedRecords, redecode } from '../../../src/db/operator/parked.ts';
-import { settleTogether } from '../../../src/db/settle.ts';
 import { sessionsToClose, sessionsWithUndecided } from '../../../src/db/worklists.ts';
 import { ledgerPaymentKey } from '../../../src/domain/ledger-payment.ts';
 import { decodeRecord } from '../../../src/horizon/decode.ts';
@@ -12,6 +11,7 @@ import { SandboxWallet } from '../../../src/sandbox/ledger/wallet.ts';
 import { minute } from '../../domain/build.ts';
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts';
 import { until } from '../../support/system.ts';
+import { settleTogether } from '../../support/settle.ts';
 import { insertSession, newAccount, paymentFor, stateOf, type StoredSession } from '../build.ts';
 import { ANN, decisionCount, decisions, letSleep, toWake } from './journals.ts';
 

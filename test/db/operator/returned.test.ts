@@ -5,7 +5,7 @@ import { openSession } from '../../../src/activities/open-session.ts';
 import { audit } from '../../../src/db/audit.ts';
 import { storeFindings } from '../../../src/db/inbox.ts';
 import { provenReturn } from '../../../src/db/operator/returned.ts';
-import { explainPayments, heldPayments } from '../../../src/db/payments.ts';
+import { explainPayments } from '../../../src/db/payments.ts';
 import { requestCancel } from '../../../src/activities/request-cancel.ts';
 import { muxedAddress } from '../../../src/horizon/address.ts';
 import { createHorizonSource } from '../../../src/horizon/source.ts';
@@ -13,6 +13,7 @@ import { paymentTo, type SandboxWallet } from '../../../src/sandbox/ledger/walle
 import { startSandboxLedger } from '../../../src/sandbox/ledger/start.ts';
 import { startReading, type Reading } from '../../pipeline/reading.ts';
 import { insertMerchant } from '../../support/database.ts';
+import { heldPayments } from '../../../certify/parts/held-list.ts';
 import { stateOf } from '../build.ts';
 import { ANN, decisionCount, decisions, decisionsAt, letSleep, toWake } from './journals.ts';
 

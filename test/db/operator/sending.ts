@@ -2,12 +2,12 @@
 import { afterAll, afterEach, beforeAll, beforeEach } from '@jest/globals';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { deliverEvents } from '../../../src/activities/deliver-events.ts';
-import { settleTogether } from '../../../src/db/settle.ts';
 import { startReceiver, type Receiver } from '../../../src/sandbox/receiver.ts';
 import { createWebhookSender, type WebhookSender } from '../../../src/webhook/post.ts';
 import type { SessionView } from '../../../src/workflows/contract.ts';
 import { startReading, type Reading } from '../../pipeline/reading.ts';
 import { insertMerchant, type TestDatabase } from '../../support/database.ts';
+import { settleTogether } from '../../support/settle.ts';
 import { insertSession, receive, type StoredSession } from '../build.ts';
 
 /** What a test has for itself; the database is its file's. */
