@@ -2,22 +2,29 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { reasonOf } from '../src/domain/failure.ts';
-import { audited, processes } from '../certify/parts/checks.ts';
+import { audited, judgedBy, processes } from '../certify/parts/checks.ts';
 import { outcome } from '../certify/parts/outcome.ts';
-import { expected } from '../certify/parts/rest.ts';
 import { Rng } from '../certify/rng.ts';
 import type { Scene } from './actors/actor.ts';
 import { ACTORS } from './actors/list.ts';
 import { nameOf, type Planned } from './arguments.ts';
-import { passed, type Seen } from './bounds.ts';
+import { latenciesOf, passed, type Seen } from './bounds.ts';
 import { watchMemory } from './memory.ts';
-import { measure, openQuiet, serve, type QuietSession } from './quiet.ts';
+import {
+  measure,
+  openQuiet,
+  serve,
+  type QuietSession,
+  type Times as SessionTimes,
+} from './quiet.ts';
 import type { Stage } from './stage.ts';
 
 /** What came of a phase. */
 export type Phase = Seen & {
   /** Null: the quiet merchant alone. */
   readonly actor: string | null;
+  /** What each of its sessions took that was measured. */
+  readonly times: readonly SessionTimes[];
   readonly did: ReadonlyMap<string, number>;
   readonly reached: ReadonlyMap<string, number>;
   /** Sessions of the quiet merchant that were measured. */
@@ -44,7 +51,7 @@ export type Before = {
   readonly quick: boolean;
   readonly times: Times;
   /** What was measured alone; null when this is it. */
-  readonly alone: Phase | null;
+  readonly alone: Pick<Seen, 'commit' | 'webhook'> | null;
 };
 
 /** Plays a phase. */
@@ -68,7 +75,11 @@ export async function play(before: Before, planned: Planned | null): Promise<Pha
   const sessions = [...served.sessions, ...(attack?.victims ?? [])];
   const paid = sessions.filter(({ paidAt }) => paidAt !== null);
   const measured = await measure(stage, paid, times.patienceMs);
-  for (const count of attack?.counts ?? []) count();
+  const kills = attack?.kills ?? [];
+  const own = [...measured.times].filter(([{ attacked }]) => !attacked);
+  const replaced = own.filter(([{ paidAt }]) => kills.some((at) => isBeside(at, paidAt)));
+  const ordinary = own.filter((one) => !replaced.includes(one)).map(([, took]) => took);
+  for (const count of attack?.counts ?? []) await count();
   done.abort();
   const dead = stack.unasked.splice(0);
   const lost = new Set(measured.lost);
@@ -77,8 +88,8 @@ export async function play(before: Before, planned: Planned | null): Promise<Pha
     paid.filter((session) => !lost.has(session) && session.shop !== stage.hostile),
   );
   const seen: Seen = {
-    commit: measured.commit,
-    webhook: measured.webhook,
+    ...latenciesOf(ordinary),
+    replaced: Math.max(0, ...replaced.map(([, { webhook }]) => webhook)),
     memory: await memory,
     dead,
     lost: [...lost].map(
@@ -98,7 +109,8 @@ export async function play(before: Before, planned: Planned | null): Promise<Pha
     actor: planned && nameOf(planned),
     did: attack?.did ?? new Map(),
     reached: attack?.reached ?? new Map(),
-    sessions: measured.count,
+    times: ordinary,
+    sessions: own.length,
     passed: passed(seen, alone ?? seen),
     lateMs: Math.round(late.percentile(99) / 1e6),
     seconds: Math.round((Date.now() - started) / 1000),
@@ -111,7 +123,8 @@ function attackBy(before: Before, { actor, attacks }: Planned, over: AbortSignal
   const [did, reached] = [new Map<string, number>(), new Map<string, number>()];
   const breaches: string[] = [];
   const victims: QuietSession[] = [];
-  const counts: (() => void)[] = [];
+  const counts: (() => unknown)[] = [];
+  const kills: number[] = [];
   const add =
     (to: Map<string, number>) =>
     (what: string, times = 1) =>
@@ -123,6 +136,7 @@ function attackBy(before: Before, { actor, attacks }: Planned, over: AbortSignal
     did: add(did),
     reached: add(reached),
     breach: (what) => void breaches.push(what),
+    killed: () => void kills.push(Date.now()),
     atTheEnd: (count) => void counts.push(count),
     victim: async (whose = {}) => {
       const session = await openQuiet(stage, { shop: stage.attacked, ...whose, attacked: true });
@@ -142,7 +156,17 @@ function attackBy(before: Before, { actor, attacks }: Planned, over: AbortSignal
         }
       }),
   );
-  return { did, reached, breaches, victims, counts, made };
+  return { did, reached, breaches, victims, counts, kills, made };
+}
+
+/** What was under way when a worker died, and what was paid until another one has taken over (ms). */
+const [BEFORE_A_KILL_MS, UNTIL_REPLACED_MS] = [2_000, 6_000];
+
+/** Whether a session was paid while a worker was being replaced that was killed then. */
+function isBeside(killedAt: number, paidAt: number | null): boolean {
+  return (
+    paidAt !== null && paidAt > killedAt - BEFORE_A_KILL_MS && paidAt < killedAt + UNTIL_REPLACED_MS
+  );
 }
 
 /** Whether it was done in time. */
@@ -159,12 +183,12 @@ async function broken(
   { stack, receiver }: Stage,
   sessions: readonly QuietSession[],
 ): Promise<string[]> {
-  const all = await expected(stack);
+  const judged = await judgedBy(stack);
   const posts = Map.groupBy(receiver.posts, ({ body }) => sessionIn(body));
   const parts = await Promise.all([
     audited(stack),
     processes(stack),
-    ...sessions.map((session) => outcome(stack, session, all, posts.get(session.id) ?? [])),
+    ...sessions.map((session) => outcome(stack, session, judged, posts.get(session.id) ?? [])),
   ]);
   return parts
     .flatMap(({ violations }) => violations)

@@ -14,7 +14,7 @@ import { startQuietReceiver, type QuietReceiver } from './receiver.ts';
 /** Everything of a run. */
 export type Stage = {
   readonly stack: Stack;
-  /** The quiet merchant: no attack is aimed at its account. */
+  /** The quiet merchant, whose times are measured. `same-account` sends dust to its account. */
   readonly quiet: Shop;
   /** Another one that did nothing, whose account and sessions are attacked: late perhaps, but it must hear of everything. */
   readonly attacked: Shop;

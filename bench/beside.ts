@@ -32,6 +32,7 @@ const results = {
   seconds: run.seconds,
   phases: run.phases.map(({ did, reached, ...phase }) => ({
     ...phase,
+    times: undefined,
     did: Object.fromEntries(did),
     reached: Object.fromEntries(reached),
   })),

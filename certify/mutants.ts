@@ -8,6 +8,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { BOOKS_MUTANTS } from './mutants/books.ts';
 import { EVIDENCE_MUTANTS } from './mutants/evidence.ts';
 import { READING_MUTANTS } from './mutants/reading.ts';
 import { mutated, MUTANTS, type Mutant } from './mutants/list.ts';
@@ -32,6 +33,7 @@ const TESTS = [
 const only = process.argv.slice(2);
 const chosen = [
   ...MUTANTS,
+  ...BOOKS_MUTANTS,
   ...EVIDENCE_MUTANTS,
   ...READING_MUTANTS,
   ...SETTLEMENT_MUTANTS,

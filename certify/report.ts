@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { ELSEWHERE } from './elsewhere.ts';
+import { BOOKS_MUTANTS } from './mutants/books.ts';
 import { MUTANTS } from './mutants/list.ts';
 import { CELLS } from './parts/cells.ts';
 import type { Recovery } from './parts/cells/scene.ts';
@@ -104,8 +105,22 @@ ${Object.entries(CHECKS)
   .map(([name, meaning]) => `- **${name}**: ${meaning}`)
   .join('\n')}
 
-The books are those of the sandbox ledger itself; endings and verdicts are computed from them by code of the tests, deliveries from
-what reached the receiver. \`settle audit\` is one check among these, and the others share nothing with it.
+## What is independent of what
+
+- **The books** (certify/books) compute, for each session, every result that is allowed: verdicts, the payments row, the ending and its
+  ledger, the exact bytes of each event, what may come before what, and what is held. One of these results must explain everything that
+  was seen. Their sources are the sandbox core (envelopes that were signed, effects of operations, close times), and what was asked and
+  answered, noted by the asker with the newest ledger of then. They import the Stellar SDK and Node's crypto, and nothing from src: lint
+  and a test enforce it. The product's rows are what is judged, never what it is judged by.
+- **Where the contract leaves room**, the books allow a set. A cancellation counts from any ledger that some node showed as its newest
+  between question and answer. An edit may have come before or after a decision. Where nodes hid history, a payment may count behind what
+  was decided without it.
+- **The audit** has its own intervals, fold, verdicts, endings, events and ids, and reads facts of sessions by the statement that settle
+  reads them by. A property compares both writings on random cases (test/domain/audit-agrees.test.ts). With the address of another Horizon,
+  \`settle audit --horizon URL\` compares hashes, counts and payments with a source that the workers never asked.
+- **What reached the receiver** is the receiver's own list; signatures are verified by its own code.
+- **Shared by all**: the contract (docs/events.md: words, keys, limits, and the namespace of ids, since merchants remember ids), and the
+  Stellar SDK.
 
 ## The fault matrix
 
@@ -133,9 +148,9 @@ ${ELSEWHERE.map(({ row, fault, tests }) => `| ${row} | ${fault} | ${tests.map((p
 
 ## Mutants
 
-That green means something is shown by \`npm run certify:mutants\`: ${MUTANTS.length} deliberate breakages of the product, each of which must turn a slice of this red.
+That green means something is shown by \`npm run certify:mutants\`: ${MUTANTS.length + BOOKS_MUTANTS.length} deliberate breakages of the product, each of which must turn a slice of this red.
 
-${MUTANTS.map(({ name }) => `- ${name}`).join('\n')}
+${[...MUTANTS, ...BOOKS_MUTANTS].map(({ name }) => `- ${name}`).join('\n')}
 
 ## What this does not show
 
@@ -147,6 +162,12 @@ ${MUTANTS.map(({ name }) => `- ${name}`).join('\n')}
 - Pauses of the retry schedule last hours; here they are cut short in the database. That they are kept is a test's, with skipped time.
 - ${run.schedulesARound} drawn schedules share a round, its stack and its faults: ${random} rounds make ${random * run.schedulesARound} schedules.
 - Timing on real parts is the machine's: a seed draws the same workload and faults again, not the same interleaving. Only the simulation on the model repeats exactly.
+- The books take the word of the sandbox core for what the ledger is, and of the contract for what is right: a wrong sentence in docs/events.md
+  would be wrong on both sides. They see what a session became, not when: that is bounded by “rest”, by answers, and by no ending before its ledger.
+- Money that is assigned or returned by an operator, and terms that a backend edits, are in the books and in their tests. Events of a
+  session are compared in full; texts for people (attention, \`why\`) are not.
+- What the audit reads by settle's own statement (a session's row, its payments, whether another session has its reference) it does not
+  doubt. The books do.
 - On the simulation a process dies at five points of a transaction, drawn; on real parts at named points, once a round.
 `;
 }

@@ -32,7 +32,7 @@ import { readOpenRequest } from './doors/open-request.ts';
 import { temporalSettings } from './temporal-settings.ts';
 import { startTracing } from './tracing.ts';
 import { createTurns } from './turns.ts';
-import { WORKFLOW_TASK_TIMEOUT } from './workflows/options.ts';
+import { PRIORITIES, WORKFLOW_TASK_TIMEOUT } from './workflows/options.ts';
 
 export { AnswerDiffers, NotAnswered, Refusal, type RefusalCode };
 export type { CancelAnswer, OpenedSession, OpenRequest, ReportAnswer, SessionView };
@@ -112,13 +112,14 @@ export function settlementClient(
   client: Client,
   answerWithinMs: number = ANSWER_WITHIN_MS,
 ): SettlementClient {
-  const start = (sessionId: string) => ({
+  const start = (sessionId: string, why: keyof typeof PRIORITIES = 'asked', account = '') => ({
     workflowId: sessionWorkflowId(readUuid(sessionId, 'sessionId')),
     taskQueue: SETTLEMENT_QUEUE,
     args: [{ sessionId }] as [{ sessionId: string }],
     workflowIdReusePolicy: 'ALLOW_DUPLICATE' as const,
     workflowIdConflictPolicy: 'USE_EXISTING' as const,
     workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
+    priority: { priorityKey: PRIORITIES[why], fairnessKey: account },
     staticSummary: `checkout session ${sessionId}`,
   });
 
@@ -132,7 +133,7 @@ export function settlementClient(
     sessionId: string,
     update: Parameters<typeof send<R, A>>[1],
     args: A,
-    sharing: { same: string | null; anew?: boolean },
+    { account, ...sharing }: { same: string | null; anew?: boolean; account?: string },
   ): Promise<R> {
     readUuid(sessionId, 'sessionId');
     const until = Date.now() + answerWithinMs;
@@ -143,7 +144,7 @@ export function settlementClient(
           anew: false,
           ...sharing,
           until,
-          ask: (latest) => send(sessionId, update, args, latest),
+          ask: (latest) => send(sessionId, update, args, latest, account),
         });
       } catch (error) {
         const wait = pause * (0.5 + Math.random());
@@ -158,11 +159,12 @@ export function settlementClient(
     update: Parameters<typeof client.workflow.executeUpdateWithStart<never, R, A>>[0],
     args: A,
     until: number,
+    account?: string,
   ): Promise<R> {
     // An operation can be used once only.
     const startWorkflowOperation = new WithStartWorkflowOperation(
       SESSION_WORKFLOW,
-      start(sessionId),
+      start(sessionId, 'asked', account),
     );
     return client.withDeadline(until, () =>
       client.workflow.executeUpdateWithStart(update, {
@@ -176,7 +178,8 @@ export function settlementClient(
     openSession: async (sessionId, request) => {
       const asked = readOpenRequest(request);
       const same = `open ${JSON.stringify(request)}`;
-      return requireOpened(sessionId, asked, await ask(sessionId, openUpdate, [request], { same }));
+      const sharing = { same, account: asked.receivingAccount };
+      return requireOpened(sessionId, asked, await ask(sessionId, openUpdate, [request], sharing));
     },
     reportPayment: async (sessionId, txHash) => {
       const hash = readTxHash(txHash);
@@ -195,7 +198,7 @@ export function settlementClient(
     async wake(sessionId, hint = {}) {
       if (hint.txHash !== undefined) readTxHash(hint.txHash);
       await client.workflow.signalWithStart(SESSION_WORKFLOW, {
-        ...start(sessionId),
+        ...start(sessionId, 'hinted'),
         signal: wakeSignal,
         signalArgs: [hint],
       });

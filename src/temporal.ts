@@ -15,7 +15,7 @@ import {
   wakeSignal,
   watcherWorkflowId,
 } from './workflows/contract.ts';
-import { WORKFLOW_TASK_TIMEOUT } from './workflows/options.ts';
+import { PRIORITIES, WORKFLOW_TASK_TIMEOUT } from './workflows/options.ts';
 import { SEARCH_ATTRIBUTES } from './workflows/search-attributes.ts';
 
 /** The worker's two connections to Temporal: one to poll for work, one to wake and to start. */
@@ -81,8 +81,12 @@ export const SA_NAMES = { KEYWORD: 'Keyword', BOOL: 'Bool', DATETIME: 'Datetime'
 /** A wake that Temporal does not take within this is given up: the next turn of the watcher sends it again. */
 const WAKE_WITHIN_MS = 2_000;
 
-/** Wakes a session's workflow; starts a short run when none is there. */
-export async function wakeSession(client: Client, sessionId: string): Promise<void> {
+/** Wakes a session's workflow, or starts a short run. Runs of one `account` share its part of the task queue. */
+export async function wakeSession(
+  client: Client,
+  sessionId: string,
+  account: string = '',
+): Promise<void> {
   await client.withDeadline(Date.now() + WAKE_WITHIN_MS, () =>
     client.workflow.signalWithStart(SESSION_WORKFLOW, {
       workflowId: sessionWorkflowId(sessionId),
@@ -93,6 +97,7 @@ export async function wakeSession(client: Client, sessionId: string): Promise<vo
       workflowIdReusePolicy: 'ALLOW_DUPLICATE',
       workflowIdConflictPolicy: 'USE_EXISTING',
       workflowTaskTimeout: WORKFLOW_TASK_TIMEOUT,
+      priority: { priorityKey: PRIORITIES.woken, fairnessKey: account },
       staticSummary: `checkout session ${sessionId}`,
     }),
   );

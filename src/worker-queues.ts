@@ -24,6 +24,11 @@ import {
 
 /** A cached run costs some 0.6 MB; an evicted one costs a replay of a few events. */
 const CACHED_RUNS = 500;
+/**
+ * Workflow tasks of sessions in progress. They are milliseconds of one thread. Tasks beyond these wait at the server, which hands
+ * them out by priority and by account in turn; a task that is in the process already waits behind all others there.
+ */
+const RUNS_AT_ONCE = 8;
 /** POSTs under way in this process; each may take 15 s. */
 const POSTS_AT_ONCE = 50;
 /** Reports that are asked about at once. None of them waits in its slot, and a merchant has a quarter of them. */
@@ -78,6 +83,7 @@ export async function createWorkers(
       taskQueue: SETTLEMENT_QUEUE,
       activities: settlementActivities(sessions),
       maxCachedWorkflows: CACHED_RUNS,
+      maxConcurrentWorkflowTaskExecutions: RUNS_AT_ONCE,
     }),
     Worker.create({
       ...common,

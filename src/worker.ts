@@ -2,6 +2,7 @@
 import { Runtime, type Worker } from '@temporalio/worker';
 import type { Logger } from 'pino';
 import { createBell, type Bell } from './activities/bell.ts';
+import { ACCOUNTS_AT_ONCE } from './activities/watch/accounts-reader.ts';
 import type { ReconcileDeps } from './activities/reconcile/deps.ts';
 import { ConfigError, loadConfig, senderOptions, type Config } from './config.ts';
 import { connect } from './db/connection.ts';
@@ -32,10 +33,10 @@ import { createWorkers, type WorkerDeps } from './worker-queues.ts';
 import { sessionWorkflowId, watcherWorkflowId } from './workflows/contract.ts';
 
 /**
- * Connections of the reader, beside DATABASE_POOL: a turn, the waker, the commit queue, and up to three runs of
- * reconciliation, each with one statement at a time. Nobody else takes one, so nobody waits for one here.
+ * Connections of the reader, in addition to DATABASE_POOL: one for each account that a turn reads, and one each for the turn, its
+ * background jobs, the commit queue, the waker, and up to three runs of reconciliation. No other work uses them.
  */
-const READER_CONNECTIONS = 6;
+const READER_CONNECTIONS = 8 + ACCOUNTS_AT_ONCE;
 /** How often watcher and schedule are made sure of: a Temporal store that was lost heals by itself. */
 const ENSURE_EVERY_MS = 60_000;
 
@@ -144,7 +145,7 @@ function createDeps(
     }),
     sender: createWebhookSender(senderOptions(config)),
     secretKeys: config.WEBHOOK_SECRET_KEYS ?? null,
-    wake: (sessionId) => wakeSession(temporal.client, sessionId),
+    wake: (sessionId, account) => wakeSession(temporal.client, sessionId, account),
     settledBell,
     log,
     counters,

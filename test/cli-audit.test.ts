@@ -1,13 +1,11 @@
 /** `settle audit` against a real Temporal and a ledger that is asked over HTTP. */
-import { spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Client, Connection } from '@temporalio/client';
 import type { WorkerProcess } from '../src/sandbox/worker-process.ts';
 import { sessionWorkflowId } from '../src/workflows/contract.ts';
+import { startAltered, type Json } from './support/altered.ts';
+import { settle as settleHere } from './support/settle-command.ts';
 import { startSystem, until, type System } from './support/system.ts';
-
-const CLI = fileURLToPath(new URL('../src/cli.ts', import.meta.url));
 
 let system: System;
 let worker: WorkerProcess;
@@ -27,19 +25,8 @@ beforeAll(async () => {
 });
 afterAll(() => system.close());
 
-type Run = { code: number | null; out: string; err: string };
-
-const settle = (args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Run> =>
-  new Promise((resolve) => {
-    const child = spawn(process.execPath, [CLI, 'audit', ...args], {
-      env: { ...system.env, ...env },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    let [out, err] = ['', ''];
-    child.stdout.on('data', (chunk) => (out += String(chunk)));
-    child.stderr.on('data', (chunk) => (err += String(chunk)));
-    child.once('close', (code) => resolve({ code, out, err }));
-  });
+const settle = (args: readonly string[], env: NodeJS.ProcessEnv = {}) =>
+  settleHere(['audit', ...args], { ...system.env, ...env });
 
 describe('green', () => {
   test('in words: what holds, what was compared, who runs', async () => {
@@ -74,6 +61,55 @@ describe('green', () => {
   });
 });
 
+describe('another Horizon', () => {
+  const named = (url: string) => ['--horizon', url, '--json'];
+  // Where the workers read is not asked: it is not even there.
+  const elsewhere = { HORIZON_URL: 'http://127.0.0.1:1' };
+
+  test('that shows the same', async () => {
+    const { code, out, err } = await settle(named(system.ledger.url), elsewhere);
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    expect(JSON.parse(out)).toMatchObject({ findings: [], horizon: { headers: { notShown: 0 } } });
+  });
+
+  test.each<[string, (header: Json) => Json, string]>([
+    ['another hash', (header) => ({ ...header, hash: 'e'.repeat(64) }), 'Its hash is eee'],
+    [
+      'an operation more',
+      (header) => ({ ...header, operation_count: Number(header['operation_count']) + 1 }),
+      'operations on the ledger, but the chain counts',
+    ],
+  ])('that shows %s: the ledger is named', async (_, change, problem) => {
+    const [oldest] = await system.database.rows<{ sequence: number }>(
+      'SELECT min(sequence)::int AS sequence FROM settlement.ledgers',
+    );
+    const path = `/ledgers/${oldest?.sequence}`;
+    const other = await startAltered(system.ledger.url, (at, body) =>
+      at === path ? change(body) : body,
+    );
+    try {
+      const { code, out } = await settle(named(other.url), elsewhere);
+      expect(JSON.parse(out).horizon.findings).toMatchObject([
+        {
+          check: 'chain',
+          subject: `ledger ${oldest?.sequence}`,
+          problem: expect.stringContaining(problem),
+        },
+      ]);
+      expect(code).toBe(1);
+    } finally {
+      await other.stop();
+    }
+  });
+
+  test('whose address is none', async () => {
+    expect(await settle(['--horizon', 'nowhere'])).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('Not the address of a Horizon: "nowhere"'),
+    });
+  });
+});
+
 test('wrong input is an error of its own, and nothing is audited', async () => {
   const wrong: [string[], NodeJS.ProcessEnv, string][] = [
     [['--from-ledger', '7'], {}, 'add --horizon'],
@@ -93,10 +129,8 @@ test('wrong input is an error of its own, and nothing is audited', async () => {
 });
 
 test('what does not answer is no finding: the exit code says so', async () => {
-  const [horizon, temporal] = await Promise.all([
-    settle(['--horizon'], { HORIZON_URL: 'http://127.0.0.1:1' }),
-    settle(['--runs'], { TEMPORAL_ADDRESS: '127.0.0.1:1' }),
-  ]);
+  const horizon = await settle(['--horizon'], { HORIZON_URL: 'http://127.0.0.1:1' });
+  const temporal = await settle(['--runs'], { TEMPORAL_ADDRESS: '127.0.0.1:1' });
   expect(horizon).toMatchObject({
     code: 3,
     out: '',

@@ -17,8 +17,10 @@ export type Scene = {
   reached(what: string, times?: number): void;
   /** Says that something was reached that must not be. */
   breach(what: string): void;
+  /** Says that a worker was killed just now. */
+  killed(): void;
   /** Called when the phase is over, to count what came of it meanwhile. */
-  atTheEnd(count: () => void): void;
+  atTheEnd(count: () => unknown): void;
   /** A session that is to be attacked, of the attacked merchant unless it is said; its merchant must hear of its payment. */
   victim(whose?: Omit<Wanted, 'attacked'>): Promise<QuietSession>;
 };

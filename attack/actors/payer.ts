@@ -12,12 +12,25 @@ const STROOP = '0.0000001';
 /** The attacks. */
 export const payer = { dust, exceptions, giants, memos, accounts } satisfies Record<string, Attack>;
 
+/** The attack of a payer on the account that the quiet merchant itself is paid on. */
+export const neighbouringPayer = { rain: rainOnQuiet } satisfies Record<string, Attack>;
+
 const size = ({ quick }: Scene, small: number, large: number) => (quick ? small : large);
 
 /** Thousands of payments of a stroop to one session, which is then paid: what it is told of must not drown. */
 async function dust(scene: Scene): Promise<void> {
   const victim = await scene.victim();
   await rain(scene, victim.shop.wallet.address, victim.reference, size(scene, 2_000, 6_000));
+  await payQuiet(scene.stage, victim);
+}
+
+/**
+ * Dust to the quiet merchant's own account, for another session of it. The account is read in the ledger's order, so payments to
+ * the quiet sessions lie between the dust.
+ */
+async function rainOnQuiet(scene: Scene): Promise<void> {
+  const victim = await scene.victim({ shop: scene.stage.quiet });
+  await rain(scene, victim.shop.wallet.address, victim.reference, size(scene, 4_000, 12_000));
   await payQuiet(scene.stage, victim);
 }
 
@@ -75,8 +88,11 @@ async function giants(scene: Scene): Promise<void> {
   await stack.ledger.chain.nextLedger();
   await payQuiet(scene.stage, victim);
   const page = `/accounts/${attacked.wallet.address}/payments?limit=200&order=desc&join=transactions`;
-  const bytes = (await (await fetch(stack.ledger.url + page)).arrayBuffer()).byteLength;
-  scene.reached('MB in the last page of the account', Math.round(bytes / 2 ** 20));
+  // When all is over: the ledger is this process, and making such a page would hold up everybody who reads.
+  scene.atTheEnd(async () => {
+    const bytes = (await (await fetch(stack.ledger.url + page)).arrayBuffer()).byteLength;
+    scene.reached('MB in the last page of the account', Math.round(bytes / 2 ** 20));
+  });
 }
 
 /** What a terminal obeys, what PostgreSQL refuses, what is no text. */

@@ -30,6 +30,7 @@ async function nonsense(scene: Scene): Promise<void> {
   );
   await sleep(UNTIL_THE_KILL_MS);
   const [first] = stack.workers;
+  scene.killed();
   first?.signal('SIGKILL');
   await first?.ended;
   scene.did('workers killed among them');

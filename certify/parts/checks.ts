@@ -1,14 +1,17 @@
 /**
- * What must be so when a round is at rest: from the ledger's own books, what reached the receiver, the rows and
- * Temporal's list. But for `settle audit`, which is one of the checks, nothing here is computed by the product.
+ * What must be so when a round is at rest: by the books (certify/books), what reached the receiver and Temporal's list.
+ * The product's rows, and its list of what is held, are what is judged; `settle audit` is one check among these.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { auditDatabase } from '../../src/db/audit.ts';
-import { formatAmount } from '../../src/domain/money.ts';
+import { connect } from '../../src/db/connection.ts';
+import { heldPayments } from '../../src/db/payments.ts';
 import { sessionWorkflowId } from '../../src/workflows/contract.ts';
-import { arrivals, type Arrival } from '../../test/pipeline/model.ts';
-import type { Post } from './merchant.ts';
-import { outcome } from './outcome.ts';
+import { names } from '../books/expect.ts';
+import { assetName, type Movement } from '../books/ledger.ts';
+import { decimalOf } from '../books/money.ts';
+import { sessionOf } from './merchant.ts';
+import { outcome, type Judged } from './outcome.ts';
 import { expected } from './rest.ts';
 import type { Stack } from './stack.ts';
 import { collect, type Part, type Violation } from './violation.ts';
@@ -21,23 +24,50 @@ export async function check(
   workload: Workload,
 ): Promise<{ violations: Violation[]; counted: number }> {
   const { sessions } = workload;
-  const all = await expected(stack);
+  const judged = await judgedBy(stack);
   const posts = Map.groupBy(stack.merchant.posts, sessionOf);
   const parts = await Promise.all([
     audited(stack),
-    conserved(stack, all),
+    conserved(stack, { knowsAll: true }),
     edges(stack),
     runs(stack, sessions),
     processes(stack),
-    ...sessions.map((session) => outcome(stack, session, all, posts.get(session.id) ?? [])),
+    ...sessions.map((session) => outcome(stack, session, judged, posts.get(session.id) ?? [])),
   ]);
   const violations = parts.flatMap((part) => part.violations);
   for (const problem of stack.proxy.undisciplined.splice(0)) {
     violations.push({ check: 'isolation', problem });
   }
   for (const problem of workload.complaints) violations.push({ check: 'answers', problem });
+  for (const { id, isSent } of workload.resent) {
+    if (isSent()) continue;
+    violations.push({ check: 'delivered', problem: `session ${id}: was not sent again as asked.` });
+  }
   const counted = parts.reduce((sum, part) => sum + part.counted, 0);
   return { violations, counted: counted + workload.counts.asked };
+}
+
+/** What sessions are judged by now. What the world did until now is taken into account here, once. */
+export async function judgedBy(stack: Stack): Promise<Judged> {
+  return {
+    books: expected(stack).books,
+    world: stack.diary.world(),
+    held: await listedAsHeld(stack),
+  };
+}
+
+/** The product's own list, as `settle payments held` prints it: `key reason amount`, by session. */
+async function listedAsHeld({ databaseUrl }: Stack): Promise<Map<string, string[]>> {
+  const database = connect(databaseUrl, { max: 1, applicationName: 'certificate' });
+  try {
+    const held = await heldPayments(database.db);
+    const bySession = Map.groupBy(held, ({ sessionId }) => sessionId ?? '');
+    const inText = (list: typeof held) =>
+      list.map(({ payment, reason, amount }) => `${payment} ${reason} ${amount}`);
+    return new Map([...bySession].map(([id, list]) => [id, inText(list)]));
+  } finally {
+    await database.close();
+  }
 }
 
 /** `settle audit`, every finding a violation. */
@@ -52,37 +82,64 @@ export async function audited({ databaseUrl }: Stack): Promise<Part> {
 
 type InboxRow = {
   key: string;
-  account: string;
-  asset: string;
-  amount: string;
-  reference: string | null;
+  facts: string;
   verdict: string | null;
 };
 
-/** Every movement of the ledger's books is one row of the inbox, and the other way round. */
-export async function conserved(stack: Stack, all: readonly Arrival[]): Promise<Part> {
+/**
+ * Every movement of the ledger's books is one row of the inbox, and the other way round. `knowsAll`: every session is in the
+ * diary, so that what names none of them must be nobody's.
+ */
+export async function conserved(stack: Stack, { knowsAll }: { knowsAll: boolean }): Promise<Part> {
   const part = collect();
   const rows = await stack.rows<InboxRow>(
-    `SELECT concat_ws(':', tx_hash, op_index, sub_index) AS key, account, amount::text, reference, verdict,
-      CASE WHEN asset_issuer IS NULL THEN 'native' ELSE asset_code || ':' || asset_issuer END AS asset
+    `SELECT concat_ws(':', tx_hash, op_index, sub_index) AS key, verdict, concat_ws(' ', account,
+        CASE WHEN asset_issuer IS NULL THEN 'native' ELSE asset_code || ':' || asset_issuer END,
+        amount::text, coalesce(reference, 'nobody'), sender, ledger, extract(epoch FROM closed_at)::bigint) AS facts
      FROM settlement.ledger_payments`,
   );
   const stored = new Map(rows.map((row) => [row.key, row]));
-  for (const { key, account, asset, amount, reference } of all) {
+  const { books, due } = expected(stack);
+  const sessions = [...stack.diary.entries().values()].map(({ asked }) => asked);
+  const isOfSession = (movement: Movement) =>
+    sessions.some(({ terms, edits, assigned }) => {
+      const versions = [terms, ...edits.map((edit) => edit.terms)];
+      return versions.some((one) => names(movement, one)) || assigned.has(movement.key);
+    });
+  for (const movement of due) {
+    const { key } = movement;
     const row = stored.get(key);
-    const wanted = [account, asset, formatAmount(amount), reference].join(' ');
-    const found = row && [row.account, row.asset, row.amount, row.reference].join(' ');
-    part.must(found === wanted, 'conservation', `${key}: ${wanted} came, the inbox has ${found}.`);
+    const wanted = factsOf(movement);
+    const problem = `${key}: ${wanted} came, the inbox has ${row?.facts}.`;
+    part.must(row?.facts === wanted, 'conservation', problem);
     part.must(row?.verdict !== null, 'conservation', `${key} has no verdict.`);
+    if (knowsAll && !isOfSession(movement)) {
+      const isRight = row?.verdict === 'unmatched';
+      part.must(isRight, 'conservation', `${key} names nobody, and is ${row?.verdict}.`);
+    }
     stored.delete(key);
   }
   // A page may begin before the first opening: what it shows from there is true, and nobody's.
-  const earlier = new Map([...stored.values()].map(({ account }) => [account, 0]));
-  const happened = new Set(arrivals(stack.ledger, earlier).map(({ key }) => key));
-  for (const key of stored.keys()) {
-    part.must(happened.has(key), 'conservation', `${key} never happened.`);
+  const happened = new Map(books.movements.map((movement) => [movement.key, movement]));
+  for (const { key, facts } of stored.values()) {
+    const movement = happened.get(key);
+    const wanted = movement === undefined ? 'nothing' : factsOf(movement);
+    part.must(facts === wanted, 'conservation', `${key}: ${wanted} came, the inbox has ${facts}.`);
   }
   return part;
+}
+
+function factsOf({
+  account,
+  asset,
+  amount,
+  reference,
+  sender,
+  ledger,
+  closedAt,
+}: Movement): string {
+  const facts = [account, assetName(asset), decimalOf(amount), reference ?? 'nobody', sender];
+  return [...facts, ledger, closedAt / 1000].join(' ');
 }
 
 const ALLOWED = new Set([
@@ -164,12 +221,4 @@ export async function processes(stack: Stack): Promise<Part> {
   }
   part.must(open <= most, 'process', `Workers hold ${open} connections, and may have ${most}.`);
   return part;
-}
-
-function sessionOf({ body }: Post): string {
-  try {
-    return (JSON.parse(body) as { data: { sessionId: string } }).data.sessionId;
-  } catch {
-    return '';
-  }
 }

@@ -100,3 +100,12 @@ async function answer(response: ServerResponse, mood: Mood): Promise<void> {
 export function hasTaken({ mood }: Post): boolean {
   return ['accepts', 'slow', 'huge answer', 'accepts and dies'].includes(mood);
 }
+
+/** The session that a POST is about; empty where its body does not say. */
+export function sessionOf({ body }: Pick<Post, 'body'>): string {
+  try {
+    return (JSON.parse(body) as { data: { sessionId: string } }).data.sessionId;
+  } catch {
+    return '';
+  }
+}

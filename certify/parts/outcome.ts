@@ -1,7 +1,9 @@
-/** What must have come of one session: by the ledger's books, and by what reached the receiver. */
+/** What must have come of one session: what was seen of it against the books, and what its merchant heard. */
 import { createHmac } from 'node:crypto';
-import { formatAmount, parseAmount } from '../../src/domain/money.ts';
-import { ending, type Arrival } from '../../test/pipeline/model.ts';
+import { DEFAULT_TYPES, type Told } from '../books/told.ts';
+import { explain, type Seen } from '../books/compare.ts';
+import type { World } from '../books/expect.ts';
+import type { Books } from '../books/ledger.ts';
 import type { Endpoint } from './cast.ts';
 import { hasTaken, type Post } from './merchant.ts';
 import type { Stack } from './stack.ts';
@@ -10,27 +12,66 @@ import type { RoundSession } from './workload.ts';
 
 type SessionRow = {
   status: string;
-  expires_at: Date;
-  cancel_at: Date | null;
-  payments: string[];
-  events: { id: string; type: string; body: string }[];
+  through: string | null;
+  payments: Seen['paymentRows'];
+  events: Seen['events'];
   deliveries: { id: string; event: string; endpoint: string; sequence: number; status: string }[];
-  verdicts: { key: string; verdict: string }[];
+  verdicts: { key: string; verdict: string | null }[];
+};
+
+/** What the sessions are judged by. */
+export type Judged = {
+  readonly books: Books;
+  readonly world: World;
+  /** What is listed as held, by session; null: not looked at. */
+  readonly held: ReadonlyMap<string, readonly string[]> | null;
 };
 
 /** One session: its end, its money, and what the receiver heard of it. */
 export async function outcome(
   stack: Stack,
   session: RoundSession,
-  all: readonly Arrival[],
+  { books, world, held }: Judged,
   posts: readonly Post[],
 ): Promise<Part> {
   const part = collect();
   const { id } = session;
   const who = `session ${id} (${session.kind})`;
+  const entry = stack.diary.entry(id);
+  const row = await rowOf(stack, id);
+  if (row === undefined || entry === undefined) {
+    part.must(false, 'answers', `${who} was answered as opened, and is not there.`);
+    return part;
+  }
+  const seen: Seen = {
+    status: row.status,
+    closedThroughLedger: row.through === null ? null : Number(row.through),
+    paymentRows: row.payments,
+    events: row.events,
+    verdicts: new Map(row.verdicts.map(({ key, verdict }) => [key, verdict])),
+    held: held === null ? null : (held.get(id) ?? []),
+    answers: entry.answers,
+    overBy: entry.over?.by ?? null,
+  };
+  const { outcome, differences } = explain(entry.asked, books, world, seen);
+  part.counted += 5 + outcome.meant.length + outcome.told.length + seen.answers.length;
+  for (const { check, problem } of differences) part.must(false, check, `${who} ${problem}.`);
+  const told = outcome.told.filter(({ id, isOptional }) => {
+    return !isOptional || row.events.some((event) => event.id === id);
+  });
+  for (const endpoint of session.shop.endpoints) {
+    const own = posts.filter((p) => p.endpoint === endpoint.name);
+    heard(part, who, { row, told, endpoint, posts: own });
+  }
+  return part;
+}
+
+/** What the product's tables say of a session. */
+async function rowOf(stack: Stack, id: string): Promise<SessionRow | undefined> {
   const [row] = await stack.rows<SessionRow>(
-    `SELECT status, expires_at, cancel_at,
-      (SELECT coalesce(json_agg(amount::text), '[]') FROM payments WHERE session_id = s.id) AS payments,
+    `SELECT status, closed_through_ledger::text AS through,
+      (SELECT coalesce(json_agg(json_build_object('amount', amount::text, 'txHash', tx_hash)), '[]')
+        FROM payments WHERE session_id = s.id) AS payments,
       (SELECT coalesce(json_agg(json_build_object('id', id, 'type', type, 'body', body)), '[]')
         FROM settlement.events WHERE session_id = s.id) AS events,
       (SELECT coalesce(json_agg(json_build_object('id', delivery_id, 'event', event_id, 'endpoint', endpoint_id,
@@ -40,123 +81,71 @@ export async function outcome(
      FROM checkout_sessions s WHERE id = $1`,
     [id],
   );
-  if (row === undefined) {
-    part.must(false, 'answers', `${who} was answered as opened, and is not there.`);
-    return part;
-  }
-  const terms = {
-    account: session.shop.wallet.address,
-    asset: session.asset,
-    reference: session.reference,
-    price: parseAmount(session.price),
-    expiresAt: row.expires_at,
-    cancelAt: row.cancel_at,
-  };
-  const { meanings, status } = ending(terms, all);
-  const isPaid = status === 'paid';
-  part.must(
-    row.status === status,
-    'outcome',
-    `${who} is ${row.status}; by the books it is ${status}.`,
-  );
-  const verdicts = new Map(row.verdicts.map(({ key, verdict }) => [key, verdict]));
-  let credited = 0n;
-  for (const { key, meaning, amount } of meanings) {
-    const verdict = verdicts.get(key) ?? 'none';
-    const allowed =
-      meaning !== 'counts' ? [meaning] : isPaid ? ['credited', 'duplicate'] : ['credited'];
-    part.must(
-      allowed.includes(verdict),
-      'conservation',
-      `${who}: ${key} is ${verdict}, by the books ${meaning}.`,
-    );
-    if (verdict === 'credited') credited += amount;
-    verdicts.delete(key);
-  }
-  part.must(verdicts.size === 0, 'conservation', `${who} has payments that do not name it.`);
-  part.must(
-    isPaid === credited >= terms.price,
-    'outcome',
-    `${who} is ${status} with ${formatAmount(credited)} of ${session.price} credited.`,
-  );
-  const rows = isPaid ? [formatAmount(credited)] : [];
-  part.must(
-    row.payments.join() === rows.join(),
-    'outcome',
-    `${who} has payments rows of ${row.payments.join()}; right is ${rows.join()}.`,
-  );
-  const told = {
-    paid: 'payment.confirmed',
-    expired: 'session.expired',
-    cancelled: 'session.cancelled',
-  };
-  const endings = row.events.filter(({ type }) => type !== 'payment.exception').map((e) => e.type);
-  part.must(
-    endings.join() === told[status as keyof typeof told],
-    'told',
-    `${who} ended as ${status}; its events say ${endings.join() || 'nothing'}.`,
-  );
-  for (const endpoint of session.shop.endpoints) {
-    heard(part, who, { row, endpoint, posts: posts.filter((p) => p.endpoint === endpoint.name) });
-  }
-  return part;
+  return row;
 }
 
-/** What one endpoint got of one session. */
+type Heard = {
+  row: SessionRow;
+  told: readonly Told[];
+  endpoint: Endpoint;
+  posts: readonly Post[];
+};
+
+/** What one endpoint got of one session: what it took against what the books tell it, and how that is kept. */
 function heard(
   part: ReturnType<typeof collect>,
   who: string,
-  { row, endpoint, posts }: { row: SessionRow; endpoint: Endpoint; posts: readonly Post[] },
+  { row, told, endpoint, posts }: Heard,
 ): void {
   const at = `${who} at ${endpoint.name}`;
-  const due = row.events.filter(
-    ({ type }) => endpoint.wantsExceptions || type !== 'payment.exception',
-  );
+  const due = told.filter(({ type }) => endpoint.wantsExceptions || DEFAULT_TYPES.includes(type));
   const deliveries = row.deliveries.filter((d) => d.endpoint === endpoint.id);
-  const ids = (list: readonly { id: string }[]) =>
-    list
-      .map(({ id }) => id)
-      .sort()
-      .join();
+  const inText = (ids: Iterable<string>) => [...ids].sort().join();
+  const ids = inText(due.map(({ id }) => id));
   part.must(
-    deliveries
-      .map((d) => d.event)
-      .sort()
-      .join() === ids(due),
+    inText(deliveries.map(({ event }) => event)) === ids,
     'told',
     `${at}: its deliveries are not one for each event.`,
   );
-  const taken = new Set(posts.filter(hasTaken).map((p) => p.headers['webhook-id']));
+  const firstTaken = new Map<string, Post>();
+  for (const post of posts.filter(hasTaken)) {
+    const id = post.headers['webhook-id'] ?? '';
+    if (!firstTaken.has(id)) firstTaken.set(id, post);
+  }
   part.must(
-    ids([...taken].map((id = '') => ({ id }))) === ids(due),
+    inText(firstTaken.keys()) === ids,
     'delivered',
-    `${at}: took ${taken.size} events, ${due.length} were due.`,
+    `${at}: took ${firstTaken.size} events, ${due.length} were due.`,
   );
   for (const { id, status } of deliveries) {
     part.must(status === 'delivered', 'delivered', `${at}: delivery ${id} is ${status}.`);
   }
-  const sequences = deliveries.map((d) => d.sequence).sort((a, b) => a - b);
-  part.must(
-    sequences.every((n, i) => n === i + 1),
-    'order',
-    `${at}: the sequence has gaps: ${sequences.join()}.`,
+  const arrived = [...firstTaken.values()].map((post) =>
+    Number(post.headers['x-orbitstream-sequence']),
   );
-  const firstTaken = new Map<string, number>();
-  for (const post of posts) {
-    const sequence = post.headers['x-orbitstream-sequence'] ?? '';
-    if (hasTaken(post) && !firstTaken.has(sequence)) firstTaken.set(sequence, post.at);
-  }
-  const arrived = [...firstTaken.keys()].map(Number);
   part.must(
     arrived.every((n, i) => n === i + 1),
     'order',
-    `${at}: the events came in the order ${arrived.join()}.`,
+    `${at}: the events came as numbers ${arrived.join()}.`,
   );
-  const events = new Map(row.events.map((e) => [e.id, e]));
+  const order = [...firstTaken.keys()];
+  for (const { id, after, body } of due) {
+    const isBehind = after === null || order.indexOf(after) < order.indexOf(id);
+    part.must(isBehind, 'order', `${at}: was told ${body} before what it follows from.`);
+  }
+  const right = new Map(due.map((event) => [event.id, event]));
+  const deliveryOf = new Map(deliveries.map(({ id, event }) => [event, id]));
   for (const post of posts) {
-    const event = events.get(post.headers['webhook-id'] ?? '');
-    part.must(event !== undefined, 'told', `${at}: was sent an event that does not exist.`);
-    part.must(event?.body === post.body, 'bytes', `${at}: was sent other bytes than the event's.`);
+    const id = post.headers['webhook-id'] ?? '';
+    const event = right.get(id);
+    part.must(event !== undefined, 'told', `${at}: was sent what is not so: ${post.body}`);
+    part.must(
+      event?.body === post.body,
+      'bytes',
+      `${at}: was sent ${post.body}; by the books it is ${event?.body}.`,
+    );
+    const named = post.headers['x-orbitstream-delivery-id'];
+    part.must(named === deliveryOf.get(id), 'bytes', `${at}: a delivery changed its id.`);
     part.must(isSigned(post, endpoint.secrets), 'bytes', `${at}: a signature is not valid.`);
   }
 }

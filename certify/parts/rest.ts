@@ -1,6 +1,6 @@
 /** Waiting until nothing is left to do, and looking at what anybody could see meanwhile. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { arrivals, type Arrival } from '../../test/pipeline/model.ts';
+import { readBooks, type Books, type Movement } from '../books/ledger.ts';
 import type { Stack } from './stack.ts';
 import { collect, type Part } from './violation.ts';
 import type { RoundSession, Workload } from './workload.ts';
@@ -39,6 +39,8 @@ export async function watchAlways(
         `session ${id} had ended as ${before}, and then was ${status}.`,
       );
       ended.set(id, status);
+      const entry = stack.diary.entry(id);
+      if (entry) entry.over ??= { status, by: stack.diary.head() };
     }
   }
   return part;
@@ -55,8 +57,7 @@ export async function rest(
   let skippedAt = 0;
   let isQuiet = false;
   while (Date.now() - started < REST_WITHIN_MS) {
-    // One snapshot: a payment that is stored between two statements would be in neither of what they count.
-    const due = isQuiet ? (await expected(stack)).length : null;
+    const due: string[] = isQuiet ? expected(stack).due.map(({ key }) => key) : [];
     const [row] = await stack.rows<{
       open: number;
       active: number;
@@ -67,13 +68,14 @@ export async function rest(
           AND status <> 'paid' AND closed_through_ledger IS NULL) AS open,
         (SELECT count(*)::int FROM settlement.active_sessions WHERE session_id = ANY($1)) AS active,
         (SELECT count(*)::int FROM settlement.undecided_payments) AS undecided,
-        (SELECT count(*)::int FROM settlement.ledger_payments lp JOIN (${WATCHED_FROM}) w USING (account)
-          WHERE lp.ledger > w.after) AS inbox`,
-      [ids],
+        (SELECT count(*)::int FROM settlement.ledger_payments
+          WHERE concat_ws(':', tx_hash, op_index, sub_index) = ANY($2)) AS inbox`,
+      [ids, due],
     );
-    left = JSON.stringify({ ...row, due });
+    left = JSON.stringify({ ...row, due: due.length });
+    const wasQuiet = isQuiet;
     isQuiet = row?.open === 0 && row.active === 0 && row.undecided === 0;
-    if (isQuiet && row?.inbox === due) return { ms: Date.now() - started };
+    if (isQuiet && wasQuiet && row?.inbox === due.length) return { ms: Date.now() - started };
     // Pauses of the retry schedule last hours. They are cut short here, as if the time had passed.
     if (Date.now() - skippedAt > 2_000) {
       skippedAt = Date.now();
@@ -97,12 +99,10 @@ async function skipPauses(stack: Stack, ids: readonly string[]): Promise<void> {
   for (const { id } of waiting) await stack.client.wake(id).catch(() => undefined);
 }
 
-/** The ledger after which everything that comes to an account counts: the opening of its first session. */
-const WATCHED_FROM = `SELECT receiving_account AS account, min(opened_after)::int AS after
-  FROM checkout_sessions WHERE opened_after IS NOT NULL GROUP BY receiving_account`;
-
-/** Everything that came to watched accounts since they are watched, by the ledger's books. */
-export async function expected(stack: Stack): Promise<Arrival[]> {
-  const watched = await stack.rows<{ account: string; after: number }>(WATCHED_FROM);
-  return arrivals(stack.ledger, new Map(watched.map(({ account, after }) => [account, after])));
+/** The books as they are now, and of their movements those that must be in the inbox: all since the account is watched. */
+export function expected({ ledger, diary }: Stack): { books: Books; due: Movement[] } {
+  const books = readBooks(ledger.chain);
+  const watched = diary.watchedAfter();
+  const due = books.movements.filter((m) => m.ledger > (watched.get(m.account) ?? Infinity));
+  return { books, due };
 }

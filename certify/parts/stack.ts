@@ -19,6 +19,7 @@ import { SA_NAMES } from '../../src/temporal.ts';
 import { SEARCH_ATTRIBUTES } from '../../src/workflows/search-attributes.ts';
 import { prepare, type Cast } from './cast.ts';
 import { within } from './deadline.ts';
+import { createDiary, recorded, type Diary } from './diary.ts';
 import type { Arm } from './failpoint.ts';
 import { makeFolder, removeFolder } from './folder.ts';
 import { startLink, type Link } from './link.ts';
@@ -33,7 +34,9 @@ export type Stack = Cast & {
   readonly proxy: PostgresProxy;
   /** Between the workers and Temporal. */
   readonly link: Link;
+  /** What is asked by it is written down in the diary. */
   readonly client: SettlementClient;
+  readonly diary: Diary;
   readonly temporal: Client;
   readonly network: string;
   readonly databaseUrl: string;
@@ -135,6 +138,7 @@ async function assemble(
     startLink(ports.port),
   ]);
   stops.push(() => Promise.all([ledger.stop(), merchant.stop(), proxy.stop(), link.stop()]));
+  const diary = createDiary(ledger);
   await migrate(databaseUrl, { networkPassphrase: ledger.networkPassphrase });
 
   const writes = '-c default_transaction_read_only=off'; // also while the database is read-only for everybody else
@@ -221,7 +225,8 @@ async function assemble(
     proxy,
     link,
     temporal,
-    client: settlementClient(temporal, 20_000),
+    client: recorded(settlementClient(temporal, 20_000), diary),
+    diary,
     network: networkName(ledger.networkPassphrase),
     databaseUrl,
     ...cast,

@@ -9,9 +9,11 @@ export const CHECKS = {
   conservation:
     'every movement in the ledger’s books is one row, with one meaning that the books allow (I2)',
   outcome:
-    'every session ends as the books say; paid, if and only if one payments row and its price is there (I1, I7)',
+    'every session ends as the books say, by the ledger they say and not before it; paid, if and only if one payments row and its price is there (I1, I7)',
+  held: 'the held list has what the books hold, and nothing else',
   told: 'one payment.confirmed id for each paid session and endpoint, and none otherwise; nothing told that is not so (I3, I5)',
-  bytes: 'every POST of a delivery has the same bytes, ids and valid signatures (I4)',
+  bytes:
+    'every POST has the bytes and the id that the books make, its delivery’s id and valid signatures (I4)',
   order: 'events of a session reach an endpoint in order, and their numbers have no gaps',
   delivered:
     'what is marked delivered was taken by the receiver, and what is due was delivered (I4)',

@@ -1,16 +1,19 @@
-/** What must have come of a schedule: by the ledger's books, what was asked when, and what reached the receiver. */
-import { ledgerPaymentKey, type LedgerPayment } from '../../src/domain/ledger-payment.ts';
-import { ending, type Arrival } from '../../test/pipeline/model.ts';
+/** What must have come of a schedule: by the books of the toy ledger, and what was asked when (certify/books). */
+import { opened, type Cancellation } from '../books/asked.ts';
+import { explain } from '../books/compare.ts';
+import type { Books as LedgerBooks, Head } from '../books/ledger.ts';
+import { decimalOf } from '../books/money.ts';
+import type { Told } from '../books/told.ts';
 import { ASSETS, SESSIONS } from './schedule.ts';
 import type { FinalSession, SeenSession, ToyPost } from './store.ts';
-import type { ToyLedger } from './toy-ledger.ts';
+import type { ToyBlock, ToyLedger } from './toy-ledger.ts';
 
 /** What is written down while a schedule is played. */
 export type Books = {
-  /** A cancellation is about to be asked for. */
-  sent(session: number): void;
-  /** A node is asked for the chain, whose newest ledger closed then. */
-  asked(headClosedAt: Date): void;
+  /** A cancellation is about to be asked for; a backend may write over its own before anybody has seen it. */
+  sent(session: number, by: 'question' | 'backend'): void;
+  /** A node is asked for the chain, and this is its newest ledger. */
+  asked(head: ToyBlock): void;
   /** The sessions as anybody could see them now. */
   look(sessions: readonly SeenSession[]): void;
   /** What is wrong at the end, in words. */
@@ -21,37 +24,48 @@ export type Books = {
   ): string[];
 };
 
-/** A cancellation as an interval: the instants that any order of what went on side by side could have given it. */
-type Cancel = { lowest: Date | null; highest: Date | null };
+type Known = {
+  /** `lowest` is null until a node was asked. */
+  cancels: { lowest: Head | null; seen: Head | null; isCertain: boolean }[];
+  over: { status: string; by: Head } | null;
+};
 
 /** Opens the books of a schedule. */
 export function createBooks(ledger: ToyLedger): Books {
-  const cancels = new Map<number, Cancel>();
-  const told: (string | null)[] = [];
+  const known: Known[] = SESSIONS.map(() => ({ cancels: [], over: null }));
+  const newest = () => headOf(ledger.head);
   return {
-    sent: (session) => {
-      if (!cancels.has(session)) cancels.set(session, { lowest: null, highest: null });
-    },
-    asked: (headClosedAt) => {
-      for (const cancel of cancels.values()) {
-        if (cancel.highest !== null) continue;
-        if (cancel.lowest === null || headClosedAt < cancel.lowest) cancel.lowest = headClosedAt;
+    sent: (session, by) =>
+      void known[session]?.cancels.push({
+        lowest: null,
+        seen: null,
+        isCertain: by === 'question',
+      }),
+    asked: (block) => {
+      const head = headOf(block);
+      for (const cancel of known.flatMap(({ cancels }) => cancels)) {
+        if (cancel.seen !== null) continue;
+        if (cancel.lowest === null || head.sequence < cancel.lowest.sequence) cancel.lowest = head;
       }
     },
     look: (sessions) => {
       for (const [i, { ending, cancelAt }] of sessions.entries()) {
-        told[i] ??= ending;
-        const cancel = cancels.get(i);
-        if (cancel && cancelAt !== null) cancel.highest ??= ledger.head.header.closedAt;
+        const session = known[i];
+        if (session === undefined) continue;
+        if (ending !== null) session.over ??= { status: ending, by: newest() };
+        if (cancelAt === null) continue;
+        for (const cancel of session.cancels) cancel.seen ??= newest();
       }
     },
     check: (sessions, posts, how) => {
       const wrong: string[] = [];
       const must: Must = (is, problem) => void (is || wrong.push(problem));
+      const books = booksOf(ledger);
       for (const [i, session] of sessions.entries()) {
-        const cancel = cancels.get(i) ?? null;
-        checkSession(ledger, i, session, { told: told[i] ?? null, cancel, ...how }, must);
-        heard(session, posts, `session ${i + 1}`, must);
+        const about = known[i];
+        if (about === undefined) continue;
+        const told = checkSession(books, ledger, i, session, { ...about, ...how }, must);
+        heard(session, told, posts, `session ${i + 1}`, must);
       }
       return wrong;
     },
@@ -60,90 +74,78 @@ export function createBooks(ledger: ToyLedger): Books {
 
 type Must = (is: boolean, problem: string) => void;
 
-const TOLD: Readonly<Record<string, string>> = {
-  paid: 'payment.confirmed',
-  expired: 'session.expired',
-  cancelled: 'session.cancelled',
-};
-
 function checkSession(
+  books: LedgerBooks,
   ledger: ToyLedger,
   i: number,
   session: FinalSession,
-  known: { told: string | null; cancel: Cancel | null; isInOrder: boolean },
+  { cancels, over, isInOrder }: Known & { isInOrder: boolean },
   must: Must,
-): void {
-  const { price, asset } = SESSIONS[i] ?? { price: 0n, asset: 'usdc' as const };
+): readonly Told[] {
+  const { price, asset, seconds } = SESSIONS[i] ?? { price: 0n, asset: 'usdc', seconds: 0 };
   const who = `session ${i + 1}`;
-  const { cancelAt, expiresAt } = session;
-  const all = ledger.blocks.flatMap(({ payments }) => payments).map(toArrival);
-  const terms = { ...session, account: ledger.account, asset: nameOf(ASSETS[asset]), price };
-  const { meanings, status } = ending({ ...terms, reference: String(i + 1) }, all);
-  must(session.status === status, `${who} is ${session.status}; by the books it is ${status}.`);
-  const before = known.told ?? status;
+  const terms = {
+    account: ledger.account,
+    asset: ASSETS[asset],
+    reference: String(i + 1),
+    price,
+    // Opened a second after the account was created.
+    expiresAt: ledger.begin.header.closedAt.getTime() + (1 + seconds) * 1000,
+    metadata: null,
+  };
+  // One for which no node was asked cannot count from anywhere.
+  const cancellations = cancels.flatMap(({ lowest, seen, isCertain }): Cancellation[] =>
+    lowest === null ? [] : [{ lowest, seen: seen ?? over?.by ?? null, isCertain }],
+  );
+  const { outcome, differences } = explain(
+    { ...opened(session.id, terms), cancellations },
+    books,
+    { hidesHistory: !isInOrder },
+    {
+      status: session.status,
+      closedThroughLedger: session.closedThroughLedger,
+      paymentRows: session.paymentRows.map(({ amount, txHash }) => {
+        return { amount: decimalOf(amount), txHash };
+      }),
+      events: session.events,
+      verdicts: session.verdicts,
+      held: null,
+      answers: [],
+      overBy: over?.by ?? null,
+    },
+  );
+  for (const { problem } of differences) must(false, `${who} ${problem}.`);
+  const { status } = outcome;
+  const before = over?.status ?? status;
   must(before === status, `${who} was ${before} for good, and then ${status}.`);
+  const { cancelAt } = session;
   if (cancelAt !== null) {
-    const { lowest, highest } = known.cancel ?? { lowest: null, highest: null };
+    const [first] = cancellations;
+    const at = cancelAt.getTime();
+    const seen = first?.seen?.closedAt ?? Infinity;
     must(
-      lowest !== null && highest !== null && lowest <= cancelAt && cancelAt <= highest,
-      `${who} is cancelled as of ${cancelAt.toISOString()}, but nodes were asked between ${lowest?.toISOString()} and ${highest?.toISOString()}.`,
+      first !== undefined && first.lowest.closedAt <= at && at <= seen,
+      `${who} is cancelled as of ${cancelAt.toISOString()}, but nodes were asked from ${first?.lowest.closedAt} to ${seen}.`,
     );
   }
-  if (status !== 'paid') {
-    const deadline = cancelAt !== null && cancelAt < expiresAt ? cancelAt : expiresAt;
-    const end = ledger.blocks.find(({ header }) => header.closedAt > deadline)?.header.sequence;
-    must(
-      session.closedThroughLedger === end,
-      `${who} ended by ledger ${session.closedThroughLedger}; by the books by ${end}.`,
-    );
-  }
-  let [credited, sum] = [0n, 0n];
-  let completing: string | null = null;
-  for (const { key, meaning, amount } of meanings) {
-    const verdict = session.verdicts.get(key) ?? 'none';
-    const inOrder = sum < price ? 'credited' : 'duplicate';
-    const isFree = meaning === 'counts' && status === 'paid' && !known.isInOrder;
-    const allowed = isFree ? ['credited', 'duplicate'] : [meaning === 'counts' ? inOrder : meaning];
-    must(
-      allowed.includes(verdict),
-      `${who}: ${key} is ${verdict}, by the books ${meaning === 'counts' ? inOrder : meaning}.`,
-    );
-    if (meaning === 'counts' && sum < price && sum + amount >= price) completing = key;
-    if (meaning === 'counts') sum += amount;
-    if (verdict === 'credited') credited += amount;
-  }
-  must(session.verdicts.size === meanings.length, `${who} has payments that never happened.`);
-  const rows = session.paymentRows.map(({ amount }) => amount).join();
-  must(
-    rows === (status === 'paid' ? String(credited) : ''),
-    `${who} is ${status} with payments rows of ${rows}; credited is ${credited}.`,
-  );
-  const named = session.paymentRows[0]?.txHash;
-  must(
-    !known.isInOrder || named === completing?.split(':')[0],
-    `${who} names ${named} as its payment; by the books ${completing} completes it.`,
-  );
-  must(
-    credited >= price === (status === 'paid'),
-    `${who} is ${status}, ${credited} of ${price} is credited.`,
-  );
-  const ends = session.events.filter(({ type }) => type !== 'payment.exception').map((e) => e.type);
-  must(
-    ends.join() === TOLD[status],
-    `${who} is ${status}; its events say ${ends.join() || 'nothing'}.`,
-  );
+  return outcome.told;
 }
 
 function heard(
   { events, sequences }: FinalSession,
+  told: readonly Told[],
   posts: readonly ToyPost[],
   who: string,
   must: Must,
 ): void {
-  const bodies = new Map(events.map(({ id, body }) => [id, body]));
-  const ours = posts.filter(({ eventId }) => sequences.some((s) => s.eventId === eventId));
+  const bodies = new Map(told.map(({ id, body }) => [id, body]));
+  const mine = new Set([...sequences.map(({ eventId }) => eventId), ...events.map(({ id }) => id)]);
+  const ours = posts.filter(({ eventId }) => mine.has(eventId));
   for (const { eventId, body } of ours) {
-    must(bodies.get(eventId) === body, `${who}: other bytes were sent than the event's.`);
+    must(
+      bodies.get(eventId) === body,
+      `${who}: was sent ${body}; right is ${bodies.get(eventId)}.`,
+    );
   }
   const first = [...new Set(ours.filter((p) => p.accepted).map((p) => p.sequence))];
   must(
@@ -161,10 +163,24 @@ function heard(
   );
 }
 
-const nameOf = ({ code, issuer }: { code: string; issuer: string | null }) =>
-  issuer === null ? 'native' : `${code}:${issuer}`;
-
-function toArrival(p: LedgerPayment): Arrival {
-  const { account, amount, reference, closedAt, asset } = p;
-  return { key: ledgerPaymentKey(p), account, amount, reference, closedAt, asset: nameOf(asset) };
+/** What the toy ledger keeps, as books. */
+function booksOf({ blocks }: ToyLedger): LedgerBooks {
+  return {
+    heads: blocks.map(headOf),
+    movements: blocks.flatMap(({ payments }) =>
+      payments.map(({ opIndex, operationId, subIndex, innerTxHash, closedAt, ...payment }) => ({
+        ...payment,
+        key: `${payment.txHash}:${opIndex}:${subIndex}`,
+        place: BigInt(operationId),
+        closedAt: closedAt.getTime(),
+        innerHash: innerTxHash,
+        operationIndex: opIndex,
+      })),
+    ),
+  };
 }
+
+const headOf = ({ header: { sequence, closedAt } }: ToyBlock): Head => ({
+  sequence,
+  closedAt: closedAt.getTime(),
+});

@@ -48,11 +48,11 @@ async function take(step: Step, playing: Playing): Promise<void> {
     case 'settle':
       return store.settle(step.session === null ? everyone : [step.session], step.death);
     case 'cancel':
-      books.sent(step.session);
+      books.sent(step.session, 'question');
       await store.requestCancel(step.session);
       return step.node === null ? undefined : advance(playing, step.node);
     case 'backend':
-      if (step.status === 'cancelled') books.sent(step.session);
+      if (step.status === 'cancelled') books.sent(step.session, 'backend');
       return store.backendWrites(step.session, step.status);
     case 'send':
       return store.send(step.session, step.accepted, step.death, (post) => posts.push(post));
@@ -86,7 +86,7 @@ type Reading = { readonly node: NodeView; readonly limit: number; readonly death
 async function advance({ ledger, store, books }: Playing, view: NodeView): Promise<void> {
   await store.advance(() => {
     const node = ledger.node(view);
-    books.asked(node.head.header.closedAt);
+    books.asked(node.head);
     return node;
   });
 }

@@ -32,8 +32,11 @@ export type Deps = {
   readonly sender: WebhookSender;
   /** Read encrypted webhook secrets; null: only plain ones are read. */
   readonly secretKeys: KeyRing | null;
-  /** Signal-with-start of a session's workflow: "look again". Rejects quickly when Temporal is busy or away. */
-  readonly wake: (sessionId: string) => Promise<void>;
+  /**
+   * Signal-with-start of a session's workflow: "look again". Rejects quickly when Temporal is busy or away. `account` is the
+   * receiving account; accounts share the task queue in turn.
+   */
+  readonly wake: (sessionId: string, account?: string) => Promise<void>;
   /** Rings when sessions may have been settled beside their workflows: they are then woken without waiting for the next look. */
   readonly settledBell: Bell;
   readonly log: Logger;

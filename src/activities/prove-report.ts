@@ -40,6 +40,8 @@ export const UNSEEN_PER_SESSION = 20;
 export const ASKED_PER_MERCHANT = 5;
 /** How long a report may wait for one of these in its slot; then it waits outside, for its next attempt. */
 const TURN_WITHIN_MS = 250;
+/** Pause of a report that found no turn, in milliseconds: each attempt costs a task, whether or not Horizon is asked. */
+const LIMITED_PAUSE_MS = 4_000;
 const asking = createSlots(ASKED_PER_MERCHANT);
 
 /**
@@ -63,9 +65,10 @@ async function prove(deps: Deps, input: ReportInput): Promise<ReportAnswer> {
   if (times > 1 && attempt === 1) {
     deps.log.warn({ sessionId, txHash, times }, 'A transaction was reported again.');
   }
-  const answer = await askInTurn(deps, session, input);
+  const asked = await askInTurn(deps, session, input);
+  const answer = asked ?? limited(deps, input);
   const isOpen = answer.kind === 'not_on_ledger' || answer.kind === 'unknown';
-  if (isOpen && input.wait) askAgainLater(answer);
+  if (isOpen && input.wait) askAgainLater(answer, asked === null);
   if (answer.kind !== 'not_on_ledger' && answer.kind !== 'unknown') {
     await recordAnswer(deps.database.db, { sessionId, txHash, times }, answer.kind, null);
   }
@@ -75,9 +78,9 @@ async function prove(deps: Deps, input: ReportInput): Promise<ReportAnswer> {
 }
 
 /** Ends this attempt, and asks for another, until the time is up. @throws ApplicationFailure, which the SDK does not log */
-function askAgainLater({ kind }: ReportAnswer): void {
+function askAgainLater({ kind }: ReportAnswer, isLimited: boolean): void {
   const { attempt, scheduledTimestampMs, currentAttemptScheduledTimestampMs } = activityInfo();
-  const pause = ASK_AGAIN_AFTER_MS[attempt - 1];
+  const pause = isLimited ? LIMITED_PAUSE_MS : ASK_AGAIN_AFTER_MS[attempt - 1];
   // Temporal's clock for both: time that was spent in its queue counts.
   if (pause === undefined) return;
   if (currentAttemptScheduledTimestampMs - scheduledTimestampMs >= LOOK_FOR_MS) return;
@@ -89,19 +92,19 @@ function askAgainLater({ kind }: ReportAnswer): void {
   });
 }
 
-/** What waits for its merchant's turn for long is answered without asking, or asked about by a later attempt. */
+/** Asks Horizon in the merchant's turn; null when no turn was free in time. */
 async function askInTurn(
   deps: Deps,
   { merchantId, receivingAccount }: { merchantId: string; receivingAccount: string },
   input: ReportInput,
-): Promise<ReportAnswer> {
-  const answer = await asking.run(merchantId, TURN_WITHIN_MS, () =>
-    ask(deps, receivingAccount, input),
-  );
-  if (answer !== null) return answer;
+): Promise<ReportAnswer | null> {
+  return asking.run(merchantId, TURN_WITHIN_MS, () => ask(deps, receivingAccount, input));
+}
+
+function limited(deps: Deps, { txHash }: ReportInput): ReportAnswer {
   deps.counters.reportLimited('merchant');
   const reason = `${ASKED_PER_MERCHANT} reports of the merchant are being looked for already. Ask again.`;
-  return { kind: 'unknown', txHash: input.txHash, reason };
+  return { kind: 'unknown', txHash, reason };
 }
 
 /** The session goes on as if nothing had been reported: the watcher reads its account in any case. */
@@ -130,12 +133,14 @@ async function ask(
   if (known !== null) return known;
   try {
     const found = await deps.source.transaction(txHash, new Set([account]));
-    const { newest } = await advanceChain(deps);
     if (found.kind === 'not_found') {
+      // Anybody can report what is nowhere: it costs one request. The chain is the watcher's to extend.
       const watched = await watchedAccount(deps.database.db, account);
-      return { kind: 'not_on_ledger', txHash, asOfLedger: watched?.readThrough ?? newest.sequence };
+      const asOfLedger = watched?.readThrough ?? (await advanceChain(deps)).newest.sequence;
+      return { kind: 'not_on_ledger', txHash, asOfLedger };
     }
     if (!found.successful) return { kind: 'failed', txHash };
+    const { newest } = await advanceChain(deps);
     const readThrough = await readForward(deps, sessionId, account, found.ledger, newest);
     if (readThrough >= found.ledger) await readOnceMore(deps, account, found, newest);
     const answer = await answerFromInbox(deps, sessionId, txHash, account);

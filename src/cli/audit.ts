@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { NotAnswered, Refusal } from '../domain/failure.ts';
-import { loadConfig } from '../config.ts';
+import { configSchema, loadConfig } from '../config.ts';
 import { audit, PATIENCE_MS, type AuditReport } from '../db/audit.ts';
 import type { Finding, Found } from '../db/audit-findings.ts';
 import {
@@ -25,7 +25,8 @@ import { print } from './output.ts';
 import { withTemporal } from './temporal.ts';
 
 type Options = {
-  readonly horizon?: boolean;
+  /** The address of another Horizon; true: the one of HORIZON_URL. */
+  readonly horizon?: string | true;
   readonly fromLedger?: number;
   readonly toLedger?: number;
   readonly account?: string;
@@ -37,17 +38,22 @@ type Whole = AuditReport & { readonly horizon?: HorizonReport; readonly runs?: R
 /** `settle audit` */
 export function auditCommand(top: Command): Command {
   return top
-    .option('--horizon', 'also read the accounts anew from Horizon, and compare the inbox with it')
+    .option(
+      '--horizon [url]',
+      'also read the ledger anew, from HORIZON_URL or from another Horizon, and compare hashes, counts and payments with it',
+      horizonAddress,
+    )
     .option('--from-ledger <N>', 'with --horizon: from this ledger on', ledgerNumber)
     .option('--to-ledger <N>', 'with --horizon: through this ledger', ledgerNumber)
     .option('--account <G…>', 'with --horizon: one account only')
     .option('--runs', 'also ask Temporal whether every session that is not at rest has its run')
     .action(async (options: Options, command: Command) => {
       const range = rangeOf(options);
+      const env = environment(options);
       // Better now than after the rows were read, which may take minutes.
-      if (options.horizon === true) loadConfig(process.env);
+      if (options.horizon !== undefined) loadConfig(env);
       const rows = await withDatabase(({ db }) => audit(db, { patienceMs: PATIENCE_MS }));
-      const horizon = options.horizon === true ? await compare(range) : null;
+      const horizon = options.horizon === undefined ? null : await compare(range, env);
       const runs = options.runs === true ? await lookForRuns() : null;
       const found = [rows, horizon, runs].filter((part) => part !== null);
       const report: Whole = {
@@ -62,6 +68,18 @@ export function auditCommand(top: Command): Command {
     });
 }
 
+function horizonAddress(text: string): string {
+  if (configSchema.shape.HORIZON_URL.safeParse(text).success) return text;
+  throw new Refusal('InvalidInput', `Not the address of a Horizon: ${JSON.stringify(text)}.`);
+}
+
+/** The environment, in which another Horizon stands for the one that the workers read from. */
+function environment({ horizon }: Options): NodeJS.ProcessEnv {
+  if (typeof horizon !== 'string') return process.env;
+  const { HORIZON_URL_FILE: _, ...env } = process.env;
+  return { ...env, HORIZON_URL: horizon };
+}
+
 function ledgerNumber(text: string): number {
   if (/^[1-9]\d{0,9}$/.test(text)) return Number(text);
   throw new Refusal('InvalidInput', `Not the number of a ledger: ${JSON.stringify(text)}.`);
@@ -69,7 +87,7 @@ function ledgerNumber(text: string): number {
 
 function rangeOf({ horizon, fromLedger, toLedger, account }: Options): LedgerRange {
   const no = (problem: string) => new Refusal('InvalidInput', problem);
-  if (horizon !== true && (fromLedger ?? toLedger ?? account) !== undefined) {
+  if (horizon === undefined && (fromLedger ?? toLedger ?? account) !== undefined) {
     throw no('--from-ledger, --to-ledger and --account say what to compare: add --horizon.');
   }
   if (account !== undefined && !isAccount(account)) {
@@ -88,7 +106,7 @@ function rangeOf({ horizon, fromLedger, toLedger, account }: Options): LedgerRan
 /** Horizon may be out of breath for a moment: so many tries, the pauses from one second on, each twice the last. */
 const TRIES = 5;
 
-async function compare(range: LedgerRange): Promise<HorizonReport> {
+async function compare(range: LedgerRange, env: NodeJS.ProcessEnv): Promise<HorizonReport> {
   return withLedger(async ({ db }, source) => {
     const patient: LedgerToAudit = {
       head: () => again(() => source.head()),
@@ -102,7 +120,7 @@ async function compare(range: LedgerRange): Promise<HorizonReport> {
       if (error instanceof LedgerNotShown) throw new NotAnswered(error.message, { cause: error });
       throw error;
     }
-  });
+  }, env);
 }
 
 async function again<T>(ask: () => Promise<T>): Promise<T> {
@@ -175,6 +193,10 @@ function countInWords({ count, examples }: Counted, what: string): string[] {
 function horizonInWords({ accounts, oldestLedger, headers, compared }: HorizonReport): string[] {
   return [
     `Compared with Horizon (its oldest ledger is ${oldestLedger}): ${accounts} account(s), ${headers.compared} header(s) of the chain (${headers.notShown} not shown).`,
+    ...countInWords(
+      headers.fewer,
+      'header(s) count fewer operations there than in the chain: that Horizon filters, or the one that was read invents:',
+    ),
     ...compared.map(
       ({ account, asset, fromLedger, throughLedger, horizon, inbox }) =>
         `    ${account} ${asset}, ledgers ${fromLedger}–${throughLedger}: ` +

@@ -46,13 +46,14 @@ export async function withDatabase<T>(ask: (database: Database) => Promise<T>): 
 }
 
 /**
- * The same with the ledger of HORIZON_URL, for what needs its evidence. @throws NotAnswered when Horizon gives no
+ * The same with the ledger of HORIZON_URL in `env`, for what needs its evidence. @throws NotAnswered when Horizon gives no
  * answer: that says nothing about the ledger, and nothing is decided
  */
 export async function withLedger<T>(
   ask: (database: Database, source: LedgerSource) => Promise<T>,
+  env: NodeJS.ProcessEnv = process.env,
 ): Promise<T> {
-  const config = loadConfig(process.env);
+  const config = loadConfig(env);
   const { createHorizonSource } = await import('../horizon/source.ts');
   const source = createHorizonSource({
     url: config.HORIZON_URL,

@@ -4,17 +4,17 @@ import type { SessionAudit } from '../domain/audit.ts';
 import { possibleEvents } from '../domain/audit-due.ts';
 import type { Audited } from '../domain/audit-evidence.ts';
 import { auditTogether } from '../domain/audit-together.ts';
-import { DEFAULT_EVENTS, eventBody, type EventType } from '../domain/event.ts';
+import { DEFAULT_EVENTS, eventBody, type EventFact } from '../domain/audit-told.ts';
 import type { NamedExcuse } from './audit-excuses.ts';
 import type { Finding } from './audit-findings.ts';
 import type { Db } from './connection.ts';
 import type { GatheredFacts } from './facts.ts';
-import { deliveryId, eventId } from './ids.ts';
+import { deliveryId, eventId } from './audit-ids.ts';
 
 /** An event that an endpoint has no delivery of, though it is subscribed now. */
 export type Unsent = {
   readonly eventId: string;
-  readonly type: EventType;
+  readonly type: EventFact['type'];
   readonly endpointId: string;
   readonly merchantId: string;
 };
@@ -30,7 +30,7 @@ export type EventsAudited = {
 type StoredEvent = {
   id: string;
   session_id: string;
-  type: EventType;
+  type: EventFact['type'];
   fact: string;
   body: string;
   created_at: string;

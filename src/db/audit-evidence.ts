@@ -6,7 +6,7 @@ import { NOTHING_READ, provenLedgers, readAccountLedgers, readLedgers } from './
 import { DECIDED_BEFORE } from './care.ts';
 import type { Db } from './connection.ts';
 import type { GatheredFacts } from './facts.ts';
-import { paymentId } from './ids.ts';
+import { paymentId } from './audit-ids.ts';
 
 /** Of sessions that are over, coverage this many ledgers before the newest one may be gone. */
 const KEPT_LEDGERS = 120_960;

@@ -3,14 +3,20 @@ import { sql } from 'drizzle-orm';
 import type { LedgerHeader } from '../domain/evidence.ts';
 import { Refusal } from '../domain/failure.ts';
 import type { Head, LedgerSource } from '../domain/ledger-source.ts';
+import { createCount, type Counted } from './audit-excuses.ts';
 import type { Collector } from './audit-findings.ts';
 import type { Db } from './connection.ts';
 
 /** Ledgers of the chain, both included. Null: without a bound. */
 export type ChainRange = { readonly fromLedger: number | null; readonly toLedger: number | null };
 
-/** How many headers were compared, and how many Horizon did not show. */
-export type HeadersCompared = { readonly compared: number; readonly notShown: number };
+/** How many headers were compared, how many Horizon did not show, and which count fewer operations there. */
+export type HeadersCompared = {
+  readonly compared: number;
+  readonly notShown: number;
+  /** No broken promise: a Horizon may filter. */
+  readonly fewer: Counted;
+};
 
 type Shown = Pick<LedgerSource, 'ledger'>;
 type Stored = { sequence: string; hash: string; closed_at: string; operation_count: number };
@@ -68,16 +74,21 @@ export async function auditChainAgainst(
     WHERE is_edge OR sequence IN (SELECT e FROM ends) OR place % (1 + total / ${SAMPLE}) = 0
     ORDER BY is_edge DESC, sequence DESC LIMIT ${MOST_HEADERS}`);
   let notShown = 0;
+  const fewer = createCount();
   for (const stored of rows) {
     const expected = header(stored);
-    const shown = await source.ledger(expected.sequence);
-    if (shown === null) notShown += 1;
-    else
-      collector.add(
-        differencesOf(expected, shown).map((problem) => found(expected.sequence, problem)),
-      );
+    const { sequence, operationCount } = expected;
+    const shown = await source.ledger(sequence);
+    if (shown === null) {
+      notShown += 1;
+      continue;
+    }
+    collector.add(differencesOf(expected, shown).map((problem) => found(sequence, problem)));
+    if (shown.operationCount >= operationCount) continue;
+    const problem = `${shown.operationCount} operations there, ${operationCount} in the chain.`;
+    fewer.add([{ subject: `ledger ${sequence}`, problem }]);
   }
-  return { compared: rows.length - notShown, notShown };
+  return { compared: rows.length - notShown, notShown, fewer: fewer.result() };
 }
 
 function found(ledger: number, problem: string) {

@@ -114,8 +114,7 @@ async function compareAccount(
   let cursor = BigInt(from) << 32n;
   while (cursor < end) {
     const page = await comparing.source.page(account, cursor.toString(), PAGE);
-    const isLast = page.records < PAGE;
-    const next = isLast || BigInt(page.nextCursor) > end ? end : BigInt(page.nextCursor);
+    const next = page.isLast || BigInt(page.nextCursor) > end ? end : BigInt(page.nextCursor);
     await comparePage(comparing, claim, page, { after: cursor, until: next, sums });
     cursor = next;
   }

@@ -18,8 +18,10 @@ const ALONE_MS = 1_000;
 const MOST_SLOW = 3;
 /** Slow sessions that are remembered; one that is forgotten is found out again. */
 const MOST_KNOWN_SLOW = 1_000;
-/** Portions of one session's payments that are settled before its caller is answered; the watcher's next turn goes on. */
+/** Portions of one session's payments that are settled before its caller is answered; the watcher goes on with it. */
 const MOST_PORTIONS = 20;
+/** Large sessions that are remembered, the oldest is forgotten first. A forgotten one shares one commit with others again. */
+const MOST_KNOWN_LARGE = 1_000;
 
 /** What a settle transaction cost, for metrics and logs. */
 export type SettleCost = {
@@ -54,10 +56,12 @@ export function createSettleQueue(
   onCommit: (cost: SettleCost) => void = () => undefined,
 ): SettleQueue {
   const waiting: Waiting[] = [];
-  /** Sessions that were too slow alone: they are tried beside the queue, one at a time. */
+  /** Requests for sessions that were too slow alone, and for large ones: settled beside the queue, one session at a time. */
   const slow: Waiting[] = [];
   /** Those that are tried there, or were too slow even there: they come into the queue again once they are settled. */
   const knownSlow = new Set<string>();
+  /** Sessions with several portions: each is settled in the line of the slow ones, so that no commit of others waits for it. */
+  const knownLarge = new Set<string>();
   let isDraining = false;
   let isDrainingSlow = false;
 
@@ -74,10 +78,10 @@ export function createSettleQueue(
     // Let everything that is asked for in this turn of the event loop fall into the first commit.
     await Promise.resolve();
     while (waiting.length > 0) {
-      const isSlow = new Set([...knownSlow, ...slow.map(({ sessionId }) => sessionId)]);
+      const apart = new Set([...knownSlow, ...knownLarge, ...slow.map((w) => w.sessionId)]);
       const batch = takeDistinct(waiting, MAX_TOGETHER);
-      setApart(batch.filter(({ sessionId }) => isSlow.has(sessionId)));
-      const rest = batch.filter(({ sessionId }) => !isSlow.has(sessionId));
+      setApart(batch.filter(({ sessionId }) => apart.has(sessionId)));
+      const rest = batch.filter(({ sessionId }) => !apart.has(sessionId));
       if (rest.length > 0) await settleOrSplit(rest);
     }
     isDraining = false; // in the same step as the last look: what comes after it starts another one
@@ -92,14 +96,11 @@ export function createSettleQueue(
     isDrainingSlow = true;
     for (let next = slow[0]; next !== undefined; next = slow[0]) {
       const { sessionId } = next;
-      const same = slow.filter((w) => w.sessionId === sessionId);
-      for (const w of same) slow.splice(slow.indexOf(w), 1);
-      knownSlow.add(sessionId);
+      const same = takeSession(slow, sessionId);
+      remember(knownSlow, sessionId, MOST_KNOWN_SLOW);
       const error = await settleTo(same, null);
       if (error !== null) for (const w of same) w.reject(error);
       if (error === null || classify(error) === 'unknown') knownSlow.delete(sessionId);
-      const [oldest = ''] = knownSlow;
-      if (knownSlow.size > MOST_KNOWN_SLOW) knownSlow.delete(oldest);
     }
     isDrainingSlow = false;
   }
@@ -118,10 +119,14 @@ export function createSettleQueue(
     }
   }
 
-  /** One with very many payments goes behind the others with its next portion. */
+  /** The next portion of a large session waits behind other sessions. */
   function answer(w: Waiting, settled: Settled | null): void {
-    if (settled?.isMore === true && w.portions >= MOST_PORTIONS) reached('portions');
-    if (settled?.isMore !== true || w.portions >= MOST_PORTIONS) return w.resolve(settled);
+    if (settled?.isMore !== true) return w.resolve(settled);
+    remember(knownLarge, w.sessionId, MOST_KNOWN_LARGE);
+    if (w.portions >= MOST_PORTIONS) {
+      reached('portions');
+      return w.resolve(settled);
+    }
     line({ ...w, portions: w.portions + 1 });
   }
 
@@ -163,6 +168,7 @@ export function createSettleQueue(
     async settle(sessionId) {
       const look = await lookTogether(db, [sessionId]);
       if (look.undecided.length === 0) return look.settled.get(sessionId) ?? null;
+      for (const id of look.large) remember(knownLarge, id, MOST_KNOWN_LARGE);
       return enqueue(sessionId);
     },
     async settleAll(sessionIds) {
@@ -195,4 +201,18 @@ function takeDistinct(waiting: Waiting[], most: number): Waiting[] {
     taken += 1;
   }
   return waiting.splice(0, taken);
+}
+
+/** Takes all requests for one session. */
+function takeSession(requests: Waiting[], sessionId: string): Waiting[] {
+  const same = requests.filter((w) => w.sessionId === sessionId);
+  for (const w of same) requests.splice(requests.indexOf(w), 1);
+  return same;
+}
+
+/** Remembers one more, and forgets the oldest of too many. */
+function remember(known: Set<string>, one: string, most: number): void {
+  known.add(one);
+  const [oldest = ''] = known;
+  if (known.size > most) known.delete(oldest);
 }

@@ -89,12 +89,12 @@ export async function settleOnce(
 
 /**
  * The same computation without locks or writes, in READ COMMITTED: what is settled already, with its answer, and
- * which sessions need a transaction.
+ * which sessions need a transaction. `large`: those with so many payments that they are settled in portions.
  */
 export async function lookTogether(
   db: Db,
   sessionIds: readonly string[],
-): Promise<{ settled: Map<string, Settled>; undecided: string[] }> {
+): Promise<{ settled: Map<string, Settled>; undecided: string[]; large: string[] }> {
   const facts = [...(await gatherFacts(db, sessionIds)).values()];
   const decided = facts.map(toDecided);
   return {
@@ -102,6 +102,7 @@ export async function lookTogether(
     undecided: decided
       .filter(({ decision }) => decision.changes)
       .map(({ facts }) => facts.session.id),
+    large: facts.flatMap(({ rest, session }) => (rest === undefined ? [] : [session.id])),
   };
 }
 

@@ -3,7 +3,7 @@
  * the verdicts. Pure.
  */
 import { isNative, sameAsset } from './asset.ts';
-import type { InboxPayment, Judgement, Verdict } from './judge.ts';
+import type { InboxPayment, Verdict } from './judge.ts';
 import type { Stroops } from './money.ts';
 import type { Session } from './session.ts';
 
@@ -68,22 +68,6 @@ export function foldOf(
     [completing, completed] = [payment, credited];
   }
   return { placed, credited, kept, completing, completed, hasReturned };
-}
-
-/** The fold in the shape from which events are made. `counted` chooses what had arrived by then. */
-export function judgementOf(
-  { placed, completing, completed }: Fold,
-  counted: (payment: InboxPayment) => boolean,
-): Judgement {
-  const judged = placed.flatMap(({ payment }) =>
-    payment.verdict === null
-      ? []
-      : [{ payment, verdict: payment.verdict, placedAfter: payment.placedAfter }],
-  );
-  const credited = placed
-    .filter(({ payment }) => payment.verdict === 'credited' && counted(payment))
-    .reduce((sum, { payment }) => sum + payment.amount, 0n);
-  return { judged, credited, completing, completed, waiting: [] };
 }
 
 /** Whether the session can be paid in this payment's asset; one in an issued asset without an issuer can be paid by none. */

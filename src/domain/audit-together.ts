@@ -53,13 +53,15 @@ function dataOf(body: string): Record<string, unknown> {
   }
 }
 
-function byLedger(a: InboxPayment, b: InboxPayment): number {
+/** Compares two payments by their place on the ledger. */
+export function byLedger(a: InboxPayment, b: InboxPayment): number {
   const apart = BigInt(a.operationId) - BigInt(b.operationId);
   if (apart !== 0n) return apart < 0n ? -1 : 1;
   return a.subIndex - b.subIndex || (a.txHash < b.txHash ? -1 : 1);
 }
 
-function sumsOf(payments: readonly InboxPayment[]) {
+/** What an event says of all these payments, which are given in ledger order. */
+export function sumsOf(payments: readonly InboxPayment[]): Readonly<Record<string, unknown>> {
   const byAsset = Map.groupBy(payments, ({ asset }) => assetKey(asset));
   const sums = [...byAsset.values()].map((some) => ({
     asset: some[0]?.asset.code,

@@ -28,6 +28,8 @@ export type PageHint = Decoded & {
   readonly nextCursor: string;
   /** How many records the page had, of whatever kind. */
   readonly records: number;
+  /** Fewer than were asked for in the end, which may be fewer than the caller wanted: nothing lies behind them now. */
+  readonly isLast: boolean;
 };
 
 /** A hint: a transaction as one node shows it, or that it does not. */

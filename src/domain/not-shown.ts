@@ -40,6 +40,10 @@ export class NotShown {
     return this.#through;
   }
 
+  has(ledger: number): boolean {
+    return ledger >= this.#from && ledger <= this.#through;
+  }
+
   /** What of it lies before a ledger; the first ledger at least, which was asked for. */
   endingBefore(ledger: number): NotShown {
     return new NotShown(this.#from, Math.max(this.#from, Math.min(this.#through, ledger - 1)));

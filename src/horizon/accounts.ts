@@ -38,6 +38,7 @@ export function createAccounts(http: HorizonHttp): Accounts {
         ...decodeAll(records, new Set([account]), account),
         nextCursor,
         records: records.length,
+        isLast: page === null || records.length < page.limit,
       };
     },
   };

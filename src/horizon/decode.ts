@@ -52,7 +52,11 @@ export function decodeAll(
   watched: ReadonlySet<string>,
   owner: string | null = null,
 ): Decoded {
-  const decoded = records.map((record) => decodeRecord(record, watched, owner));
+  return together(records.map((record) => decodeRecord(record, watched, owner)));
+}
+
+/** What several records or pages hold, as one. */
+export function together(decoded: readonly Decoded[]): Decoded {
   return {
     payments: decoded.flatMap(({ payments }) => payments),
     undecoded: decoded.flatMap(({ undecoded }) => undecoded),

@@ -12,8 +12,11 @@ import {
 
 /** Longer than any page takes on a healthy node, shorter than the 55 s after which Horizon itself gives up. */
 const ANSWER_WITHIN_MS = 10_000;
-/** A full page of 200 joined records has some 600 kB; a payer can make it 35 MB, which is then read in parts. */
-const LARGEST_ANSWER = 16 * 1024 * 1024;
+/**
+ * A full page of 200 joined records has about 600 kB, and one record at most about 1 MB. A payer can make a page of 35 MB; it is
+ * read in parts. Together with `CONNECTIONS`, this bounds the answers in memory: 24 of 4 MiB in a process.
+ */
+export const LARGEST_ANSWER = 4 * 1024 * 1024;
 /** What a 429 without a word about when costs. */
 const DEFAULT_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 60_000;

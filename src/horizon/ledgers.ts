@@ -3,10 +3,11 @@ import {
   HeaderRun,
   WholeLedger,
   type CountedOperation,
+  type Decoded,
   type LedgerHeader,
 } from '../domain/evidence.ts';
 import type { LedgerEvidence, LedgerHints } from '../domain/ledger-source.ts';
-import { decodeOperations } from './decode.ts';
+import { decodeOperations, together } from './decode.ts';
 import { HorizonUnavailable } from './errors.ts';
 import type { HorizonHttp } from './http.ts';
 import { MOST, placeOf, readPage, startOf, type PageRequest } from './pages.ts';
@@ -92,23 +93,26 @@ async function readWhole(
   accounts: ReadonlySet<string>,
 ): Promise<WholeLedger | null> {
   const path = `/ledgers/${header.sequence}/operations`;
-  const raw: unknown[] = [];
+  // Page by page: a ledger of large transactions has a hundred megabytes with them.
+  const decoded: Decoded[] = [];
   const counted: CountedOperation[] = [];
   let cursor = startOf(header.sequence);
   while (counted.length <= header.operationCount) {
     const limit = Math.min(MOST, header.operationCount + 1 - counted.length);
     const page = await readPage(http, { path, cursor, order: 'asc', limit, join: 'transactions' });
     if (page === null) return null;
+    const successful: unknown[] = [];
     for (const record of page.records) {
       const parsed = placedOperationSchema.safeParse(record);
       const id = placeOf(record);
       if (!parsed.success || id === null) return null;
       if (parsed.data.transaction_successful === false) continue;
       counted.push({ id, closedAt: parsed.data.created_at });
-      raw.push(record);
+      successful.push(record);
     }
+    decoded.push(decodeOperations(successful, accounts));
     if (page.records.length < page.limit || page.nextCursor === null) break;
     cursor = page.nextCursor;
   }
-  return WholeLedger.of(header, accounts, counted, decodeOperations(raw, accounts));
+  return WholeLedger.of(header, accounts, counted, together(decoded));
 }

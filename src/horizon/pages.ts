@@ -1,6 +1,8 @@
 /** Pages of Horizon: the one place that walks by cursor, and that asks for less where an answer is too much. */
+import { withTransactions } from './separate-transactions.ts';
 import { HorizonTooMuch, HorizonUnavailable } from './errors.ts';
 import type { Answer, HorizonHttp } from './http.ts';
+import { sizesOf } from './page-sizes.ts';
 import { pageSchema, placeSchema } from './records.ts';
 
 /** Horizon's largest page. */
@@ -29,17 +31,16 @@ export type RawPage = {
 };
 
 /**
- * One page behind a cursor; null for 404 and 410. After an answer that was too large or too slow, half as many records
- * are asked for, down to `least`; the next call begins with its full size again. @throws HorizonUnavailable when the page does not lie
- * behind the cursor or is out of order: a node that repeats itself or goes back must not move us.
+ * One page behind a cursor; null for 404 and 410. Horizon repeats a transaction beside each of its operations, so a joined page
+ * grows with their square. Where it is too large, its transactions are fetched separately if they are few. Otherwise, and where
+ * it is too slow, the size is halved, down to `least`. The next page of the path starts with the size that worked.
+ * @throws HorizonUnavailable when the page does not lie behind the cursor or is out of order: a node that repeats itself or goes
+ * back must not move us.
  */
 export async function readPage(http: HorizonHttp, request: PageRequest): Promise<RawPage | null> {
-  const { answer, limit } = await askForLess((size) => ask(http, request, size), request);
-  if (answer === null) return null;
-  const page = pageSchema.safeParse(answer.body);
-  if (!page.success) throw new HorizonUnavailable(`Horizon's page ${request.path} cannot be read.`);
-  const { records } = page.data._embedded;
-  return { records, nextCursor: advance(request, records), limit };
+  const found = await readRecords(http, request);
+  if (found === null) return null;
+  return { ...found, nextCursor: advance(request, found.records) };
 }
 
 /** Where a record stands in the order of its page (`paging_token`, else `id`); null when it does not say. */
@@ -53,32 +54,64 @@ export function startOf(ledger: number): bigint {
   return BigInt(ledger) << 32n;
 }
 
-function ask(http: HorizonHttp, request: PageRequest, limit: number): Promise<Answer | null> {
-  const { path, cursor, order, join } = request;
+type Records = Pick<RawPage, 'records' | 'limit'>;
+
+async function readRecords(http: HorizonHttp, request: PageRequest): Promise<Records | null> {
+  const { path, limit: most, least = 1, join } = request;
+  const sizes = sizesOf(http);
+  const known = join === undefined ? most : Math.max(Math.min(sizes.of(path), most), least);
+  let mayBeSeparate = join !== undefined;
+  const separately = async (): Promise<Records | null | 'many'> => {
+    mayBeSeparate = false;
+    try {
+      const answer = await ask(http, { ...request, join: null }, most);
+      const records = answer && (await withTransactions(http, recordsOf(answer, path)));
+      return records === 'many' ? records : records && { records, limit: most };
+    } catch (error) {
+      if (error instanceof HorizonTooMuch) return 'many';
+      throw error;
+    }
+  };
+  if (mayBeSeparate && known < most) {
+    const page = await separately();
+    if (page !== 'many') return page;
+  }
+  let isAlive = false;
+  for (let limit = known; ; limit = Math.max(least, Math.floor(limit / 2))) {
+    try {
+      const answer = await ask(http, request, limit);
+      if (join !== undefined) sizes.wasRead(path, limit);
+      return answer && { records: recordsOf(answer, path), limit };
+    } catch (error) {
+      if (!(error instanceof HorizonTooMuch) || limit <= least) throw error;
+      // A Horizon that hangs is not waited for at every size: it has to answer the smallest page first.
+      if (error.limit === 'time' && !isAlive) await ask(http, request, least);
+      isAlive = true;
+      if (join !== undefined) sizes.wasTooMuch(path, Math.floor(limit / 2));
+      if (error.limit !== 'size' || !mayBeSeparate) continue;
+      const page = await separately();
+      if (page !== 'many') return page;
+    }
+  }
+}
+
+function ask(
+  http: HorizonHttp,
+  { path, cursor, order, join }: Omit<PageRequest, 'join'> & { join?: 'transactions' | null },
+  limit: number,
+): Promise<Answer | null> {
   return http.get(path, {
     ...(cursor === null ? {} : { cursor: String(cursor) }),
     order,
     limit: String(limit),
-    ...(join === undefined ? {} : { join }),
+    ...(join ? { join } : {}),
   });
 }
 
-/** Halves until the answer is not too much. */
-async function askForLess(
-  ask: (limit: number) => Promise<Answer | null>,
-  { limit: most, least = 1 }: PageRequest,
-): Promise<{ answer: Answer | null; limit: number }> {
-  let isAlive = false;
-  for (let limit = most; ; limit = Math.max(least, Math.floor(limit / 2))) {
-    try {
-      return { answer: await ask(limit), limit };
-    } catch (error) {
-      if (!(error instanceof HorizonTooMuch) || limit <= least) throw error;
-      // A Horizon that hangs is not waited for at every size: it has to answer the smallest page first.
-      if (error.limit === 'time' && !isAlive) await ask(least);
-      isAlive = true;
-    }
-  }
+function recordsOf({ body }: Answer, path: string): readonly unknown[] {
+  const page = pageSchema.safeParse(body);
+  if (!page.success) throw new HorizonUnavailable(`Horizon's page ${path} cannot be read.`);
+  return page.data._embedded.records;
 }
 
 /** The place of the last record. A record without one cannot be stepped over by itself, only with a later one. */

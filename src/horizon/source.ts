@@ -1,8 +1,9 @@
 /** Horizon as the source of the ledger. */
+import type { Decoded } from '../domain/evidence.ts';
 import type { Found, Head, LedgerSource } from '../domain/ledger-source.ts';
 import { createAccounts } from './accounts.ts';
 import { createHorizonHttp, type HorizonHttp, type HorizonOptions } from './http.ts';
-import { decodeAll } from './decode.ts';
+import { decodeAll, together } from './decode.ts';
 import { HorizonUnavailable } from './errors.ts';
 import { createLedgers } from './ledgers.ts';
 import { MOST, readPage } from './pages.ts';
@@ -50,8 +51,8 @@ async function readTransaction(
     throw new HorizonUnavailable(`Horizon's answer about transaction ${hash} cannot be read.`);
   }
   const { successful, ledger, created_at, inner_transaction, fee_bump_transaction } = parsed.data;
-  const records = successful ? await readPayments(http, hash) : [];
-  if (records === null) {
+  const decoded = successful ? await readPayments(http, hash, accounts) : NOTHING;
+  if (decoded === null) {
     throw new HorizonUnavailable(`Horizon showed transaction ${hash}, and then not its payments.`);
   }
   return {
@@ -61,21 +62,27 @@ async function readTransaction(
     innerTxHash: inner_transaction?.hash ?? null,
     ledger,
     closedAt: created_at,
-    ...decodeAll(records, accounts),
+    ...decoded,
   };
 }
 
-/** All payments of a transaction (it has at most 100); null when the node does not have it. */
-async function readPayments(http: HorizonHttp, hash: string): Promise<unknown[] | null> {
+const NOTHING: Decoded = { payments: [], undecoded: [] };
+
+/** All payments of a transaction (it has at most 100), decoded page by page; null when the node does not have it. */
+async function readPayments(
+  http: HorizonHttp,
+  hash: string,
+  accounts: ReadonlySet<string>,
+): Promise<Decoded | null> {
   const path = `/transactions/${hash}/payments`;
-  const records: unknown[] = [];
+  const pages: Decoded[] = [];
   let cursor = 0n;
   for (;;) {
     const request = { path, cursor, order: 'asc', limit: MOST, join: 'transactions' } as const;
     const page = await readPage(http, request);
     if (page === null) return null;
-    records.push(...page.records);
-    if (page.records.length < page.limit || page.nextCursor === cursor) return records;
+    pages.push(decodeAll(page.records, accounts));
+    if (page.records.length < page.limit || page.nextCursor === cursor) return together(pages);
     cursor = page.nextCursor ?? cursor;
   }
 }

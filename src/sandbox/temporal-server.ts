@@ -68,6 +68,8 @@ async function start(
     // Its single shard otherwise waits 41 ms at every hop.
     '--dynamic-config-value=history.transferProcessorMaxPollRPS=5000',
     '--dynamic-config-value=system.enableActivityEagerExecution=true',
+    // Accounts have their turn one after the other, however many runs of one are started at once.
+    '--dynamic-config-value=matching.enableFairness=true',
     ...searchAttributes.map(([name, type]) => `--search-attribute=${name}=${type}`),
     ...(options.dbFilename === undefined ? [] : databaseFlags(options.dbFilename)),
   ];

@@ -85,5 +85,14 @@ export const CANCEL_WAIT = '15 seconds';
 export const FALLBACK_FIRST_MS = 10_000;
 export const FALLBACK_LAST_MS = 300_000;
 
+/**
+ * Task priority of a run (1 first, 5 last), by the reason for its start. Within a priority, Temporal serves accounts in turn
+ * (`fairnessKey`), if its server has `matching.enableFairness`. Older servers ignore both.
+ * - asked: a caller waits for the answer of an update, for example a customer for the opening.
+ * - woken: the database has work for the session.
+ * - hinted: a backend, or any client of the namespace, sent a wake. The reader finds everything true in it anyway.
+ */
+export const PRIORITIES = { asked: 2, woken: 3, hinted: 5 } as const;
+
 /** A workflow task is milliseconds of work. When its worker dies, another takes it after this. */
 export const WORKFLOW_TASK_TIMEOUT = '5 seconds';

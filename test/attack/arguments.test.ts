@@ -4,7 +4,7 @@ import { planOf, readArguments } from '../../attack/arguments.ts';
 
 test('every actor attacks, unless some are named', () => {
   const actors = readArguments(['--quick', '--seed', '7']).plan.map(({ actor }) => actor);
-  expect(actors).toEqual(['payer', 'merchant', 'backend', 'reporter', 'neighbour']);
+  expect(actors).toEqual(['payer', 'same-account', 'merchant', 'backend', 'reporter', 'neighbour']);
 });
 
 test('an actor, or one attack of it, can be named', () => {

@@ -1,10 +1,18 @@
 /** The judgement of an attack must be able to be red: for each bound, a phase that passes it, and one that just does not. */
 import { describe, expect, test } from '@jest/globals';
-import { MOST_GROWTH_MB, MOST_RATIO, NOISE_MS, passed, type Seen } from '../../attack/bounds.ts';
+import {
+  latenciesOf,
+  MOST_GROWTH_MB,
+  MOST_RATIO,
+  NOISE_MS,
+  passed,
+  REPLACED_WITHIN_MS,
+  type Seen,
+} from '../../attack/bounds.ts';
 
 const calm = { p50: 1_000, p99: 3_000 };
 const alone = { commit: calm, webhook: calm };
-const kept: Seen = { ...alone, memory: null, dead: [], lost: [], broken: [] };
+const kept: Seen = { ...alone, replaced: 0, memory: null, dead: [], lost: [], broken: [] };
 
 describe('a phase of an attack', () => {
   test('keeps every bound when nothing has changed', () => {
@@ -40,6 +48,26 @@ describe('a phase of an attack', () => {
     const memory = (more: number) => ({ beforeMb: 200, peakMb: 200 + MOST_GROWTH_MB + more });
     expect(passed({ ...kept, memory: memory(0) }, alone)).toEqual([]);
     expect(passed({ ...kept, memory: memory(1) }, alone)).toHaveLength(1);
+  });
+
+  test('is red when a replaced worker keeps a session waiting for longer than that takes', () => {
+    expect(passed({ ...kept, replaced: REPLACED_WITHIN_MS }, alone)).toEqual([]);
+    expect(passed({ ...kept, replaced: REPLACED_WITHIN_MS + 1 }, alone)).toHaveLength(1);
+  });
+
+  test('has the median and the slowest hundredth of its sessions', () => {
+    const all = Array.from({ length: 200 }, (_, i) => ({
+      commit: 200 - i,
+      webhook: i === 3 ? Infinity : 7,
+    }));
+    expect(latenciesOf(all)).toEqual({
+      commit: { p50: 100, p99: 198 },
+      webhook: { p50: 7, p99: 7 },
+    });
+    expect(latenciesOf([])).toEqual({
+      commit: { p50: Infinity, p99: Infinity },
+      webhook: { p50: Infinity, p99: Infinity },
+    });
   });
 
   test('is red for a dead worker, a lost session and a broken promise, each by itself', () => {

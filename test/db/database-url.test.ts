@@ -49,19 +49,21 @@ describe('a connection', () => {
 
   test('has our limits and our durability, whatever its role has been given', async () => {
     const role = decodeURIComponent(new URL(database.url).username);
-    await database.rows(`ALTER ROLE "${role}" SET synchronous_commit = off`).catch(() => undefined);
-    const own = connect(`${database.url}?sslmode=disable`, { max: 1 });
-    const { rows } = await own.pool.query<{ name: string; setting: string }>(
+    // In this database alone: tests run beside this one.
+    const own = `ALTER ROLE "${role}" IN DATABASE "${new URL(database.url).pathname.slice(1)}"`;
+    await database.rows(`${own} SET synchronous_commit = off`);
+    const ours = connect(`${database.url}?sslmode=disable`, { max: 1 });
+    const { rows } = await ours.pool.query<{ name: string; setting: string }>(
       `SELECT name, setting FROM pg_settings WHERE name = ANY($1) ORDER BY name`,
       [['lock_timeout', 'search_path', 'statement_timeout', 'synchronous_commit']],
     );
-    await own.close();
+    await ours.close();
     expect(rows.map(({ name, setting }) => `${name}=${setting}`)).toEqual([
       'lock_timeout=2000',
       'search_path=public',
       'statement_timeout=5000',
       'synchronous_commit=on',
     ]);
-    await database.rows(`ALTER ROLE "${role}" RESET synchronous_commit`).catch(() => undefined);
+    await database.rows(`${own} RESET synchronous_commit`);
   });
 });

@@ -303,7 +303,9 @@ describe('redelivery', () => {
       firstAttemptAt: null,
     });
     expect(await deadLetter(head.deliveryId)).toMatchObject({ retried: true });
-    expect(await takeDueWakes(database.db, 1000)).toContain(session.id);
+    expect(await takeDueWakes(database.db, 1000)).toContainEqual(
+      expect.objectContaining({ id: session.id }),
+    );
     expect(await attempt(again, OK, { kind: 'delivered' })).toBe(2);
     expect(
       await database.rows(

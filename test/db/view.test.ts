@@ -238,6 +238,8 @@ describe('the wake list', () => {
     const interrupted = Object.create(database.db, { execute: { value: execute } }) as Db;
     expect(await viewSession(interrupted, session.id, minute(40))).toMatchObject({ atRest: true });
     expect(statements).toBe(1);
-    expect(await takeDueWakes(database.db, 1000)).toContain(session.id);
+    expect(await takeDueWakes(database.db, 1000)).toContainEqual(
+      expect.objectContaining({ id: session.id }),
+    );
   });
 });

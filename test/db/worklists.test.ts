@@ -122,6 +122,10 @@ describe('sessions to close', () => {
   });
 });
 
+/** The ids of the sessions that are taken. */
+const dueWakes = async (most: number, db = database.db) =>
+  (await takeDueWakes(db, most)).map(({ id }) => id);
+
 describe('wakes', () => {
   const due = async (session: StoredSession, when: string) =>
     database.rows(
@@ -138,11 +142,11 @@ describe('wakes', () => {
     await due(late, '-2 minutes');
     await due(later, '-1 minute');
     await due(notYet, '1 minute');
-    expect(await takeDueWakes(database.db, 1)).toEqual([late.id]);
-    expect(await takeDueWakes(database.db, 10)).toEqual([later.id]);
-    expect(await takeDueWakes(database.db, 10)).toEqual([]);
+    expect(await dueWakes(1)).toEqual([late.id]);
+    expect(await dueWakes(10)).toEqual([later.id]);
+    expect(await dueWakes(10)).toEqual([]);
     await returnWakes(database.db, [late.id, later.id]);
-    expect((await takeDueWakes(database.db, 10)).sort()).toEqual([late.id, later.id].sort());
+    expect((await dueWakes(10)).sort()).toEqual([late.id, later.id].sort());
     const [{ soon } = {}] = await database.rows<{ soon: boolean }>(
       `SELECT bool_and(wake_after BETWEEN now() AND now() + interval '1 minute') AS soon
        FROM settlement.active_sessions`,
@@ -154,9 +158,9 @@ describe('wakes', () => {
     const [taken, notYet] = [await insertSession(database), await insertSession(database)];
     await due(taken, '-1 minute');
     await due(notYet, '2 minutes');
-    expect(await takeDueWakes(database.db, 10)).toEqual([taken.id]);
+    expect(await dueWakes(10)).toEqual([taken.id]);
     expect(await regainWakes(database.db)).toBe(1);
-    expect(await takeDueWakes(database.db, 10)).toEqual([taken.id]);
+    expect(await dueWakes(10)).toEqual([taken.id]);
   });
 
   test('two watchers never take the same, and neither waits for the other', async () => {
@@ -169,8 +173,8 @@ describe('wakes', () => {
     }
     const client = await database.pool.connect();
     await client.query('BEGIN');
-    const first = await takeDueWakes(onClient(client), 8);
-    const second = await takeDueWakes(database.db, 100);
+    const first = await dueWakes(8, onClient(client));
+    const second = await dueWakes(100);
     await client.query('COMMIT');
     client.release();
     expect([first.length, second.length]).toEqual([8, 12]);
@@ -180,9 +184,9 @@ describe('wakes', () => {
   test('are asked for by every settle that writes', async () => {
     const session = await insertSession(database);
     await receive(database, session, '10');
-    expect(await takeDueWakes(database.db, 10)).toEqual([]);
+    expect(await dueWakes(10)).toEqual([]);
     await settleTogether(database.pool, [session.id]);
-    expect(await takeDueWakes(database.db, 10)).toEqual([session.id]);
+    expect(await dueWakes(10)).toEqual([session.id]);
   });
 });
 
@@ -200,7 +204,7 @@ describe('entering the work list', () => {
       },
       { wake: true },
     );
-    expect(await takeDueWakes(database.db, 10)).toEqual([]);
+    expect(await dueWakes(10)).toEqual([]);
     expect(await database.rows('SELECT deadline FROM settlement.active_sessions')).toEqual([
       { deadline: minute(30) },
     ]);

@@ -17,6 +17,7 @@ import {
 import { foundOr, say } from '../support/required.ts';
 import { shownCode, started, typed } from './commands.ts';
 import { pythonWith, quoted } from './python.ts';
+import { given } from '../support/given.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const read = (name: string) => readFileSync(ROOT + name, 'utf8');
@@ -86,7 +87,7 @@ beforeAll(async () => {
   const options = `--webhook ${receiver.url}/hook --settings ${settings}`;
   const cli = await findTemporalCli(say);
   const env = { ...process.env, PATH: `${dirname(cli)}:${process.env['PATH'] ?? ''}` };
-  const here = { ...env, TEMPORAL_ADDRESS: '', DATABASE_URL: process.env['TEST_POSTGRES'] };
+  const here = { ...env, TEMPORAL_ADDRESS: '', DATABASE_URL: given('postgres') };
   sandbox = await started(`npm run sandbox -- ${options}`, 'The sandbox runs', {
     cwd: '.',
     env: here,

@@ -9,6 +9,7 @@ import { Webhook } from 'standardwebhooks';
 import { freePort } from '../../src/sandbox/child.ts';
 import { until } from '../support/system.ts';
 import { shownCommands, started, typed, type Shell } from './commands.ts';
+import { given } from '../support/given.ts';
 
 const EXAMPLE = 'examples/nestjs';
 const [[sandbox = ''] = [], [start = ''] = [], [open = '', pay = '', show = ''] = [], again = []] =
@@ -25,8 +26,8 @@ beforeAll(async () => {
   port = await freePort();
   settings = join(mkdtempSync(join(tmpdir(), 'settle-test-')), 'sandbox.env');
   const options = `--webhook ${url('/webhooks/settlement')} --settings ${settings}`;
-  const here = { ...process.env, TEMPORAL_ADDRESS: '', DATABASE_URL: process.env['TEST_POSTGRES'] };
-  const env = { ...here, WORKFLOW_BUNDLE: process.env['WORKFLOW_BUNDLE'] };
+  const here = { ...process.env, TEMPORAL_ADDRESS: '', DATABASE_URL: given('postgres') };
+  const env = { ...here, WORKFLOW_BUNDLE: given('bundle') };
   running.push(
     await started(`${sandbox} -- ${options}`, 'The sandbox runs', { cwd: EXAMPLE, env }),
   );

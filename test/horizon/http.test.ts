@@ -1,13 +1,14 @@
 /** What does not arrive, arrives broken or is refused says nothing about the ledger: it is an error with its reason. */
-import { createServer } from 'node:http';
+import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, test } from '@jest/globals';
 import {
   HorizonRateLimited,
   HorizonRefused,
+  HorizonTooMuch,
   HorizonUnavailable,
 } from '../../src/horizon/errors.ts';
-import { createHorizonHttp, type HorizonHttp } from '../../src/horizon/http.ts';
+import { createHorizonHttp, LARGEST_ANSWER, type HorizonHttp } from '../../src/horizon/http.ts';
 import type { FaultKind } from '../../src/sandbox/ledger/faults.ts';
 import { startSandboxLedger, type SandboxLedger } from '../../src/sandbox/ledger/start.ts';
 
@@ -159,4 +160,42 @@ describe('answers', () => {
       expect((await http.get('/'))?.latestLedger).toBeNull();
     });
   });
+});
+
+test('one use has eight answers in memory at the most, and none is above the limit', async () => {
+  const open = new Set<() => void>();
+  let most = 0;
+  const eight = Promise.withResolvers<void>();
+  const server = createServer((_, response) => {
+    open.add(() => response.writeHead(200).end('{}'));
+    most = Math.max(most, open.size);
+    if (open.size === 8) eight.resolve();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const http = createHorizonHttp({ url: `http://127.0.0.1:${port}`, requestsPerHour: 0 });
+  const asked = Array.from({ length: 20 }, (_, i) => http.get(`/ledgers/${i}`));
+  await eight.promise;
+  const all = Promise.all(asked);
+  const answered = (async () => {
+    for (let left = 20; left > 0; await new Promise((resolve) => setImmediate(resolve))) {
+      for (const answer of open) {
+        open.delete(answer);
+        answer();
+        left -= 1;
+      }
+    }
+  })();
+  expect(await all).toHaveLength(20);
+  await answered;
+  expect(most).toBe(8);
+  const large = http.get('/payments').catch((error: unknown) => error);
+  server.removeAllListeners('request');
+  server.on('request', (_, response: ServerResponse) =>
+    response.writeHead(200).end('x'.repeat(LARGEST_ANSWER + 1)),
+  );
+  expect(await large).toBeInstanceOf(HorizonTooMuch);
+  await http.close();
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
 });

@@ -149,7 +149,7 @@ async function onNode(
 }
 
 describe('too much at once', () => {
-  // A transaction of a hundred path payments has some 17 MB, in records of 170 kB: the limit is 16 MiB.
+  // A transaction of a hundred path payments has some 17 MB, in records of 170 kB: the limit is 4 MiB.
   const padded = (limit: number, text: string) => ({
     body: text + ' '.repeat(Math.min(limit, 120) * 170_000),
   });
@@ -159,8 +159,8 @@ describe('too much at once', () => {
     await onNode(
       (limit, text) => (isHeavy ? padded(limit, text) : { body: text }),
       async (page, limits) => {
-        expect(await page()).toMatchObject({ records: { length: 50 }, limit: 50, nextCursor: 50n });
-        expect(limits).toEqual([200, 100, 50]);
+        expect(await page()).toMatchObject({ records: { length: 12 }, limit: 12, nextCursor: 12n });
+        expect(limits).toEqual([200, 100, 50, 25, 12]);
         isHeavy = false;
         expect(await page()).toMatchObject({ records: { length: 120 }, limit: 200 });
       },

@@ -59,7 +59,7 @@ describe('the payments of an account', () => {
         },
       ]);
       const fourth = await source.page(shop.address, third.nextCursor, 2);
-      const nothing = { payments: [], undecoded: [], records: 0 };
+      const nothing = { payments: [], undecoded: [], records: 0, isLast: true };
       expect(fourth).toEqual({ ...nothing, nextCursor: third.nextCursor });
     }),
   );
@@ -67,7 +67,7 @@ describe('the payments of an account', () => {
   test(
     'of an account that the node does not know are an empty page',
     inTown(async ({ source }) => {
-      const nothing = { payments: [], undecoded: [], records: 0 };
+      const nothing = { payments: [], undecoded: [], records: 0, isLast: true };
       expect(await source.page(noOne, '7', 200)).toEqual({ ...nothing, nextCursor: '7' });
     }),
   );

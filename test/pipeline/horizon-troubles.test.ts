@@ -11,7 +11,7 @@ let reading: Reading;
 let shop: SandboxWallet;
 let customer: SandboxWallet;
 beforeEach(async () => {
-  reading = await startReading('accounts');
+  reading = await startReading('accounts', 0, null, 1_000);
   [shop, customer] = [await reading.wallet(), await reading.wallet()];
 });
 afterEach(async () => {

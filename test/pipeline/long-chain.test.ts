@@ -175,7 +175,9 @@ describe('reading back', () => {
       });
     }
     const { source, asked } = node(1, 60_000);
-    expect(await followBackend(depsOver(source))).toEqual([]);
+    const followed: string[] = [];
+    await followBackend(depsOver(source), (id) => followed.push(id));
+    expect(followed).toEqual([]);
     expect(asked.before).toBe(20);
     expect((await firstLedger(database.db))?.sequence).toBe(60_000 - 20 * (PAGE - 1));
   });

@@ -220,5 +220,4 @@ test.each(Array.from({ length: RACES }, (_, n) => ({ n, raced: n % 2 === 1 })))(
     expect(await it.audited()).toEqual([]);
     met += others.reduce((sum, other) => sum + other.retries(), 0);
   },
-  60_000,
 );

@@ -97,7 +97,11 @@ test('1,050 sessions that cannot end do not keep another from ending', async () 
   expect(await sessionsToClose(database.db)).not.toContain(other.id);
   await settleDue(deps);
   expect(await statusOf(other.id)).toEqual({ status: 'expired' });
-  expect(await sessionsToClose(database.db)).toEqual([]);
+  expect(
+    await database.rows(
+      `SELECT subject FROM settlement.set_aside WHERE kind = 'settle' AND failures = 1`,
+    ),
+  ).toHaveLength(1_050);
   expect(reading.counted.get('set aside settle')).toBe(1_050);
 }, 120_000);
 
@@ -142,7 +146,7 @@ describe('a person', () => {
     await settleDue(deps);
     expect(await statusOf(poison.id)).toEqual({ status: 'paid' });
     expect(await asked()).toEqual([]);
-    expect(await takeDueWakes(database.db, 10)).toEqual([poison.id]);
+    expect(await takeDueWakes(database.db, 10)).toMatchObject([{ id: poison.id }]);
   });
 
   test('is asked no more when it was settled by another way, or is gone', async () => {

@@ -101,8 +101,12 @@ export async function take(scene: Scene, step: Step): Promise<void> {
       return world.close(step.seconds);
     case 'open':
       return scene.openLast();
-    case 'cancel':
-      return requestCancel(world.database.pool, at(step.session).id);
+    case 'cancel': {
+      const { id } = at(step.session);
+      const cancelling = world.diary.cancels(id);
+      await requestCancel(world.database.pool, id);
+      return cancelling.isStored();
+    }
     case 'report': {
       const known = world.ledger.chain.history.ledgers
         .filter(({ sequence }) => sequence > world.begin)

@@ -39,7 +39,7 @@ test('the wakes that a killed watcher had taken and not sent are sent by the nex
   const session = await insertSession(database);
   await receive(database, session, '10');
   await deps.queue.settle(session.id);
-  expect(await takeDueWakes(database.db, 10)).toEqual([session.id]); // and here it is killed
+  expect(await takeDueWakes(database.db, 10)).toMatchObject([{ id: session.id }]); // and here it is killed
 
   const woken = await watchUntilWoken(0.5);
   expect(woken).toEqual([session.id]);
@@ -75,7 +75,7 @@ test('what is settled rings for the waker, which need not wait for its next look
   expect(await rings(heard)).toBe(false);
   expect(await settleDue({ ...deps, settledBell })).toBe(1);
   expect(await rings(heard)).toBe(true);
-  expect(await takeDueWakes(database.db, 10)).toEqual([session.id]);
+  expect(await takeDueWakes(database.db, 10)).toMatchObject([{ id: session.id }]);
 });
 
 test('a bell that rang while nobody listened is heard by the next who does, once', async () => {

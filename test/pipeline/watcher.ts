@@ -21,9 +21,6 @@ export type Watcher = {
   end(): Promise<void>;
 };
 
-/** How long one answer of Horizon may take here. */
-const ANSWER_WITHIN_MS = 300;
-
 /** Starts one; `end` closes its connections. */
 export function createWatcher(
   ledger: SandboxLedger,
@@ -36,11 +33,7 @@ export function createWatcher(
     database,
     secretKeys: null,
     queue: createSettleQueue(database),
-    source: createHorizonSource({
-      url: ledger.url,
-      requestsPerHour: 0,
-      answerWithinMs: ANSWER_WITHIN_MS,
-    }),
+    source: createHorizonSource({ url: ledger.url, requestsPerHour: 0 }),
     sender: createWebhookSender({ allowPrivate: [] }),
     wake: async () => undefined,
     settledBell: createBell(),

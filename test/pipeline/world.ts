@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { Asset, Contract, Address, Keypair, Operation, nativeToScVal } from '@stellar/stellar-sdk';
 import type { Memo } from '@stellar/stellar-sdk';
+import { createDiary, termsOf, type Diary } from '../../certify/parts/diary.ts';
 import { openSession } from '../../src/activities/open-session.ts';
 import type { ReadStrategy } from '../../src/db/watching.ts';
 import { muxedAddress } from '../../src/horizon/address.ts';
@@ -23,6 +24,8 @@ export type WorldSession = {
 export type World = {
   readonly ledger: SandboxLedger;
   readonly database: TestDatabase;
+  /** What was asked of the system, for the books. */
+  readonly diary: Diary;
   readonly merchantId: string;
   /** The last ledger before any of the sessions. */
   readonly begin: number;
@@ -135,8 +138,10 @@ export async function newWorld(): Promise<World> {
     return watcher;
   };
   const opener = newWatcher();
+  const diary = createDiary(ledger);
   return {
     ledger,
+    diary,
     database,
     merchantId,
     begin: chain.history.latest().sequence,
@@ -151,17 +156,16 @@ export async function newWorld(): Promise<World> {
     open: async ({ account, asset, price, seconds }) => {
       const id = randomUUID();
       const [code = '', issuedBy = null] = asset === 'native' ? ['XLM'] : asset.split(':');
-      const opened = await openSession(opener.deps, {
-        sessionId: id,
-        now: new Date().toISOString(),
-        request: {
-          merchantId,
-          amount: price,
-          asset: { code, issuer: issuedBy },
-          receivingAccount: account,
-          expiresAt: new Date(time + seconds * 1000).toISOString(),
-        },
-      });
+      const request = {
+        merchantId,
+        amount: price,
+        asset: { code, issuer: issuedBy },
+        receivingAccount: account,
+        expiresAt: new Date(time + seconds * 1000).toISOString(),
+      };
+      const now = new Date().toISOString();
+      const opened = await openSession(opener.deps, { sessionId: id, now, request });
+      diary.opened(id, termsOf(request, opened.memo));
       return { id, account, asset, reference: opened.memo };
     },
     watcher: newWatcher,

@@ -3,6 +3,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { sql } from 'drizzle-orm';
 import { Client } from 'pg';
 import { connect, type Database } from '../../src/db/connection.ts';
+import { given } from './given.ts';
 
 export type TestDatabase = Database & {
   /** As its owner, who may do everything. */
@@ -32,8 +33,7 @@ export function asRole(url: string, role: string): string {
 export async function createTestDatabase(
   options: { template?: string | null; max?: number } = {},
 ): Promise<TestDatabase> {
-  const server = process.env['TEST_POSTGRES'];
-  if (!server) throw new Error('test/support/global-setup.ts has not run.');
+  const server = given('postgres');
   const { template = 'settlement_template' } = options;
   const name = `test_${randomBytes(6).toString('hex')}`;
   const client = new Client({ connectionString: server });

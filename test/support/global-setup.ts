@@ -12,6 +12,7 @@ import { startPostgres } from '../../src/sandbox/postgres.ts';
 import { timeSkippingServer } from '../../src/sandbox/test-server.ts';
 import { ROLE_PASSWORD, ROLES } from './database.ts';
 import { startedForAllTests } from './started.ts';
+import { give } from './given.ts';
 
 /** The database that each test's own is a copy of. */
 export const TEMPLATE = 'settlement_template';
@@ -29,9 +30,9 @@ export default async function setup(): Promise<void> {
   const template = await postgres.createDatabase(TEMPLATE);
   await createRoles(postgres.url);
   await migrate(template, { networkPassphrase: SANDBOX_PASSPHRASE, roles: ROLES });
-  process.env['TEST_POSTGRES'] = postgres.url;
-  process.env['WORKFLOW_BUNDLE'] = bundle;
-  process.env['TIME_SKIPPING_SERVER'] = testServer;
+  give('postgres', postgres.url);
+  give('bundle', bundle);
+  give('timeSkippingServer', testServer);
 }
 
 /** As a superuser: roles belong to the server, not to one database. */

@@ -34,6 +34,7 @@ import {
 import { SEARCH_ATTRIBUTES } from '../../src/workflows/search-attributes.ts';
 import { countingCounters } from './counters.ts';
 import { createTestDatabase, insertMerchant, type TestDatabase } from './database.ts';
+import { given } from './given.ts';
 
 export type Stage = {
   readonly env: TestWorkflowEnvironment;
@@ -152,7 +153,7 @@ export async function setStage(): Promise<Stage> {
 export async function skipTime(): Promise<TestWorkflowEnvironment> {
   if (!installed) Runtime.install({ logger: new DefaultLogger('ERROR') });
   installed = true;
-  const path = process.env['TIME_SKIPPING_SERVER'] ?? '';
+  const path = given('timeSkippingServer');
   const env = await TestWorkflowEnvironment.createTimeSkipping({
     server: { executable: { type: 'existing-path', path } },
   });
@@ -184,7 +185,7 @@ async function createWorkers(env: TestWorkflowEnvironment, deps: ReconcileDeps):
       activity: [() => ({ inbound: heartbeatInterceptor() }), () => ({ inbound: plainErrors() })],
     },
   };
-  const codePath = process.env['WORKFLOW_BUNDLE'] ?? '';
+  const codePath = given('bundle');
   return Promise.all([
     Worker.create({
       ...common,

@@ -118,7 +118,7 @@ export function tenLumens(merchantId: string, receivingAccount: string): OpenReq
 export async function until<T>(
   ask: () => Promise<T>,
   wanted: (answer: T) => boolean,
-  withinMs = 30_000,
+  withinMs = 90_000,
 ): Promise<T> {
   const end = Date.now() + withinMs;
   for (;;) {

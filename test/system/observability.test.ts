@@ -89,7 +89,7 @@ test('every metric that alerts and dashboard name is on the page, after one paym
     (names) =>
       names.includes('settlement_discrepancies_total') &&
       names.includes('settlement_reconcile_ended_at_seconds'),
-    40_000,
+    90_000,
   );
   const page = await scrape();
   const rules = parse(readFileSync(`${DEPLOY}alerts.yml`, 'utf8')) as {
@@ -115,7 +115,7 @@ test('every metric that alerts and dashboard name is on the page, after one paym
   );
   expect(missing).toEqual([]);
   expect(page).toMatch(/settlement_webhook_attempts_total\{[^}]*outcome="accepted"/);
-}, 90_000);
+}, 180_000);
 
 test('every alert has its line in the runbook', () => {
   const { groups } = parse(readFileSync(`${DEPLOY}alerts.yml`, 'utf8')) as {

@@ -141,7 +141,7 @@ test('the schedule is made once, whoever makes it, and follows a changed cadence
   expect(schedule?.spec.intervals).toMatchObject([{ every: 120_000 }]);
   expect(await describeSchedule(temporal, 'nobody')).toBeNull();
   expect(await settle('schedule')).toMatchObject({ everyMs: 10_000, paused: false, missed: 0 });
-}, 60_000);
+});
 
 test('without a worker, reconciliation by hand says so, and does not begin later', async () => {
   const asked = reconcileNow(temporal, 'nobody', { dryRun: true, within: 200 });

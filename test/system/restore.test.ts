@@ -6,6 +6,7 @@ import { startTemporalServer } from '../../src/sandbox/temporal-server.ts';
 import { SA_NAMES } from '../../src/temporal.ts';
 import { SEARCH_ATTRIBUTES } from '../../src/workflows/search-attributes.ts';
 import { startSystem, tenLumens, until, type System } from '../support/system.ts';
+import { given } from '../support/given.ts';
 
 let system: System;
 beforeAll(async () => {
@@ -29,7 +30,7 @@ const postsOf = (id: string) => system.receiver.received.filter((p) => p.session
 /** Statements on the server that the databases are on, while nobody is connected to ours. */
 async function onServer(...statements: ((name: string) => string)[]): Promise<void> {
   const name = new URL(system.database.url).pathname.slice(1);
-  const server = new Client({ connectionString: process.env['TEST_POSTGRES'] ?? '' });
+  const server = new Client({ connectionString: given('postgres') });
   await server.connect();
   await server.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1', [
     name,

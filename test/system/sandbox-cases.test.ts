@@ -13,6 +13,7 @@ import { startSandbox } from '../../src/sandbox/demo/sandbox.ts';
 import { trigger } from '../../src/sandbox/demo/trigger.ts';
 import { startReceiver, type Receiver } from '../../src/sandbox/receiver.ts';
 import { expectEvent, shapeOf } from '../events/bodies.ts';
+import { given } from '../support/given.ts';
 
 const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
 const EXAMPLES = examplesIn(readFileSync(new URL('../../docs/events.md', import.meta.url), 'utf8'));
@@ -36,7 +37,7 @@ const settle = (...args: string[]) =>
   });
 
 beforeAll(async () => {
-  const env = { ...process.env, DATABASE_URL: process.env['TEST_POSTGRES'] };
+  const env = { ...process.env, DATABASE_URL: given('postgres') };
   receiver = await startReceiver();
   stops.push(() => receiver.stop());
   sandbox = await startSandbox(env, () => undefined);

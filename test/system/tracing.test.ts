@@ -8,6 +8,7 @@ import { connectSettlement, type SettlementClient } from '../../src/client.ts';
 import { sessionWorkflowId } from '../../src/workflows/contract.ts';
 import { startCollector, type CollectedSpan, type Collector } from '../support/collector.ts';
 import { startSystem, tenLumens, until, type System } from '../support/system.ts';
+import { given } from '../support/given.ts';
 
 let system: System;
 let collector: Collector;
@@ -130,7 +131,7 @@ test('with one, a request of the backend is one trace, through to the POST', asy
   expect(shown).toHaveLength(9);
   expect(shown.filter((pair) => !pairs.includes(pair))).toEqual([]);
   // Tracing may be turned off again while runs are open: their histories replay without it.
-  const codePath = process.env['WORKFLOW_BUNDLE'] ?? '';
+  const codePath = given('bundle');
   const history = await historyOf(id);
   expect(JSON.stringify(history)).toContain('_tracer-data');
   await Worker.runReplayHistory({ workflowBundle: { codePath } }, history, sessionWorkflowId(id));

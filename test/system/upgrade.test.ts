@@ -32,7 +32,7 @@ const atRest = (id: string) =>
   until(
     () => system.client.sessionState(id),
     (view) => view?.atRest === true,
-    60_000,
+    90_000,
   );
 
 test('a session opened under one version, or none, is settled by the next', async () => {

@@ -5,6 +5,7 @@ import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker } from '@temporalio/worker';
 import { SETTLEMENT_QUEUE, WATCHER_QUEUE } from '../../src/workflows/contract.ts';
 import { skipTime } from '../support/stage.ts';
+import { given } from '../support/given.ts';
 
 let env: TestWorkflowEnvironment;
 beforeAll(async () => {
@@ -24,7 +25,7 @@ test('the watcher is replaced as fast after the tenth death in a stretch as afte
   const workflows = await Worker.create({
     connection,
     taskQueue: SETTLEMENT_QUEUE,
-    workflowBundle: { codePath: process.env['WORKFLOW_BUNDLE'] ?? '' },
+    workflowBundle: { codePath: given('bundle') },
   });
   const activities = await Worker.create({
     connection,
@@ -44,7 +45,7 @@ test('the watcher is replaced as fast after the tenth death in a stretch as afte
 
 test("a run that an earlier version started on the sessions' queue goes on on the watcher's", async () => {
   const { nativeConnection: connection } = env;
-  const workflowBundle = { codePath: process.env['WORKFLOW_BUNDLE'] ?? '' };
+  const workflowBundle = { codePath: given('bundle') };
   let stretches = 0;
   const watchLedger = () => {
     stretches += 1;

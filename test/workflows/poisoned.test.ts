@@ -12,6 +12,7 @@ import {
   type SessionView,
 } from '../../src/workflows/contract.ts';
 import { registerSearchAttributes, skipTime } from '../support/stage.ts';
+import { given } from '../support/given.ts';
 
 let env: TestWorkflowEnvironment;
 beforeAll(async () => {
@@ -71,7 +72,7 @@ async function withActivities(activities: object, work: () => Promise<void>): Pr
   const worker = await Worker.create({
     connection: env.nativeConnection,
     taskQueue: SETTLEMENT_QUEUE,
-    workflowBundle: { codePath: process.env['WORKFLOW_BUNDLE'] ?? '' },
+    workflowBundle: { codePath: given('bundle') },
     activities,
   });
   await worker.runUntil(work());
@@ -99,7 +100,7 @@ test('an open that hangs keeps nobody from looking, and from opening', async () 
     await ended;
     await env.client.workflow.getHandle(sessionWorkflowId(id)).terminate();
   });
-}, 60_000);
+});
 
 test('a look that can only fail is told, and tried again when somebody asks', async () => {
   const id = randomUUID();
@@ -125,4 +126,4 @@ test('a look that can only fail is told, and tried again when somebody asks', as
     expect(events?.some((event) => event.workflowTaskFailedEventAttributes)).toBe(false);
     await run.terminate();
   });
-}, 60_000);
+});

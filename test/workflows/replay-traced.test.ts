@@ -23,7 +23,7 @@ beforeAll(async () => {
     workflowInterceptorModules: [...on.workflowModules],
     logger: new DefaultLogger('ERROR'),
   }));
-}, 60_000);
+});
 
 test.each(names)('%s replays with tracing on', async (name) => {
   const history: unknown = JSON.parse(readFileSync(`${HISTORIES}/${name}`, 'utf8'));

@@ -9,6 +9,7 @@ import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { findTemporalCli } from '../../src/sandbox/find-temporal.ts';
 import { workflowIdOf } from '../support/histories.ts';
 import { startSystem, until, type System } from '../support/system.ts';
+import { given } from '../support/given.ts';
 
 /**
  * Runs as they were recorded. A change of workflow code that breaks one of them would break runs that are open. Those
@@ -103,7 +104,7 @@ describe('recorded runs', () => {
 
   test.each(names)('%s replays', async (name) => {
     const history: unknown = JSON.parse(readFileSync(`${HISTORIES}/${name}`, 'utf8'));
-    const codePath = process.env['WORKFLOW_BUNDLE'] ?? '';
+    const codePath = given('bundle');
     await Worker.runReplayHistory({ workflowBundle: { codePath } }, history, workflowIdOf(history));
   });
 
@@ -114,7 +115,7 @@ describe('recorded runs', () => {
     const histories = kept.map(
       (line) => JSON.parse(line) as { workflowId: string; history: unknown },
     );
-    const codePath = process.env['WORKFLOW_BUNDLE'] ?? '';
+    const codePath = given('bundle');
     const broken: unknown[] = [];
     for await (const { workflowId, error } of Worker.runReplayHistories(
       { workflowBundle: { codePath } },

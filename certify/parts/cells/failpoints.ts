@@ -6,6 +6,7 @@ import { assetOf } from '../../../src/sandbox/ledger/wallet.ts';
 import { reconcileScheduleId } from '../../../src/workflows/contract.ts';
 import type { Rng } from '../../rng.ts';
 import { submit } from '../cast.ts';
+import { cancelInRow } from '../workload.ts';
 import { ownerOf } from '../stack.ts';
 import { until, type Cell, type Scene } from './scene.ts';
 
@@ -116,12 +117,13 @@ async function cancelByHand({ stack, sessions }: Scene): Promise<void> {
   const unpaid = sessions.filter(({ kind }) =>
     /^(not paid|a stroop short|paid in another)/.test(kind),
   );
-  const [cancelled] = await stack.rows<{ id: string }>(
-    `UPDATE checkout_sessions SET status = 'cancelled' WHERE id = (
-       SELECT id FROM checkout_sessions WHERE id = ANY($1) AND status = 'pending' LIMIT 1) RETURNING id::text`,
+  const [open] = await stack.rows<{ id: string }>(
+    `SELECT id::text FROM checkout_sessions WHERE id = ANY($1) AND status = 'pending' LIMIT 1`,
     [unpaid.map(({ id }) => id)],
   );
-  if (cancelled) await stack.client.wake(cancelled.id).catch(() => undefined);
+  if (!open) return;
+  await cancelInRow(stack, open.id);
+  await stack.client.wake(open.id).catch(() => undefined);
 }
 
 /** The first activities to get there are not the interesting ones alone. */

@@ -111,8 +111,7 @@ async function readAccountAgain(
     const subjects = missing.map((p) => `payment ${ledgerPaymentKey(p)}`);
     const found = dryRun ? untouched('missed_payment', subjects) : tally(subjects, new Map());
     sum = addTallies(sum, found);
-    const isAtEnd = page.records < PAGE;
-    cursor = isAtEnd ? until : page.nextCursor;
+    cursor = page.isLast ? until : page.nextCursor;
   }
   if (!dryRun)
     await noteReadAgain(deps.database.db, begun, cursor, BigInt(cursor) >= BigInt(until));

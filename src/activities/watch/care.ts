@@ -93,25 +93,25 @@ async function dateOpening(
 
 /**
  * Follows what the backend wrote since the last time. A session that cannot be taken in does not stop the others; it is
- * found again by the next turn. Returns the sessions whose rows are to be settled anew.
+ * found again by the next turn. `onFollowed` is called for each session whose row is to be settled anew.
  */
 export async function followBackend(
   deps: Deps,
+  onFollowed: (sessionId: string) => void,
   signal: AbortSignal = deps.draining,
-): Promise<string[]> {
-  const followed: string[] = [];
+): Promise<void> {
   let mayReadBack = true;
   for (let after = '00000000-0000-0000-0000-000000000000'; ;) {
     const page = await unseenSessions(deps.database.db, after);
     for (const session of page) {
-      if (signal.aborted) return followed;
+      if (signal.aborted) return;
       const outcome = await follow(deps, session, mayReadBack);
-      if (outcome === 'followed') followed.push(session.id);
+      if (outcome === 'followed') onFollowed(session.id);
       // The chain is read back once a turn, however many sessions wait for it.
       if (outcome === 'waits') mayReadBack = false;
     }
     const last = page.at(-1);
-    if (last === undefined) return followed;
+    if (last === undefined) return;
     after = last.id;
   }
 }

@@ -6,17 +6,17 @@ import { Refusal } from '../../domain/failure.ts';
 import type { Deps } from '../deps.ts';
 import { asideIfOwn } from '../aside.ts';
 import { followBackend, takeIntoCare } from './care.ts';
-import { settleEach } from './settle-due.ts';
 
 /**
- * Follows what the backend wrote by itself since the last turn: new sessions, edits, deletions. `newestLedger` is the
- * newest one before this is asked. Returns how many sessions were settled for it.
+ * Follows the backend's own writes since the last turn: new sessions, edits, deletions. `newestLedger` is the newest ledger
+ * before this call. `onFollowed` is called for each session that is to be settled for it.
  */
 export async function discoverForeignSessions(
   deps: Deps,
   newestLedger: number,
+  onFollowed: (sessionId: string) => void,
   signal: AbortSignal = deps.draining,
-): Promise<number> {
+): Promise<void> {
   const { db } = deps.database;
   try {
     await placeOpenings(db, newestLedger);
@@ -28,31 +28,28 @@ export async function discoverForeignSessions(
       'Openings could not be dated together.',
     );
   }
-  const followed = [...(await followBackend(deps, signal)), ...(await followCorrected(deps))];
+  await followBackend(deps, onFollowed, signal);
+  await followCorrected(deps, onFollowed);
   await forgetDeleted(deps);
   await forgetGone(db);
   await forgetEndpointQuestions(db);
-  return settleEach(deps, followed);
 }
 
-/** Rows that were no sessions and are now. */
-async function followCorrected(deps: Deps): Promise<string[]> {
+/** Follows rows that were not sessions before their correction. */
+async function followCorrected(deps: Deps, onFollowed: (sessionId: string) => void): Promise<void> {
   const { db } = deps.database;
   const found = await correctedSessions(db);
   const aside = await asideAmong(db, 'follow', found);
-  const corrected = found.filter((id) => !aside.has(id));
-  const taken: string[] = [];
-  for (const id of corrected) {
+  for (const id of found.filter((one) => !aside.has(one))) {
     try {
       await takeIntoCare(deps, id);
-      taken.push(id);
+      onFollowed(id);
     } catch (error) {
       if (error instanceof Refusal || !(await asideIfOwn(deps, 'follow', id, error))) {
         deps.log.warn({ sessionId: id, err: error }, 'A corrected row could not be taken up.');
       }
     }
   }
-  return taken;
 }
 
 async function forgetDeleted(deps: Deps): Promise<void> {

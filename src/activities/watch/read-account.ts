@@ -18,8 +18,8 @@ import { ledgersBetween, readWholeLedgers } from './whole-ledgers.ts';
 
 /** Horizon's largest page. */
 const PAGE = 200;
-/** Pages of one account in one turn, so that a backlog of one does not keep the others waiting for long. */
-const PAGES_PER_TURN = 50;
+/** Pages of one account before its entry is looked at again: ten thousand payments. */
+const PAGES_AT_ONCE = 50;
 /** Ledgers read whole in one turn where the pages of an account cannot be used: three minutes of them. */
 const LEDGERS_PER_TURN = 36;
 /** Pages are asked for again this long after an entry moved: another node may answer, and lag. */
@@ -43,6 +43,8 @@ export type ReadOptions = {
   /** Pages are read even where the entry has not moved: a transfer of zero moves none, and an issuer has none. */
   readonly thorough: boolean;
   readonly signal: AbortSignal;
+  /** Asked after each page behind which there may be more; may take its time. Nothing more is asked for when it says no. */
+  readonly goOn?: (reading: Readonly<AccountReading>) => Promise<boolean>;
 };
 
 /**
@@ -116,11 +118,11 @@ function shouldReadPages(
 async function readPages(
   deps: Deps,
   { account, start: from }: WatchedAccount,
-  { signal }: ReadOptions,
+  { signal, goOn = async () => true }: ReadOptions,
   reading: AccountReading,
 ): Promise<boolean> {
   let start = from.known === null ? await knownStart(deps, account, from) : from;
-  while (reading.pages < PAGES_PER_TURN && !signal.aborted) {
+  while (reading.pages < PAGES_AT_ONCE && !signal.aborted) {
     const page = await deps.source.accountPage(account, start, PAGE);
     if (page === null) return false;
     // Another reader moved on meanwhile: what it read is what we would read.
@@ -130,7 +132,7 @@ async function readPages(
     logUndecoded(deps, page);
     start = page.next;
     reading.isAtEnd = !page.isFull;
-    if (reading.isAtEnd) return true;
+    if (reading.isAtEnd || !(await goOn(reading))) return true;
   }
   return true;
 }

@@ -1,13 +1,9 @@
 import { pruneLedgers } from '../../db/ledgers.ts';
-import { isItsOwn } from '../../db/set-aside.ts';
 import { watchedAccounts, type WatchedAccount } from '../../db/watching.ts';
 import type { Deps } from '../deps.ts';
+import { createBackground, type Background } from './background.ts';
 import { advanceChain } from './chain.ts';
-import { discoverForeignSessions } from './discover.ts';
-import { readMissingLedgers } from './evidence.ts';
-import { readAccount } from './read-account.ts';
 import { readLedgers } from './read-ledgers.ts';
-import { settleDue } from './settle-due.ts';
 
 /** Accounts without open sessions are still read (late and double payments come), but this much more rarely. */
 export const QUIET_FACTOR = 12;
@@ -22,9 +18,11 @@ export type TurnOptions = {
   /** Read the pages of every account that is due, also where its entry says that nothing has moved. */
   readonly thorough: boolean;
   readonly signal: AbortSignal;
+  /** Work that continues between turns. Without it, the turn waits for everything it has started. */
+  readonly background?: Background;
 };
 
-/** What a turn did. */
+/** What a turn did, and the background work that ended during it. */
 export type TurnReport = {
   /** Pages of accounts, and ledgers read whole. */
   pages: number;
@@ -35,60 +33,38 @@ export type TurnReport = {
 };
 
 /**
- * One turn of the watcher: settles what is left, extends the chain (and dates cancellations by it), follows what the backend wrote, reads every account
- * that is due, and closes what is proven. Everything it needs to know is in the database, so any worker can take the
- * next one.
+ * One turn of the watcher: extends the chain (and dates cancellations by it), and reads every account that is due. In the
+ * background, and across turns: the backend's own writes are followed, due sessions are settled, accounts with a backlog are read
+ * further, and the ledgers that block endings are read whole. All state is in the database, so any worker can take the next turn.
  */
 export async function takeTurn(deps: Deps, options: TurnOptions): Promise<TurnReport> {
   const { isFirst, thorough, signal } = options;
   const { db } = deps.database;
-  const report = { pages: 0, payments: 0, problems: 0, headLedger: 0 };
-  /** One step that fails by itself keeps no other from being taken. */
-  const apart = async <T>(step: string, take: () => Promise<T>, otherwise: T): Promise<T> => {
-    try {
-      return await take();
-    } catch (error) {
-      if (!isItsOwn(error)) throw error;
-      report.problems += 1;
-      deps.log.error(
-        { err: error, step },
-        'A step of a turn failed; the next turn takes it again.',
-      );
-      return otherwise;
-    }
-  };
-  const settle = () => apart('settle', () => settleDue(deps, signal), 0);
-  // What is undecided is settled first: it may be left from a worker that died.
-  let settled = await settle();
+  const background = options.background ?? createBackground(deps, signal);
+  // A worker that died may have left undecided payments.
+  background.settling.ask();
+  if (options.background === undefined) await background.settling.ended();
   const { newest, isShown } = await advanceChain(deps);
-  report.headLedger = newest.sequence;
-  const discover = () => discoverForeignSessions(deps, newest.sequence, signal);
-  settled += await apart('discover', discover, 0);
-  if (isFirst) await apart('prune', () => pruneLedgers(db), undefined);
+  background.follow(newest);
+  if (options.background === undefined) await background.followed();
+  if (isFirst) await background.apart('prune', () => pruneLedgers(db), undefined);
   const accounts = await watchedAccounts(db);
-  for (const account of accounts) {
-    if (signal.aborted) break;
-    if (!isDue(account, deps)) continue;
-    const read = await readAccount(deps, account, { newest, isShown, thorough, signal });
-    report.pages += read.pages;
-    report.payments += read.payments;
-    report.problems += read.problem === null ? 0 : 1;
-    if (read.payments > 0) settled += await settle();
-  }
+  const due = accounts.filter((account) => isDue(account, deps));
+  if (!signal.aborted) await background.accounts.read(due, { newest, isShown, thorough, signal });
   if (deps.readStrategy === 'ledgers') {
     const names = accounts.map(({ account }) => account);
     const read = await readLedgers(deps, names, newest, signal);
-    report.pages += read.ledgers;
-    report.payments += read.payments;
-    report.problems += read.problem === null ? 0 : 1;
-    settled += await settle();
+    background.add({
+      pages: read.ledgers,
+      payments: read.payments,
+      problems: read.problem === null ? 0 : 1,
+    });
   }
-  const readMissing = () => readMissingLedgers(deps, newest, signal);
-  const missing = await apart('missing ledgers', readMissing, { ledgers: 0, payments: 0 });
-  report.pages += missing.ledgers;
-  report.payments += missing.payments;
-  settled += await settle();
-  return { ...report, settled };
+  if (options.background === undefined) await background.accounts.ended();
+  background.readMissing(newest);
+  background.settling.ask();
+  if (options.background === undefined) await background.ended();
+  return { ...background.take(), headLedger: newest.sequence };
 }
 
 function isDue(

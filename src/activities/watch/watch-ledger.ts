@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
 import { regainWakes } from '../../db/worklists.ts';
 import type { Deps } from '../deps.ts';
+import { createBackground } from './background.ts';
 import { takeTurn, type TurnReport } from './turn.ts';
 import { wakeDue } from './wake-due.ts';
 
@@ -28,6 +29,7 @@ export async function watchLedger(deps: Deps, { minutes }: WatchInput): Promise<
   const endWaking = () => deps.settledBell.ring();
   signal.addEventListener('abort', endWaking, { once: true });
   const waker = keepWaking(deps, signal);
+  const background = createBackground(deps, signal);
   let turns = 0;
   let evidenceAt = 0;
   while (!signal.aborted) {
@@ -35,7 +37,7 @@ export async function watchLedger(deps: Deps, { minutes }: WatchInput): Promise<
     const thorough = started >= evidenceAt;
     if (thorough) evidenceAt = started + EVIDENCE_EVERY_MS;
     try {
-      add(report, await takeTurn(deps, { isFirst: turns === 0, thorough, signal }));
+      add(report, await takeTurn(deps, { isFirst: turns === 0, thorough, signal, background }));
     } catch (error) {
       report.problems += 1;
       deps.log.error({ err: error }, 'A turn of the watcher failed; the next one follows.');
@@ -45,6 +47,13 @@ export async function watchLedger(deps: Deps, { minutes }: WatchInput): Promise<
     await sleep(pause, undefined, { signal }).catch(() => undefined);
   }
   const woken = await waker;
+  await background.ended().catch((error: unknown) => {
+    deps.log.error(
+      { event: 'watch.background_failed', err: error },
+      'Background work failed. The next run of the watcher starts it again.',
+    );
+  });
+  add(report, { ...background.take(), headLedger: report.headLedger });
   signal.removeEventListener('abort', endWaking);
   cancellationSignal.throwIfAborted();
   return { ...report, turns, woken };

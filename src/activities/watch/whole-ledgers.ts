@@ -46,7 +46,7 @@ export async function readWholeLedgers(
   const { headers, isDone } = await headersOf(deps, wanted);
   const holes: { account: string; hole: NotShown }[] = [];
   const isNoted = (sequence: number) => (account: string) =>
-    holes.some((h) => h.account === account && h.hole.through >= sequence);
+    holes.some((h) => h.account === account && h.hole.has(sequence));
   for (const { sequence, accounts } of wanted) {
     if (signal.aborted) break;
     // Noted a moment ago, with a ledger in front of it.

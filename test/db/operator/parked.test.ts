@@ -254,7 +254,9 @@ describe('a record that a person dismisses', () => {
     const done = dismiss(account, '1');
     await until(
       () =>
-        database.rows(`SELECT FROM pg_locks WHERE NOT granted AND mode = 'ShareRowExclusiveLock'`),
+        // Another test's database has locks of its own.
+        database.rows(`SELECT FROM pg_locks JOIN pg_database d ON d.oid = database
+          WHERE d.datname = current_database() AND NOT granted AND mode = 'ShareRowExclusiveLock'`),
       (waiting) => waiting.length > 0,
     );
     await reader.query('COMMIT');
