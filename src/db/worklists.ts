@@ -48,12 +48,12 @@ export async function sessionsWithUndecided(db: Db, underWay = 0): Promise<strin
         SELECT * FROM sessions UNION ALL ${PAUSE_IS_OVER}) sessions
       WHERE NOT ${isAside('settle', sql`sessions.id::text`)} GROUP BY id, merchant_id)
     SELECT id FROM due ORDER BY ${roundOf(sql`since`)}, since, id LIMIT ${BATCH * 5 + underWay}`);
-  return dueNow(rows);
+  return dueNow(rows, BATCH * 5 + underWay);
 }
 
 /** A list that is full has left some out; they are in the next one. */
-function dueNow(rows: readonly { id: string }[]): string[] {
-  if (rows.length >= BATCH * 5) reached('due_list');
+function dueNow(rows: readonly { id: string }[], most: number): string[] {
+  if (rows.length >= most) reached('due_list');
   return rows.map(({ id }) => id);
 }
 
@@ -95,8 +95,11 @@ export async function sessionsToClose(db: Db, underWay = 0): Promise<string[]> {
         WHERE r.account = a.account AND r.resolved_at IS NULL AND r.ledger < over.ledger)
       AND NOT ${isAside('settle', sql`a.session_id::text`)}) due
     ORDER BY ${roundOf(sql`deadline`)}, deadline, id LIMIT ${BATCH * 5 + underWay}`);
-  return dueNow(rows);
+  return dueNow(rows, BATCH * 5 + underWay);
 }
+
+/** A session to wake, and its receiving account. */
+export type DueWake = { readonly id: string; readonly account: string };
 
 /** The next merchant, in the order of their ids, that a session waits to be woken for; an index leads from one to the next. */
 const nextMerchant = (after: SQL): SQL => sql`
@@ -105,9 +108,6 @@ const nextMerchant = (after: SQL): SQL => sql`
 
 /** Due sessions that are considered, shared by the merchants, the oldest of each first: bounds the cost of one query. */
 const CHOSEN_AMONG = 5_000;
-
-/** A session to wake, and its receiving account. */
-export type DueWake = { readonly id: string; readonly account: string };
 
 /**
  * Takes up to `most` sessions that are due for a wake, and schedules the next wake in a minute, in case they do not come to
