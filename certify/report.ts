@@ -3,8 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { ELSEWHERE } from './elsewhere.ts';
-import { BOOKS_MUTANTS } from './mutants/books.ts';
-import { MUTANTS } from './mutants/list.ts';
+import { SLICED, TESTED } from './mutants/areas.ts';
+import type { TestedMutant } from './mutants/settlement.ts';
 import { CELLS } from './parts/cells.ts';
 import type { Recovery } from './parts/cells/scene.ts';
 import type { RoundPlan } from './parts/lanes.ts';
@@ -148,9 +148,18 @@ ${ELSEWHERE.map(({ row, fault, tests }) => `| ${row} | ${fault} | ${tests.map((p
 
 ## Mutants
 
-That green means something is shown by \`npm run certify:mutants\`: ${MUTANTS.length + BOOKS_MUTANTS.length} deliberate breakages of the product, each of which must turn a slice of this red.
+That green means something is shown by \`npm run certify:mutants\`: ${SLICED.length} deliberate breakages of the product, each of which must turn a slice of this red.
 
-${[...MUTANTS, ...BOOKS_MUTANTS].map(({ name }) => `- ${name}`).join('\n')}
+${SLICED.map(({ name }) => `- ${name}`).join('\n')}
+
+${Object.values(TESTED).flat().length} more break a rule that no round is needed for. Each names a test that must fail, which takes seconds instead of minutes.
+\`npm run certify:mutants -- doors\` plays one area, \`-- 'READ COMMITTED'\` the mutants with these words in their name.
+
+| area | mutants | tests that must fail |
+|---|---:|---|
+${Object.entries(TESTED)
+  .map(([area, mutants]) => rowOfArea(area, mutants))
+  .join('\n')}
 
 ## What this does not show
 
@@ -184,6 +193,12 @@ function rowOf(row: string, name: string, results: readonly RoundResult[]): stri
   const seeds = played.map(({ seed }) => seed);
   const shown = seeds.slice(0, 3).join(', ') + (seeds.length > 3 ? ', …' : '');
   return `| ${row} | ${name} | ${played.length} | ${struck} | ${violations} | ${shown || 'not played'} |`;
+}
+
+function rowOfArea(area: string, mutants: readonly TestedMutant[]): string {
+  const files = [...new Set(mutants.map(({ test }) => test.file))].toSorted();
+  const links = files.map((path) => `[${path.replace(/^test\/|\.test\.ts$/g, '')}](../${path})`);
+  return `| ${area} | ${mutants.length} | ${links.join(', ')} |`;
 }
 
 /** The commit, and whether the files are what it says. */

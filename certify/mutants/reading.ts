@@ -100,7 +100,7 @@ export const READING_MUTANTS: readonly TestedMutant[] = [
     edits: [{ file: 'src/activities/prove-report.ts', from: ' && unread === 0', to: '' }],
     test: {
       file: 'test/pipeline/report-in-a-gap.test.ts',
-      name: 'is answered with `unknown` while no node shows its ledger',
+      name: 'is answered with `unknown` while no node shows its ledger, and',
     },
   },
   {

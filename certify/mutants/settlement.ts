@@ -202,7 +202,7 @@ export const SETTLEMENT_MUTANTS: readonly TestedMutant[] = [
   },
   {
     name: 'a placed payment is behind what is read now, not behind what stands',
-    edits: [{ file: JUDGE, from: 'closedThroughLedger ?? 0, ...standing', to: '0' }],
+    edits: [{ file: JUDGE, from: 'session.closedThroughLedger ?? 0, ...standing', to: '0' }],
     test: inTest('judge-order', 'is behind what stands in ledgers that are not read any more'),
   },
   {

@@ -7,6 +7,7 @@ import { channel } from 'node:diagnostics_channel';
 /** Each label of the metric, and the constant that it stands for. A test compares both with the decision's tables. */
 export const BOUNDS = {
   wakes: 'WAKES_PER_TURN',
+  followed: 'FOLLOWED_PER_TURN',
   due_list: 'BATCH',
   commit_ms: 'TOGETHER_MS',
   portions: 'MOST_PORTIONS',

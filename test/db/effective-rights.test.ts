@@ -182,6 +182,32 @@ describe('code of others', () => {
       `ALTER DEFAULT PRIVILEGES FOR ROLE OWNER REVOKE SELECT ON TABLES FROM PUBLIC`,
     ],
     [
+      'operator <=>(text,text): has the name of one of PostgreSQL',
+      `CREATE OPERATOR public.<=> (LEFTARG = text, RIGHTARG = text, FUNCTION = texteq)`,
+      `DROP OPERATOR public.<=> (text, text)`,
+    ],
+    [
+      'function settlement.more(): is in the schema of this system',
+      `CREATE FUNCTION settlement.more() RETURNS int LANGUAGE sql AS 'SELECT 1'`,
+      `DROP FUNCTION settlement.more()`,
+    ],
+    [
+      'relation settlement.seen: is in the schema of this system',
+      `CREATE VIEW settlement.seen AS SELECT 1; ALTER VIEW settlement.seen OWNER TO ${BACKEND}`,
+      `DROP VIEW settlement.seen`,
+    ],
+    [
+      'kind of public.payment_links: is no plain table',
+      `ALTER TABLE payment_links RENAME TO moved; CREATE VIEW payment_links AS SELECT * FROM moved`,
+      `DROP VIEW payment_links; ALTER TABLE moved RENAME TO payment_links`,
+    ],
+    [
+      'index odd on public.payments: calls public.odd',
+      `CREATE FUNCTION public.odd(text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT $1';
+       CREATE INDEX odd ON payments (public.odd(tx_hash))`,
+      `DROP INDEX odd; DROP FUNCTION public.odd`,
+    ],
+    [
       'schema settlement: belongs to',
       `ALTER SCHEMA settlement OWNER TO ${BACKEND}`,
       `ALTER SCHEMA settlement OWNER TO OWNER`,

@@ -175,6 +175,20 @@ test.each([
   expect(await status(deliveryId)).toEqual({ status: 'dead', reason: 'not_of_facts' });
 });
 
+test('an exception of a reason that does not hold is not signed', async () => {
+  const { txHash, opIndex, subIndex } = await pay();
+  await deliver(session);
+  const fact = `${txHash}:${opIndex}:${subIndex}:late`;
+  await forge({
+    type: 'payment.exception',
+    fact,
+    id: eventId(session.id, 'payment.exception', fact),
+  });
+  await deliver(session);
+  expect(received()).toMatchObject([{ type: 'payment.confirmed' }]);
+  expect(await attention()).toEqual(['event_not_of_facts']);
+});
+
 test("a true event is not sent to another merchant's endpoint, nor under another name", async () => {
   await pay();
   const other = await insertMerchant(now().database, { webhookUrl: `${now().receiver.url}/other` });

@@ -73,6 +73,15 @@ describe('a session among thousands of payments', () => {
     await expectSame(session);
   });
 
+  test('of more assets than are summed', async () => {
+    const session = await insertSession(database);
+    for (let i = 0; i < 14; i += 1) {
+      const asset = { assetCode: `A${i}`, assetIssuer: FAKE_USDC.issuer };
+      await dust(database, session, { from: i * 1_000, count: 6, ...asset });
+    }
+    await expectSame(session);
+  });
+
   test('of its own asset, which pay it in the middle of a portion', async () => {
     const session = await insertSession(database, { price: '0.0001500' });
     await dust(database, session, { count: 2_300, ...USDC_DUST });
@@ -194,6 +203,18 @@ describe('totals', () => {
     const { payments } = await stored(session);
     expect(payments.filter(({ verdict }) => verdict === 'credited')).toHaveLength(1);
     expect(await totals(session)).toMatchObject({ credited: '10.0000000' });
+  });
+
+  test.each([
+    ['price', `amount = 0.0000300`],
+    ['deadline', `expires_at = '${minute(4).toISOString()}'`],
+  ])('are those of the %s of now, after the backend edited it', async (_, edit) => {
+    const session = await insertSession(database);
+    await dust(database, session, { count: 300, ...USDC_DUST });
+    await settleTogether(database.pool, [session.id]);
+    expect(await totals(session)).toMatchObject({ credited: '0.0000300' });
+    await database.rows(`UPDATE checkout_sessions SET ${edit} WHERE id = $1`, [session.id]);
+    await expectSame(session);
   });
 
   test('do not count what names another account, after its reference was changed', async () => {

@@ -2,6 +2,7 @@
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, test } from '@jest/globals';
+import { askingFor } from '../../src/horizon/budget.ts';
 import {
   HorizonRateLimited,
   HorizonRefused,
@@ -106,6 +107,28 @@ describe('no usable answer', () => {
       await expect(http.get('/')).rejects.toThrow(HorizonUnavailable);
     });
   });
+});
+
+test('answers that hang for a report take no connection from the reader', async () => {
+  const held: ServerResponse[] = [];
+  const server = createServer((request, response) => {
+    if (request.url === '/hang') held.push(response);
+    else response.end('{}');
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const http = createHorizonHttp({ url: `http://127.0.0.1:${port}`, requestsPerHour: 0 });
+  // More than all connections of the reader and of reports together.
+  const hanging = askingFor('reports', () =>
+    Array.from({ length: 20 }, () => http.get('/hang').catch(() => null)),
+  );
+  while (held.length < 4) await new Promise((resolve) => server.once('request', resolve));
+  expect(await http.get('/')).toMatchObject({ body: {} });
+  expect(held).toHaveLength(4);
+  await http.close();
+  await Promise.all(hanging);
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
 });
 
 describe('the rate limit', () => {

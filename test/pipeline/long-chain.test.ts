@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { pino } from 'pino';
 import type { Deps } from '../../src/activities/deps.ts';
 import { createBell } from '../../src/activities/bell.ts';
-import { followBackend } from '../../src/activities/watch/care.ts';
+import { followBackend, FOLLOWED_PER_TURN } from '../../src/activities/watch/care.ts';
 import { advanceChain, extendChainBack } from '../../src/activities/watch/chain.ts';
 import { readWholeLedgers } from '../../src/activities/watch/whole-ledgers.ts';
 import { firstLedger, newestLedger, storeAnchor, storeRun } from '../../src/db/ledgers.ts';
@@ -180,6 +180,26 @@ describe('reading back', () => {
     expect(followed).toEqual([]);
     expect(asked.before).toBe(20);
     expect((await firstLedger(database.db))?.sequence).toBe(60_000 - 20 * (PAGE - 1));
+  });
+
+  test('lets no session wait that has nothing to wait for', async () => {
+    await database.rows('UPDATE settlement.network SET history_from = NULL');
+    await storeAnchor(database.db, header(60_000));
+    for (let i = 0; i < FOLLOWED_PER_TURN; i += 1) {
+      await insertSession(database, {
+        id: `00000000-0000-4000-8000-${String(i).padStart(12, '0')}`,
+        covered: null,
+        active: false,
+        createdAt: minute((30_000 - 10_000) / 12),
+        expiresAt: new Date('2099-01-01T00:00:00Z'),
+      });
+    }
+    const id = 'ffffffff-ffff-4fff-8fff-ffffffffffff';
+    await insertSession(database, { id, covered: null, active: false });
+    await database.rows('UPDATE checkout_sessions SET opened_after = 59000 WHERE id = $1', [id]);
+    const followed: string[] = [];
+    await followBackend(depsOver(node(1, 60_000).source), (one) => followed.push(one));
+    expect(followed).toEqual([id]);
   });
 
   test('waits for a node that lags, and ends where every history begins', async () => {

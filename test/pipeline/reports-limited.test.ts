@@ -8,6 +8,7 @@ import {
   proveReport,
   UNSEEN_PER_SESSION,
 } from '../../src/activities/prove-report.ts';
+import { currentUse } from '../../src/horizon/budget.ts';
 import type { ReportAnswer } from '../../src/workflows/contract.ts';
 import { insertMerchant } from '../support/database.ts';
 import { openFor } from './opened.ts';
@@ -19,9 +20,9 @@ beforeAll(async () => {
 });
 afterAll(() => reading.close());
 
-const report = async (sessionId: string, txHash: string, wait = false) =>
+const report = async (sessionId: string, txHash: string, wait = false, deps = reading.deps) =>
   (await new MockActivityEnvironment().run(() =>
-    proveReport(reading.deps, { sessionId, txHash, wait }),
+    proveReport(deps, { sessionId, txHash, wait }),
   )) as ReportAnswer;
 const nonsense = () => randomBytes(32).toString('hex');
 
@@ -103,4 +104,47 @@ test('of one merchant, so many are asked about at once; the next is answered wit
   );
   // A slot that is free again is given to the next.
   expect((await reportOf(last?.sessionId)).kind).toBe('not_on_ledger');
+});
+
+test('five of a merchant are asked about at once, by the share of reports; another merchant does not wait', async () => {
+  const shop = await reading.wallet();
+  const sessions = await Promise.all(Array.from({ length: 2 }, () => open(shop.address)));
+  const [busy, other] = sessions.map(({ sessionId }) => sessionId) as [string, string];
+  const merchants = await reading.database.rows<{ id: string; merchant_id: string }>(
+    'SELECT id, merchant_id FROM checkout_sessions WHERE id = ANY($1::uuid[])',
+    [[busy, other]],
+  );
+  expect(new Set(merchants.map((row) => row.merchant_id)).size).toBe(2);
+  const hanging = Promise.withResolvers<never>();
+  const uses: string[] = [];
+  const begun = new EventTarget();
+  const source = {
+    ...reading.deps.source,
+    transaction: (): Promise<never> => {
+      uses.push(currentUse());
+      begun.dispatchEvent(new Event('asked'));
+      return hanging.promise;
+    },
+  };
+  const deps = { ...reading.deps, source };
+  const asked = (n: number) =>
+    new Promise<void>((resolve) => {
+      const look = () => uses.length >= n && resolve();
+      begun.addEventListener('asked', look);
+      look();
+    });
+  const ofBusy = Array.from({ length: ASKED_PER_MERCHANT }, () =>
+    report(busy, nonsense(), false, deps),
+  );
+  await asked(ASKED_PER_MERCHANT);
+  const sixth = await report(busy, nonsense(), false, deps);
+  expect(sixth).toMatchObject({
+    kind: 'unknown',
+    reason: expect.stringContaining('of the merchant'),
+  });
+  const ofOther = report(other, nonsense(), false, deps);
+  await asked(ASKED_PER_MERCHANT + 1);
+  hanging.reject(new Error('Horizon is away.'));
+  await Promise.all([...ofBusy, ofOther]);
+  expect(uses).toEqual(Array.from({ length: ASKED_PER_MERCHANT + 1 }, () => 'reports'));
 });

@@ -126,6 +126,10 @@ test('updates of every other shape are refused, and the run goes on', async () =
     });
   }
   await expect(update('nobodyKnows')).rejects.toThrow();
+  // Refused before anything is recorded: the run's history has the one update that opened the session.
+  const { events } = await runOf(session.id).fetchHistory();
+  const accepted = (events ?? []).filter((e) => e.workflowExecutionUpdateAcceptedEventAttributes);
+  expect(accepted).toHaveLength(1);
   await isPaidAndTold(session);
   expect(await hasFailedTask(session.id)).toBe(false);
 }, 60_000);

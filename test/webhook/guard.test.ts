@@ -185,6 +185,9 @@ describe('every special range of the registries is not public, and what lies bes
     ['fd00:ec2::254', '2600::1'],
     ['fe80::1', '2604::1'],
     ['ff02::1', '2610::1'],
+    // Given to nobody yet.
+    ['4000::1', '2620::1'],
+    ['e000::1', '2630::1'],
   ])('%s, beside %s', (special, beside) => {
     expect(notPublic(special)).toEqual(expect.any(String));
     expect(notPublic(beside)).toBeNull();

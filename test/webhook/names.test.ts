@@ -1,12 +1,12 @@
 /** Names of merchants, by name servers that are silent, lie, change their minds, or say nothing. */
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { Socket, type AddressInfo, type LookupFunction } from 'node:net';
+import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import { createHorizonHttp } from '../../src/horizon/http.ts';
 import { AddressRefused } from '../../src/webhook/guard.ts';
 import { createWebhookSender } from '../../src/webhook/post.ts';
 import { createNames, NotResolved } from '../../src/webhook/resolve.ts';
-import { startNameServer, type Said } from '../support/name-server.ts';
+import { startNameServer, type NameServer, type Said } from '../support/name-server.ts';
 
 const ends: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -59,7 +59,8 @@ describe('silent name servers', () => {
 
   test('are given up when the POST is: nothing goes on asking', async () => {
     const silent = await nameServer(() => 'silence');
-    const outcome = await senderBy([silent.address], 50).post('http://m.example/', {}, '{}');
+    const post = senderBy([silent.address], 50).post('http://m.example/', {}, '{}');
+    const outcome = await beforeAskedAgain(silent, post);
     expect(outcome).toEqual({ kind: 'failed', detail: 'No answer within 0.05 s.' });
   });
 
@@ -67,16 +68,25 @@ describe('silent name servers', () => {
     const silent = await nameServer(() => 'silence');
     const names = createNames({ servers: [silent.address], withinMs: 50 });
     const held = names.holding('m.example', never, () => Promise.resolve());
-    await expect(held).rejects.toThrow(NotResolved);
+    await expect(beforeAskedAgain(silent, held)).rejects.toThrow(NotResolved);
     await expect(held).rejects.toThrow('No name server answered for m.example within 0.05 s.');
   });
 
   test('for IPv6 alone do not keep the IPv4 address waiting', async () => {
     const half = await nameServer((_, type) => (type === 'A' ? ['8.8.8.8'] : 'silence'));
     const names = createNames({ servers: [half.address] });
-    expect(await heldBy(names, 'm.example')).toEqual([{ address: '8.8.8.8', family: 4 }]);
+    const held = beforeAskedAgain(half, heldBy(names, 'm.example'));
+    expect(await held).toEqual([{ address: '8.8.8.8', family: 4 }]);
   });
 });
+
+/** What comes of it, if it comes before a name server that said nothing is asked once more (after 1.5 s). */
+function beforeAskedAgain<T>(server: NameServer, work: Promise<T>): Promise<T> {
+  const again = server.askedTimes(3).then(() => {
+    throw new Error('The silent name server was asked again.');
+  });
+  return Promise.race([work, again]);
+}
 
 /** What connections get while the name is held. */
 function heldBy(names: ReturnType<typeof createNames>, host: string): Promise<unknown> {
@@ -108,6 +118,24 @@ describe('what is connected to', () => {
     // The next POST asks again, and is refused.
     await expect(heldBy(names, 'm.example')).rejects.toThrow(/leads to 127\.0\.0\.1/);
     await expect(lookedUp(names, 'm.example')).rejects.toThrow(AddressRefused);
+  });
+
+  test('is what was judged, also by the socket', async () => {
+    const server = await nameServer(() => ['8.8.8.8']);
+    const found: unknown[] = [];
+    const connect = jest.spyOn(Socket.prototype, 'connect').mockImplementation(function (
+      this: Socket,
+      ...asked: unknown[]
+    ) {
+      const [options] = asked.flat() as { lookup?: LookupFunction }[];
+      options?.lookup?.('m.example', { all: true }, (_, addresses) => found.push(addresses));
+      setImmediate(() => this.destroy(new Error('It is not connected to in a test.')));
+      return this;
+    });
+    ends.push(() => Promise.resolve(connect.mockRestore()));
+    const outcome = await senderBy([server.address]).post('http://m.example/', {}, '{}');
+    expect(outcome).toMatchObject({ kind: 'failed' });
+    expect(found).toEqual([[{ address: '8.8.8.8', family: 4 }]]);
   });
 
   test.each([

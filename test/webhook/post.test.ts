@@ -235,7 +235,7 @@ test('fifty pieces of work beside the commits, and no more: what comes then is t
   const ends: (() => void)[] = [];
   const work = () => new Promise<string>((resolve) => ends.push(() => resolve('done')));
   const all = Array.from({ length: 50 }, () => sender.besideCommits(work));
-  expect(await sender.besideCommits(work)).toBeNull();
+  expect(await sender.besideCommits(() => Promise.resolve('one too many'))).toBeNull();
   for (const end of ends) end();
   expect(await Promise.all(all)).toEqual(Array(50).fill('done'));
   expect(await sender.besideCommits(() => Promise.resolve('again'))).toBe('again');
@@ -249,7 +249,8 @@ test('twenty POSTs of one merchant at once, whatever its endpoints; another merc
   const all = Array.from({ length: 20 }, (_, i) =>
     sender.withSlot({ endpointId: `e${i}`, merchantId: 'm' }, 60_000, work),
   );
-  expect(await sender.withSlot({ endpointId: 'e20', merchantId: 'm' }, 1, work)).toBeNull();
+  const atOnce = () => Promise.resolve('one too many');
+  expect(await sender.withSlot({ endpointId: 'e20', merchantId: 'm' }, 1, atOnce)).toBeNull();
   const other = sender.withSlot({ endpointId: 'x', merchantId: 'n' }, 1, () =>
     Promise.resolve('sent'),
   );

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import {
   placeOpening,
   surelyBefore,
@@ -13,6 +14,7 @@ import { isWatchedFrom, registerAccount } from '../../db/watching.ts';
 import { rowProblem } from '../../db/session-row.ts';
 import { Refusal } from '../../domain/failure.ts';
 import { rowProblemInWords, type RowProblem } from '../../domain/row-check.ts';
+import { reached } from '../../metrics/bounds.ts';
 import type { Deps } from '../deps.ts';
 import { extendChainBack, type ChainDeps } from './chain.ts';
 
@@ -92,8 +94,25 @@ async function dateOpening(
 }
 
 /**
- * Follows what the backend wrote since the last time. A session that cannot be taken in does not stop the others; it is
- * found again by the next turn. `onFollowed` is called for each session whose row is to be settled anew.
+ * Sessions of the backend that are looked at in a turn, some ten statements each. The ledger is read before the next ones: a
+ * backend that writes thousands at once delays nobody's payment by more than a fraction of a second.
+ */
+export const FOLLOWED_PER_TURN = 100;
+
+const FIRST_ID = '00000000-0000-0000-0000-000000000000';
+
+/** Those of a turn, from a place that is drawn: sessions that must wait do not stand before the others in every turn. */
+async function unseenOfTurn({ database: { db } }: Pick<Deps, 'database'>): Promise<Unseen[]> {
+  const from = randomUUID();
+  const page = await unseenSessions(db, from);
+  const rest = page.length < FOLLOWED_PER_TURN ? await unseenSessions(db, FIRST_ID) : [];
+  return [...page, ...rest.filter(({ id }) => id <= from)].slice(0, FOLLOWED_PER_TURN);
+}
+
+/**
+ * Follows what the backend wrote since the last time, up to `FOLLOWED_PER_TURN` sessions. One that cannot be taken in does
+ * not stop the others; it is found again by a later turn. `onFollowed` is called for each session whose row is to be
+ * settled anew.
  */
 export async function followBackend(
   deps: Deps,
@@ -101,18 +120,14 @@ export async function followBackend(
   signal: AbortSignal = deps.draining,
 ): Promise<void> {
   let mayReadBack = true;
-  for (let after = '00000000-0000-0000-0000-000000000000'; ;) {
-    const page = await unseenSessions(deps.database.db, after);
-    for (const session of page) {
-      if (signal.aborted) return;
-      const outcome = await follow(deps, session, mayReadBack);
-      if (outcome === 'followed') onFollowed(session.id);
-      // The chain is read back once a turn, however many sessions wait for it.
-      if (outcome === 'waits') mayReadBack = false;
-    }
-    const last = page.at(-1);
-    if (last === undefined) return;
-    after = last.id;
+  const unseen = await unseenOfTurn(deps);
+  if (unseen.length >= FOLLOWED_PER_TURN) reached('followed');
+  for (const session of unseen) {
+    if (signal.aborted) return;
+    const outcome = await follow(deps, session, mayReadBack);
+    if (outcome === 'followed') onFollowed(session.id);
+    // The chain is read back once a turn, however many sessions wait for it.
+    if (outcome === 'waits') mayReadBack = false;
   }
 }
 
