@@ -23,8 +23,8 @@ const roundOf = (since: SQL): SQL =>
 
 /**
  * Sessions that have an undecided ledger payment, in rounds of one session of each merchant, those that have waited longest first.
- * Each counts once, however many payments it has, and those that are set aside do not count: nobody's payments fill the list.
- * `underWay` is how many sessions the caller is settling: the list is longer by as many, so that these do not fill it either.
+ * Each counts once, however many payments it has, and those that are set aside do not count: nobody's payments fill the list. It
+ * is longer by as many as the caller has under way, so that these do not fill it either.
  */
 export async function sessionsWithUndecided(db: Db, underWay = 0): Promise<string[]> {
   const { rows } = await db.execute<{ id: string }>(sql`
@@ -89,7 +89,7 @@ export async function markUnmatched(db: Db): Promise<{ txHash: string; payment: 
 /**
  * Open sessions that end: the chain has a ledger that closed strictly after the effective deadline, and everything from
  * the opening up to that ledger is proven. First by the deadline, which an index knows: few sessions are due and not
- * yet closed, however many accounts are watched. In rounds of one session of each merchant. `underWay` as above.
+ * yet closed, however many accounts are watched. In rounds of one session of each merchant; `underWay` as above.
  */
 export async function sessionsToClose(db: Db, underWay = 0): Promise<string[]> {
   const { rows } = await db.execute<{ id: string }>(sql`
@@ -113,30 +113,38 @@ const nextMerchant = (after: SQL): SQL => sql`
   SELECT w.merchant_id FROM settlement.active_sessions w
   WHERE w.wake_after IS NOT NULL AND ${after} ORDER BY w.merchant_id LIMIT 1`;
 
+/** Due sessions that are considered, shared by the merchants, the oldest of each first: bounds the cost of one query. */
+const CHOSEN_AMONG = 5_000;
+
 /**
- * Takes up to `most` sessions that are to be woken now, and asks for the next wake in a minute if they do not come to rest. They
- * are taken in rounds, one session of each merchant, the one that has waited longest first: ten thousand sessions of one merchant
- * keep no other waiting. Costs a few index entries for each merchant that has a session not at rest, however many sessions are due.
+ * Takes up to `most` sessions that are due for a wake, and schedules the next wake in a minute, in case they do not come to
+ * rest. Merchants take turns, and the accounts of each merchant, the oldest session first: ten thousand sessions of one merchant
+ * delay no other merchant, thousands of one account no other account.
  */
 export async function takeDueWakes(db: Db, most: number): Promise<DueWake[]> {
-  const { rows } = await db.execute<{ id: string; account: string }>(sql`
+  const { rows } = await db.execute<DueWake & Record<string, unknown>>(sql`
     WITH RECURSIVE merchant AS (
       (${nextMerchant(sql`true`)})
       UNION ALL
       SELECT (${nextMerchant(sql`w.merchant_id > m.merchant_id`)}) FROM merchant m WHERE m.merchant_id IS NOT NULL),
+    line AS (
+      SELECT w.*, row_number() OVER (PARTITION BY w.merchant_id, w.account ORDER BY w.wake_after, w.session_id) AS place
+      FROM merchant m CROSS JOIN LATERAL (
+        SELECT l.session_id, l.merchant_id, l.account, l.wake_after FROM settlement.active_sessions l
+        WHERE l.merchant_id = m.merchant_id AND l.wake_after <= now() ORDER BY l.wake_after
+        LIMIT (SELECT greatest(${most}::bigint, ${CHOSEN_AMONG} / greatest(count(*), 1)) FROM merchant)) w),
     due AS (
-      SELECT line.* FROM merchant m CROSS JOIN LATERAL (
-        SELECT w.session_id, w.wake_after, row_number() OVER (ORDER BY w.wake_after, w.session_id) AS round
-        FROM (SELECT l.session_id, l.wake_after FROM settlement.active_sessions l
-          WHERE l.merchant_id = m.merchant_id AND l.wake_after <= now() ORDER BY l.wake_after LIMIT ${most}) w) line
-      ORDER BY line.round, line.wake_after, line.session_id LIMIT ${most}),
+      SELECT session_id, wake_after,
+        row_number() OVER (PARTITION BY merchant_id ORDER BY place, wake_after, session_id) AS round
+      FROM line ORDER BY round, wake_after, session_id LIMIT ${most}),
     taken AS (
-      SELECT l.session_id, due.round, due.wake_after FROM settlement.active_sessions l JOIN due USING (session_id)
+      SELECT l.session_id, l.account, due.round, due.wake_after
+      FROM settlement.active_sessions l JOIN due USING (session_id)
       WHERE l.wake_after <= now() FOR UPDATE OF l SKIP LOCKED),
     asked AS (
       UPDATE settlement.active_sessions a SET wake_after = now() + interval '1 minute'
-      FROM taken WHERE a.session_id = taken.session_id RETURNING a.session_id, a.account)
-    SELECT taken.session_id AS id, asked.account FROM taken JOIN asked USING (session_id)
+      FROM taken WHERE a.session_id = taken.session_id RETURNING a.session_id)
+    SELECT taken.session_id AS id, taken.account FROM taken JOIN asked USING (session_id)
     ORDER BY taken.round, taken.wake_after, taken.session_id`);
   return rows.map(({ id, account }) => ({ id, account }));
 }

@@ -47,7 +47,7 @@ test('ten thousand wakes of one merchant: another one is woken with the first', 
     [quiet.id],
   );
   const [, second] = await takeDueWakes(database.db, 20);
-  expect(second).toBe(quiet.id);
+  expect(second?.id).toBe(quiet.id);
   expect(await takeDueWakes(database.db, 20)).toHaveLength(20);
 });
 

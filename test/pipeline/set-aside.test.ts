@@ -146,7 +146,7 @@ describe('a person', () => {
     await settleDue(deps);
     expect(await statusOf(poison.id)).toEqual({ status: 'paid' });
     expect(await asked()).toEqual([]);
-    expect(await takeDueWakes(database.db, 10)).toEqual([poison.id]);
+    expect(await takeDueWakes(database.db, 10)).toMatchObject([{ id: poison.id }]);
   });
 
   test('is asked no more when it was settled by another way, or is gone', async () => {

@@ -18,21 +18,20 @@ export async function discoverForeignSessions(
   signal: AbortSignal = deps.draining,
 ): Promise<void> {
   const { db } = deps.database;
+  let notDated: unknown = null;
   try {
     await placeOpenings(db, newestLedger);
   } catch (error) {
-    // One row among them may be the reason: each is dated by itself below.
+    // One row among them may be the reason: each is dated by itself below. The turn has a problem all the same.
     if (!isItsOwn(error)) throw error;
-    deps.log.error(
-      { event: 'openings.not_dated', err: error },
-      'Openings could not be dated together.',
-    );
+    notDated = error;
   }
   await followBackend(deps, onFollowed, signal);
   await followCorrected(deps, onFollowed);
   await forgetDeleted(deps);
   await forgetGone(db);
   await forgetEndpointQuestions(db);
+  if (notDated !== null) throw notDated;
 }
 
 /** Follows rows that were not sessions before their correction. */

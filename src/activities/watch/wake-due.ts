@@ -16,7 +16,7 @@ const WAKES_AT_ONCE = 10;
 export const WAKES_PER_TURN = 100;
 
 /**
- * Wakes the sessions that are due in the database, in rounds of one session of each merchant, up to `WAKES_PER_TURN`. Those that
+ * Wakes the sessions that are due in the database, in rounds of one session of each merchant and account, up to `WAKES_PER_TURN`. Those that
  * cannot be woken now are found again by the next turn; one that fails beside others that do not is set aside. Begins nothing more once `signal` is aborted. Returns how many were woken.
  */
 export async function wakeDue(deps: Deps, signal: AbortSignal = deps.draining): Promise<number> {
@@ -28,7 +28,7 @@ export async function wakeDue(deps: Deps, signal: AbortSignal = deps.draining): 
     const results = await Promise.allSettled(due.map(({ id, account }) => deps.wake(id, account)));
     const failed = due.flatMap(({ id }, i) => (results[i]?.status === 'rejected' ? [id] : []));
     woken += due.length - failed.length;
-    const others = due.map(({ id }) => id).filter((id) => !failed.includes(id));
+    const others = due.flatMap(({ id }) => (failed.includes(id) ? [] : [id]));
     await takeBack(deps.database.db, 'wake', others);
     if (failed.length > 0) {
       const first = results.find((r) => r.status === 'rejected');
