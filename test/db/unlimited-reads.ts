@@ -117,8 +117,11 @@ export const UNLIMITED: Readonly<Record<string, Unlimited>> = {
     ],
   },
   'src/db/settle.ts': {
-    why: 'Deletes what the same statement judged: one portion.',
-    reads: ['undecided_payments: DELETE FROM settlement.undecided_payments u USING doc, jsonb'],
+    why: 'Of what the same statement judged or made: one portion.',
+    reads: [
+      'undecided_payments: DELETE FROM settlement.undecided_payments u USING doc, jsonb',
+      'events: SELECT e.id FROM settlement.events e WHERE e.session_id = x.',
+    ],
   },
   'src/db/take-over.ts': {
     why: 'Of the deliveries that reconciliation gave, a page of them.',
@@ -135,6 +138,13 @@ export const UNLIMITED: Readonly<Record<string, Unlimited>> = {
   'src/db/unfinished.ts': {
     why: 'The query around it has a LIMIT.',
     reads: ['webhook_deliveries: SELECT *, coalesce(next_retry_at, created_at) AS at FROM web'],
+  },
+  'src/db/unsent-events.ts': {
+    why: 'Of what is told of a session: twenty payments for each reason, and then one event for each doubling.',
+    reads: [
+      'ledger_payments: SELECT lp.decided_at FROM settlement.ledger_payments lp WHER',
+      `events: SELECT json_agg(e.type || ' ' || e.fact) FROM settlement.eve`,
+    ],
   },
   'src/db/worklists.ts': {
     why: 'Sums of the work list, one row for each account, reference and asset; the query around it has a LIMIT.',
