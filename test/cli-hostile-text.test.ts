@@ -193,7 +193,10 @@ describe('a terminal gets nothing that it obeys', () => {
   test('and a held payment takes three lines, whatever its memo says', async () => {
     const { out } = await settle(['payments', 'held']);
     expect(out).toContain(`reference ${SHOWN}`);
-    const held = JSON.parse((await settle(['payments', 'held', '--json'])).out) as unknown[];
+    const held = (await settle(['payments', 'held', '--all', '--json'])).out
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as unknown);
     expect(out.trimEnd().split('\n')).toHaveLength(3 * held.length);
     expect(held).toContainEqual(expect.objectContaining({ reference: HOSTILE }));
   });
