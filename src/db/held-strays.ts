@@ -29,7 +29,8 @@ async function nextAccount(db: Db, after: string): Promise<string | null> {
   const { rows } = await db.execute<{ account: string }>(sql`
     SELECT account FROM settlement.ledger_payments
     WHERE session_id IS NULL AND verdict IS NOT NULL AND resolved_at IS NULL AND account > ${after}
-    ORDER BY account LIMIT 1`);
+    -- The order of the index that has only such rows.
+    ORDER BY account, reference, verdict, operation_id, sub_index LIMIT 1`);
   return rows[0]?.account ?? null;
 }
 

@@ -59,7 +59,8 @@ export type Violation = {
 };
 
 /** Findings kept of one session, of each check; and examples of each excuse. The rest is counted. */
-const [MOST_VIOLATIONS, MOST_EXCUSES] = [1_000, 20];
+const MOST_VIOLATIONS = 1_000;
+const MOST_EXCUSES = 20;
 
 /** What the audit of a session found, and what it let pass. */
 export type SessionAudit = {
