@@ -21,6 +21,8 @@ export const DEFAULT_TYPES = ['payment.confirmed', 'session.expired', 'session.c
 
 /** So many payments of a reason are told one by one. */
 const ONE_BY_ONE = 20;
+/** The last sum that is told of a reason. */
+const LAST_SUM = 20_481;
 /** A sum names so many assets. */
 const ASSETS_SUMMED = 10;
 
@@ -73,7 +75,7 @@ function exceptions(sessionId: string, { held, reading }: Folded, decided: strin
       const single = event(sessionId, 'payment.exception', fact, movement.closedAt, data);
       told.push({ ...single, after, isOptional: index >= ONE_BY_ONE });
     }
-    for (let rank = ONE_BY_ONE + 1; rank <= line.length; rank = 2 * rank - 1) {
+    for (let rank = ONE_BY_ONE + 1; rank <= Math.min(line.length, LAST_SUM); rank = 2 * rank - 1) {
       const last = line[rank - 1];
       if (last === undefined) break;
       const data = {

@@ -5,6 +5,7 @@ import { paymentOf, trueEvent, type EventEvidence } from '../domain/true-event.t
 import type { Db } from './connection.ts';
 import { eventId, merchantEndpointId } from './ids.ts';
 import { toldBy, toldTogether } from './many-exceptions.ts';
+import { TOLD_TOGETHER_UP_TO } from '../domain/exceptions.ts';
 import {
   INBOX_PAYMENT,
   parseStored,
@@ -45,8 +46,6 @@ export type ToDeliver = {
  * payment that it names is proven.
  */
 const MOST_SUMMED = 10_000;
-/** Up to so many payments that are told together are summed again: some seconds. There are few such events, one a doubling. */
-const MOST_TOGETHER = 1_000_000;
 
 /**
  * What the facts make of a stored event; null when they make no such event, when it is not there, and when session, merchant
@@ -79,7 +78,7 @@ export async function deriveEvent(db: Db, event: ToDeliver): Promise<TrueEvent |
 
 /**
  * What may have been told together: by the payments that were in the inbox when the event was made, or by those of now, of
- * which some were stored in the same moment. Null where the event tells one payment, or too many to sum up.
+ * which some were stored in the same moment. Null where the event tells one payment, or sums up more than any event does.
  */
 async function togetherOf(
   db: Db,
@@ -87,7 +86,7 @@ async function togetherOf(
   { type, fact, made_at }: Stored,
 ): Promise<EventEvidence['together']> {
   const told = type === 'payment.exception' ? toldBy(fact) : null;
-  if (told === null || told.rank > MOST_TOGETHER) return null;
+  if (told === null || told.rank > TOLD_TOGETHER_UP_TO) return null;
   const then = await toldTogether(db, sessionId, told, made_at);
   const now = await toldTogether(db, sessionId, told);
   return [then, now].filter((found) => found !== null);

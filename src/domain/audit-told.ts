@@ -108,10 +108,14 @@ function ofSession({ reference, metadata, metadataOmitted }: Session): Record<st
   return { memo: reference, metadata };
 }
 
-/** The places in ledger order, counted from 1, at which payments of one reason are summed up: 21, 41, 81, … */
+/** The last place at which payments of one reason are summed up. */
+const LAST_SUM = 20_481;
+
+/** The places in ledger order, counted from 1, at which payments of one reason are summed up: 21, 41, 81, … 20,481. */
 export function ranksToldTogether(payments: number): number[] {
   const ranks: number[] = [];
-  for (let rank = ONE_BY_ONE + 1; rank <= payments; rank = 2 * rank - 1) ranks.push(rank);
+  const most = Math.min(payments, LAST_SUM);
+  for (let rank = ONE_BY_ONE + 1; rank <= most; rank = 2 * rank - 1) ranks.push(rank);
   return ranks;
 }
 

@@ -19,6 +19,11 @@ import type { Session } from './session.ts';
 
 /** So many payments of a session are told one by one for each reason: a merchant's person can look at them. */
 export const TOLD_ONE_BY_ONE = 20;
+/**
+ * The last event of a reason that sums payments up: so many are summed in some 100 ms. Somebody who sends more has been told of
+ * eleven times by then.
+ */
+export const TOLD_TOGETHER_UP_TO = 20_481;
 /** An event sums up so many assets, those that came first; anybody can issue as many as he likes. */
 export const ASSETS_SUMMED = 10;
 
@@ -45,10 +50,11 @@ export type JudgedException = Exception & { readonly payment: InboxPayment };
 
 type Ended = Pick<Session, 'status' | 'price' | 'closedThroughLedger'>;
 
-/** The ranks up to `count` at which payments are told together: 21, 41, 81, … */
+/** The ranks up to `count` at which payments are told together: 21, 41, 81, … 20,481. */
 export function ranksToldTogether(count: number): number[] {
   const ranks: number[] = [];
-  for (let first = TOLD_ONE_BY_ONE; first < count; first *= 2) ranks.push(first + 1);
+  const most = Math.min(count, TOLD_TOGETHER_UP_TO);
+  for (let first = TOLD_ONE_BY_ONE; first < most; first *= 2) ranks.push(first + 1);
   return ranks;
 }
 
