@@ -30,7 +30,10 @@ function run(files: Record<string, string>) {
   return {
     status,
     suites: Object.fromEntries(
-      testResults.map(({ name, ...result }) => [name.split('/').at(-1) ?? '', result]),
+      testResults.map(({ name, status, message }) => [
+        name.split('/').at(-1) ?? '',
+        { status, message },
+      ]),
     ),
   };
 }

@@ -75,7 +75,7 @@ test('two thousand payments of a session that cannot be settled take one place i
   await settleDue(deps);
   expect(await database.rows('SELECT * FROM settlement.set_aside')).toEqual([]);
   expect(await sessionsWithUndecided(database.db)).toEqual([]);
-}, 60_000);
+});
 
 test('1,050 sessions that cannot end do not keep another from ending', async () => {
   const { database, deps } = reading;
@@ -103,7 +103,7 @@ test('1,050 sessions that cannot end do not keep another from ending', async () 
     ),
   ).toHaveLength(1_050);
   expect(reading.counted.get('set aside settle')).toBe(1_050);
-}, 120_000);
+});
 
 test('a step of a turn that fails for a reason of its own keeps nothing else from being read', async () => {
   const { database } = reading;
