@@ -48,6 +48,8 @@ export async function createTestDatabase(
   const url = new URL(server);
   url.pathname = `/${name}`;
   const database = connect(url.toString(), { max: options.max ?? 10 });
+  // A worker gives a database up after 5 s; here that long a wait says that the machine is busy.
+  database.pool.options.connectionTimeoutMillis = 60_000;
   return {
     ...database,
     url: url.toString(),
