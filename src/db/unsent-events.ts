@@ -27,7 +27,9 @@ const FACT_WRITTEN = sql`CASE
  */
 export const UNSENT_EVENTS: SQL = sql`(
   SELECT json_agg(e.type || ' ' || e.fact) FROM settlement.events e
-  WHERE e.session_id = s.id AND NOT EXISTS (SELECT FROM webhook_deliveries d WHERE d.event_id = e.id)
+  -- Both sides are read once, however many they are.
+  WHERE e.id IN (SELECT o.id FROM settlement.events o WHERE o.session_id = s.id
+    EXCEPT SELECT d.event_id FROM webhook_deliveries d WHERE d.session_id = s.id)
     AND e.created_at < coalesce(${FACT_WRITTEN}, 'infinity')
     AND NOT EXISTS (SELECT FROM settlement.session_journal j WHERE j.session_id = s.id
       AND j.cause = ${sql.raw(`'${MADE_AGAIN}'`)} AND j.at > now() - interval '1 minute'))`;

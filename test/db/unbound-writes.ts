@@ -353,7 +353,7 @@ export const UNBOUND: Readonly<Record<string, readonly Unbound[]>> = {
     {
       write: 'UPDATE settlement.active_sessions (wake_after)',
       why: 'Takes wakes that are due, and locks them in the same statement.',
-      lock: 'FOR UPDATE SKIP LOCKED',
+      lock: 'FOR UPDATE OF l SKIP LOCKED',
     },
     { write: 'UPDATE settlement.active_sessions (wake_after)', why: ASKS_FOR_A_WAKE },
     { write: 'UPDATE settlement.active_sessions (wake_after)', why: ASKS_FOR_A_WAKE },
