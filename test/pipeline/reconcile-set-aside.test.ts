@@ -49,6 +49,10 @@ test('a session of a page: the others are repaired, and it is not tried again be
   // Long enough that no machine is too slow.
   await it.database.rows(`UPDATE settlement.set_aside SET until = now() + interval '1 hour'`);
   const before = await failures();
+  // Five minutes after its money came, it is stuck again.
+  await it.database.rows(
+    `UPDATE settlement.ledger_payments SET seen_at = seen_at - interval '10 minutes'`,
+  );
   const again = (await it.reconcile()).stuck_processing;
   expect(again).toMatchObject({ found: 1, left: 1 });
   expect(again?.examples[0]?.outcome).toContain('it is set aside: ');

@@ -41,10 +41,15 @@ export async function repairSessions(
   const tried = found.filter((id) => !aside.has(id));
   const problems = new Map([...aside, ...(await repair(deps, kind, tried))]);
   // One that a person is asked about from now on will not be found again, and is not repaired all the same.
-  const remaining = [...(await stillSo(db, kind, found)), ...(await askedAbout(db, kind, found))];
-  const why = await whyLeft(db, remaining);
+  // Nor is one that is set aside, whatever its row looks like meanwhile.
+  const remaining = new Set([
+    ...(await stillSo(db, kind, found)),
+    ...(await askedAbout(db, kind, found)),
+    ...(await asideAmong(db, 'settle', found)).keys(),
+  ]);
+  const why = await whyLeft(db, [...remaining]);
   const left = new Map(
-    remaining.map((id) => [nameOf(id), problems.get(id) ?? why.get(id) ?? 'it is gone']),
+    [...remaining].map((id) => [nameOf(id), problems.get(id) ?? why.get(id) ?? 'it is gone']),
   );
   return { ...tally(subjects, left), next };
 }
