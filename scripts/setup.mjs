@@ -93,8 +93,13 @@ async function install() {
     '--no-fund',
     '--loglevel=error',
   ];
-  const child = spawn(command, [...first, ...args], { stdio: 'inherit' });
-  writeLock([process.pid, child.pid ?? process.pid]); // npm goes on when only we are killed
+  // npm goes on when only we are killed, so the lock names it, too. It begins when it stands there: the shell reads a line
+  // first, and ends where none comes.
+  const child = spawn('sh', ['-c', 'read -r _ && exec "$@"', 'sh', command, ...first, ...args], {
+    stdio: ['pipe', 'inherit', 'inherit'],
+  });
+  writeLock([process.pid, child.pid ?? process.pid]);
+  child.stdin.on('error', () => undefined).end('\n');
   const status = await new Promise((resolve, reject) => {
     child.once('error', reject);
     child.once('exit', (code, signal) => resolve(code ?? signal));

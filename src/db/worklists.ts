@@ -132,7 +132,7 @@ export async function takeDueWakes(db: Db, most: number): Promise<DueWake[]> {
       FROM merchant m CROSS JOIN LATERAL (
         SELECT l.session_id, l.merchant_id, l.account, l.wake_after FROM settlement.active_sessions l
         WHERE l.merchant_id = m.merchant_id AND l.wake_after <= now() ORDER BY l.wake_after
-        LIMIT (SELECT greatest(${most}::bigint, ${CHOSEN_AMONG} / greatest(count(*), 1)) FROM merchant)) w),
+        LIMIT (SELECT greatest(${most}::bigint, ${CHOSEN_AMONG} / greatest(count(merchant_id), 1)) FROM merchant)) w),
     due AS (
       SELECT session_id, wake_after,
         row_number() OVER (PARTITION BY merchant_id ORDER BY place, wake_after, session_id) AS round
