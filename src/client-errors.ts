@@ -10,8 +10,11 @@ const UNREADABLE = 'Unknown encoding: binary/encrypted';
 /** DEADLINE_EXCEEDED: the time of the request was up. RESOURCE_EXHAUSTED: the run has as many updates as Temporal takes. */
 const PASSING: ReadonlySet<number> = new Set([4, 8]);
 
-/** The run that was asked has ended meanwhile (by itself, or as a wrong start): the next question starts another. */
-const RUN_ENDED = /workflow execution already completed/i;
+/**
+ * The run that was asked has ended meanwhile (by itself, or as a wrong start): the next question starts another. The words are
+ * those of the server and of the time-skipping server; the SDK puts them into `details` where start and update are one request.
+ */
+const RUN_ENDED = /workflow execution already completed|completed workflow/i;
 
 /** What Temporal says of a run that takes no such update: one that was started wrongly and is just ending, or a foreign one. */
 const NO_HANDLER = /^No registered handler for update/;
@@ -19,7 +22,9 @@ const NO_HANDLER = /^No registered handler for update/;
 /** Another try may be answered, if the caller has time left. Every question may be asked twice. */
 export function isPassing(error: unknown): boolean {
   for (let e = error; e instanceof Error; e = e.cause) {
-    if (isGrpcServiceError(e) && (PASSING.has(e.code) || RUN_ENDED.test(e.message))) return true;
+    if (isGrpcServiceError(e)) {
+      if (PASSING.has(e.code) || RUN_ENDED.test(`${e.message} ${e.details}`)) return true;
+    }
     if (!(e instanceof ApplicationFailure)) continue;
     if (e.type === 'AcceptedUpdateCompletedWorkflow' || NO_HANDLER.test(e.message)) return true;
   }

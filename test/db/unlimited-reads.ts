@@ -144,6 +144,8 @@ export const UNLIMITED: Readonly<Record<string, Unlimited>> = {
     reads: [
       'ledger_payments: SELECT lp.decided_at FROM settlement.ledger_payments lp WHER',
       `events: SELECT json_agg(e.type || ' ' || e.fact) FROM settlement.eve`,
+      'events: SELECT o.id FROM settlement.events o WHERE o.session_id = s.',
+      'webhook_deliveries: SELECT o.id FROM settlement.events o WHERE o.session_id = s.',
     ],
   },
   'src/db/worklists.ts': {
