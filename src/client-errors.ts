@@ -12,7 +12,7 @@ const PASSING: ReadonlySet<number> = new Set([4, 8]);
 
 /**
  * The run that was asked has ended meanwhile (by itself, or as a wrong start): the next question starts another. The words are
- * those of the server and of the time-skipping server; the SDK puts them into `details` where start and update are one request.
+ * those of the server and of the time-skipping server.
  */
 const RUN_ENDED = /workflow execution already completed|completed workflow/i;
 
@@ -22,9 +22,7 @@ const NO_HANDLER = /^No registered handler for update/;
 /** Another try may be answered, if the caller has time left. Every question may be asked twice. */
 export function isPassing(error: unknown): boolean {
   for (let e = error; e instanceof Error; e = e.cause) {
-    if (isGrpcServiceError(e)) {
-      if (PASSING.has(e.code) || RUN_ENDED.test(`${e.message} ${e.details}`)) return true;
-    }
+    if (isGrpcServiceError(e) && (PASSING.has(e.code) || RUN_ENDED.test(e.message))) return true;
     if (!(e instanceof ApplicationFailure)) continue;
     if (e.type === 'AcceptedUpdateCompletedWorkflow' || NO_HANDLER.test(e.message)) return true;
   }
