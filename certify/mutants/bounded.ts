@@ -146,8 +146,8 @@ export const BOUNDED_MUTANTS: readonly TestedMutant[] = [
     edits: [
       {
         file: TOTALS,
-        from: "AND t.price = s.amount AND t.deadline = ${deadline('s')} AND t.totals",
-        to: 'AND t.price IS NOT NULL AND t.totals',
+        from: "AND t.price = s.amount AND t.deadline = ${deadline('s')})`;",
+        to: 'AND t.price IS NOT NULL)`;',
       },
     ],
     test: many('of now, after the backend edited it'),
@@ -157,8 +157,8 @@ export const BOUNDED_MUTANTS: readonly TestedMutant[] = [
     edits: [
       {
         file: TOTALS,
-        from: 't.account = s.receiving_account AND t.reference IS NOT DISTINCT FROM s.memo',
-        to: 't.account IS NOT NULL',
+        from: 'AND t.account = s.receiving_account\n  AND t.reference IS NOT DISTINCT FROM s.memo',
+        to: 'AND t.account IS NOT NULL',
       },
     ],
     test: many('do not count what names another account'),

@@ -65,7 +65,10 @@ async function prove(deps: Deps, input: ReportInput): Promise<ReportAnswer> {
   if (times > 1 && attempt === 1) {
     deps.log.warn({ sessionId, txHash, times }, 'A transaction was reported again.');
   }
-  const asked = await askInTurn(deps, session, input);
+  // Null when no turn of the merchant was free in time.
+  const asked = await asking.run(session.merchantId, TURN_WITHIN_MS, () =>
+    ask(deps, session.receivingAccount, input),
+  );
   const answer = asked ?? limited(deps, input);
   const isOpen = answer.kind === 'not_on_ledger' || answer.kind === 'unknown';
   if (isOpen && input.wait) askAgainLater(answer, asked === null);
@@ -90,15 +93,6 @@ function askAgainLater({ kind }: ReportAnswer, isLimited: boolean): void {
     nextRetryDelay: pause,
     category: 'BENIGN',
   });
-}
-
-/** Asks Horizon in the merchant's turn; null when no turn was free in time. */
-async function askInTurn(
-  deps: Deps,
-  { merchantId, receivingAccount }: { merchantId: string; receivingAccount: string },
-  input: ReportInput,
-): Promise<ReportAnswer | null> {
-  return asking.run(merchantId, TURN_WITHIN_MS, () => ask(deps, receivingAccount, input));
 }
 
 function limited(deps: Deps, { txHash }: ReportInput): ReportAnswer {

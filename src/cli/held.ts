@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { Refusal } from '../client.ts';
+import { Refusal } from '../domain/failure.ts';
 import type { Db } from '../db/connection.ts';
 import {
   heldOfSession,
@@ -8,7 +8,7 @@ import {
   type HeldSession,
   type HeldSum,
 } from '../db/held.ts';
-import { heldOfGone, heldWithoutSession } from '../db/held-strays.ts';
+import { everyHeld, heldOfGone, heldWithoutSession } from '../db/held-strays.ts';
 import { withDatabase } from './operator.ts';
 import { print, printLines, printOneOf } from './output.ts';
 import { uuid } from './input.ts';
@@ -54,7 +54,7 @@ export function heldCommand(): Command {
       await withDatabase(async ({ db }) => {
         if (session !== undefined)
           return list(command, heldOfSession(db, uuid(session, 'session')));
-        if (all === true) return list(command, everything(db, account));
+        if (all === true) return list(command, everyHeld(db, account));
         print(
           command,
           await firstOf(db, account, after === undefined ? null : uuid(after, 'after')),
@@ -77,17 +77,6 @@ async function list(command: Command, pages: AsyncIterable<HeldPayment[]>): Prom
 }
 
 const NOTHING = 'Nothing is held.';
-
-async function* everything(db: Db, account: string | null): AsyncGenerator<HeldPayment[]> {
-  for (let after: string | null = null; ;) {
-    const { found, next } = await heldSessions(db, account, after);
-    for (const { sessionId } of found) yield* heldOfSession(db, sessionId);
-    if (next === null) break;
-    after = next;
-  }
-  yield* heldWithoutSession(db, account);
-  yield* heldOfGone(db, account);
-}
 
 async function firstOf(db: Db, account: string | null, from: string | null): Promise<Shown> {
   const sessions: HeldSession[] = [];

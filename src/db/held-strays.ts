@@ -2,7 +2,7 @@
 import { sql, type SQL } from 'drizzle-orm';
 import type { InboxPayment } from '../domain/judge.ts';
 import type { Db } from './connection.ts';
-import { listed, type HeldPayment } from './held.ts';
+import { heldOfSession, heldSessions, listed, type HeldPayment } from './held.ts';
 import { INBOX_PAYMENT, toInboxPayment, type RawPayment } from './inbox-payment.ts';
 import { ORPHANED } from './predicates.ts';
 
@@ -122,4 +122,19 @@ async function lookAt(db: Db, account: string | null, [tx, op, sub]: PaymentKey)
         FROM page lp WHERE ${ORPHANED} AND lp.verdict IS NOT NULL AND lp.resolved_at IS NULL
           AND (${account}::text IS NULL OR lp.account = ${account})) AS found`);
   return rows[0] ?? { count: 0, last: null, found: null };
+}
+
+/** Every held payment, page by page: session after session, then what no session has. Of one account, if given. */
+export async function* everyHeld(
+  db: Db,
+  account: string | null = null,
+): AsyncGenerator<HeldPayment[]> {
+  for (let after: string | null = null; ;) {
+    const { found, next } = await heldSessions(db, account, after);
+    for (const { sessionId } of found) yield* heldOfSession(db, sessionId);
+    if (next === null) break;
+    after = next;
+  }
+  yield* heldWithoutSession(db, account);
+  yield* heldOfGone(db, account);
 }

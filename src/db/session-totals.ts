@@ -114,10 +114,13 @@ async function payment(
   return row === undefined ? null : toInboxPayment(row.payment);
 }
 
+/** Whether the totals `t` are of the session `s` as its row is now; an edit makes them void. */
+export const ARE_OF_SESSION = sql`(t.session_id = s.id AND t.account = s.receiving_account
+  AND t.reference IS NOT DISTINCT FROM s.memo AND t.price = s.amount AND t.deadline = ${deadline('s')})`;
+
 /** The totals of the session that the statement calls `s`, unless it was edited since; null where none are kept, or by an earlier version. */
 export const TOTALS_OF_SESSION = sql`(SELECT t.totals FROM settlement.session_totals t
-  WHERE t.session_id = s.id AND t.account = s.receiving_account AND t.reference IS NOT DISTINCT FROM s.memo
-    AND t.price = s.amount AND t.deadline = ${deadline('s')} AND t.totals ? 'held')`;
+  WHERE ${ARE_OF_SESSION} AND t.totals ? 'held')`;
 
 const PLACE = sql.raw(
   'coalesce(placed_after, ledger), placed_after IS NOT NULL, operation_id, sub_index, tx_hash, op_index',

@@ -27,6 +27,9 @@ const IN_WORDS: Readonly<Record<AsideKind, string>> = {
   ledger: 'It cannot be read whole',
 };
 
+/** What stands before the reason where something is left out because of it. */
+const IS_ASIDE = 'it is set aside: ';
+
 /** Pauses: 2 s, 4 s, 8 s … up to this. What was mended is tried again within it. */
 const LONGEST_PAUSE = sql.raw("interval '10 minutes'");
 /** 2 s × 2^9 is above the longest pause; counting on must not overflow. */
@@ -101,6 +104,12 @@ export function isAside(kind: AsideKind, subject: SQL): SQL {
     WHERE aside.kind = ${kind} AND aside.subject = ${subject} AND aside.until > now())`;
 }
 
+/** Why a subject (an expression of text) is set aside now, in words; null where it is not. */
+export function whyAside(kind: AsideKind, subject: SQL): SQL {
+  return sql`(SELECT ${sql.raw(`'${IS_ASIDE}'`)} || aside.error FROM settlement.set_aside aside
+    WHERE aside.kind = ${kind} AND aside.subject = ${subject} AND aside.until > now())`;
+}
+
 /** Of these subjects, those that are set aside now, each with the reason in words. */
 export async function asideAmong(
   db: Db,
@@ -111,7 +120,7 @@ export async function asideAmong(
   const { rows } = await db.execute<{ subject: string; error: string }>(sql`
     SELECT subject, error FROM settlement.set_aside
     WHERE kind = ${kind} AND subject = ANY(${sql.param(subjects)}::text[]) AND until > now()`);
-  return new Map(rows.map(({ subject, error }) => [subject, `it is set aside: ${error}`]));
+  return new Map(rows.map(({ subject, error }) => [subject, IS_ASIDE + error]));
 }
 
 /**

@@ -6,7 +6,7 @@ import { inSnapshot } from './audit-snapshot.ts';
 import type { Db } from './connection.ts';
 import { parseStored } from './inbox-payment.ts';
 import { START, type Finding } from './paging.ts';
-import { countAnew, type StoredTotals } from './session-totals.ts';
+import { ARE_OF_SESSION, countAnew, type StoredTotals } from './session-totals.ts';
 
 /** Sessions in one page; each has more payments than are read whole. */
 const PAGE = 50;
@@ -43,9 +43,7 @@ async function lookAt(
     SELECT t.totals::text AS totals FROM settlement.session_totals t
     WHERE t.session_id = ${id} AND (NOT EXISTS (SELECT FROM checkout_sessions s WHERE s.id = t.session_id)
       -- Those of another account, reference, price or deadline are void: settling does not read them.
-      OR EXISTS (SELECT FROM checkout_sessions s WHERE s.id = t.session_id AND t.account = s.receiving_account
-        AND t.reference IS NOT DISTINCT FROM s.memo AND t.price = s.amount
-        AND t.deadline = coalesce(s.final_deadline, least(s.expires_at, s.cancel_at))))`);
+      OR EXISTS (SELECT FROM checkout_sessions s WHERE ${ARE_OF_SESSION}))`);
   const [row] = rows;
   if (row === undefined) return { payments: 0, wrong: null };
   const right = await countAnew(db, id);

@@ -1,11 +1,11 @@
 /** The facts of one stored event, and what they make of it; domain/true-event.ts compares. */
 import { sql } from 'drizzle-orm';
 import type { EventType } from '../domain/event.ts';
+import { TOLD_TOGETHER_UP_TO } from '../domain/exceptions.ts';
 import { paymentOf, trueEvent, type EventEvidence } from '../domain/true-event.ts';
 import type { Db } from './connection.ts';
 import { eventId, merchantEndpointId } from './ids.ts';
 import { toldBy, toldTogether } from './many-exceptions.ts';
-import { TOLD_TOGETHER_UP_TO } from '../domain/exceptions.ts';
 import {
   INBOX_PAYMENT,
   parseStored,

@@ -3,6 +3,7 @@ import { sql, type SQL } from 'drizzle-orm';
 import type { PageStart } from '../domain/account-page.ts';
 import type { Db } from './connection.ts';
 import { firstLedgerAfter, OVER_BY_NOW, proven, readOnly, through, isHole } from './coverage.ts';
+import { whyAside } from './set-aside.ts';
 
 /** How the ledger is read: each account by itself, or the network's ledgers whole. */
 export type ReadStrategy = 'accounts' | 'ledgers';
@@ -23,6 +24,8 @@ export type WatchedAccount = {
   readonly seenIn: number;
   /** What its own pages must still show: the reading of the network has not begun for it, or leaves a gap behind. */
   readonly needsPages: boolean;
+  /** Why it is set aside now, in words; null: it is not. */
+  readonly aside: string | null;
 };
 
 /** Where the reading of an account begins: behind a ledger that closed before the opening of a session. */
@@ -75,7 +78,8 @@ const WATCHED = (condition: SQL): SQL => sql`
       WHERE a.account = w.account AND a.deadline IS NOT NULL AND s.opened_after + 1 < w.network_from AND ${through(
         sql`(${proven(sql`a.account`, sql`a.asset`)} + ${readOnly(sql`a.account`)})`,
         sql`s.opened_after`,
-      )} < w.network_from - 1) AS needs_pages
+      )} < w.network_from - 1) AS needs_pages,
+    ${whyAside('read', sql`w.account`)} AS aside
   FROM settlement.watched_accounts w
   CROSS JOIN LATERAL (
     SELECT count(*)::int AS n, coalesce(json_agg(DISTINCT a.asset), '[]') AS assets FROM settlement.active_sessions a
@@ -104,6 +108,7 @@ type WatchedRow = {
   read_through: string;
   seen_in: string;
   needs_pages: boolean;
+  aside: string | null;
 };
 
 function toWatched(row: WatchedRow): WatchedAccount {
@@ -116,6 +121,7 @@ function toWatched(row: WatchedRow): WatchedAccount {
     readThrough: Number(row.read_through),
     seenIn: Number(row.seen_in),
     needsPages: row.needs_pages,
+    aside: row.aside,
   };
 }
 

@@ -42,6 +42,7 @@ describe('a watched account', () => {
       readThrough: 50,
       seenIn: 0,
       needsPages: true,
+      aside: null,
     });
     await noteRead(database.db, account);
     await register(account, 20, 'r20');

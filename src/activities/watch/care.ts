@@ -122,13 +122,18 @@ export async function followBackend(
   let mayReadBack = true;
   const unseen = await unseenOfTurn(deps);
   if (unseen.length >= FOLLOWED_PER_TURN) reached('followed');
+  const followed: string[] = [];
   for (const session of unseen) {
-    if (signal.aborted) return;
+    if (signal.aborted) break;
     const outcome = await follow(deps, session, mayReadBack);
-    if (outcome === 'followed') onFollowed(session.id);
+    if (outcome === 'followed') {
+      followed.push(session.id);
+      onFollowed(session.id);
+    }
     // The chain is read back once a turn, however many sessions wait for it.
     if (outcome === 'waits') mayReadBack = false;
   }
+  await takeBack(deps.database.db, 'follow', followed);
 }
 
 async function follow(
@@ -141,7 +146,6 @@ async function follow(
     if (session.isHistory && session.openedAfter === null) {
       await takeSeen(deps.database.db, [session.id]);
     } else await takeUp(deps, session.id, mayReadBack);
-    await takeBack(deps.database.db, 'follow', [session.id]);
     deps.log.info({ sessionId: session.id }, 'A session of the backend is taken into account.');
     return 'followed';
   } catch (error) {

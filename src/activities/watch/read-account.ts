@@ -1,6 +1,6 @@
 import { storeUnmoved } from '../../db/coverage.ts';
 import { storePage } from '../../db/inbox.ts';
-import { asideAmong, isItsOwn } from '../../db/set-aside.ts';
+import { isItsOwn } from '../../db/set-aside.ts';
 import {
   movePageStart,
   noteKnownRecord,
@@ -59,10 +59,9 @@ export async function readAccount(
   options: ReadOptions,
 ): Promise<AccountReading> {
   const reading: AccountReading = { pages: 0, payments: 0, isAtEnd: false, problem: null };
-  const { account } = watched;
+  const { account, aside } = watched;
+  if (aside !== null) return { ...reading, problem: aside };
   try {
-    const why = (await asideAmong(deps.database.db, 'read', [account])).get(account);
-    if (why !== undefined) return { ...reading, problem: why };
     const entries = await deps.source.accountEntries(account);
     const moved = entries === null ? null : await storeEntries(deps, entries, watched, options);
     if (!shouldReadPages(watched, moved, options)) {

@@ -16,20 +16,20 @@ const WAKES_AT_ONCE = 10;
 export const WAKES_PER_TURN = 100;
 
 /**
- * Wakes the sessions that are due in the database, in rounds of one session of each merchant and account, up to `WAKES_PER_TURN`. Those that
- * cannot be woken now are found again by the next turn; one that fails beside others that do not is set aside. Begins nothing more once `signal` is aborted. Returns how many were woken.
+ * Wakes the sessions that are due in the database, in rounds of one session of each merchant and account, up to
+ * `WAKES_PER_TURN`. A session that cannot be woken is found again by the next turn; where others could be woken, it is set
+ * aside. Begins nothing more once `signal` is aborted. Returns how many were woken.
  */
 export async function wakeDue(deps: Deps, signal: AbortSignal = deps.draining): Promise<number> {
-  let woken = 0;
+  const woken: string[] = [];
   let tried = 0;
   for (let taken = 0; taken < WAKES_PER_TURN && !signal.aborted; taken += WAKES_AT_ONCE) {
     const due = await takeDueWakes(deps.database.db, WAKES_AT_ONCE);
     tried += due.length;
     const results = await Promise.allSettled(due.map(({ id, account }) => deps.wake(id, account)));
     const failed = due.flatMap(({ id }, i) => (results[i]?.status === 'rejected' ? [id] : []));
-    woken += due.length - failed.length;
-    const others = due.flatMap(({ id }) => (failed.includes(id) ? [] : [id]));
-    await takeBack(deps.database.db, 'wake', others);
+    const others = due.flatMap(({ id }, i) => (results[i]?.status === 'fulfilled' ? [id] : []));
+    woken.push(...others);
     if (failed.length > 0) {
       const first = results.find((r) => r.status === 'rejected');
       deps.log.warn({ sessionIds: failed, err: first?.reason }, 'Sessions could not be woken.');
@@ -38,11 +38,12 @@ export async function wakeDue(deps: Deps, signal: AbortSignal = deps.draining): 
         await returnWakes(deps.database.db, failed);
         break;
       }
-      for (let _ = failed.length; _ > 0; _ -= 1) deps.counters.setAside('wake');
+      failed.forEach(() => deps.counters.setAside('wake'));
       await postponeWakes(deps.database.db, failed, first?.reason);
     }
     if (due.length < WAKES_AT_ONCE) break;
   }
+  await takeBack(deps.database.db, 'wake', woken);
   if (tried >= WAKES_PER_TURN) reached('wakes');
-  return woken;
+  return woken.length;
 }
